@@ -1,0 +1,21 @@
+"""One exception for everything a user can mend: the command line prints its message and exits with status 2."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake in what the user gave: one line that names the value, the place and the cure."""
+
+
+def nearest(value: str, known: Iterable[str]) -> str:
+    """The end of an error line about an unknown name: `: did you mean X?`, or the list of what is known.
+
+    >>> nearest("tvsun", ["summe", "tvsum"])
+    ': did you mean tvsum?'
+    >>> nearest("?", ["summe", "tvsum"])
+    ' (known: summe, tvsum)'
+    """
+    names = list(known)
+    close = difflib.get_close_matches(value, names, n=1, cutoff=0.6)
+    return f": did you mean {close[0]}?" if close else f" (known: {', '.join(names)})"
