@@ -1,0 +1,100 @@
+"""From step scores to a summary of key shots, and its F1 against people's summaries: the field's older protocol."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from llmvs.datasets.base import Video
+
+BUDGET = 0.15
+"""Longest summary, as a share of the video's frames (SumMe and TVSum alike)."""
+
+
+class F1(NamedTuple):
+    """F1 of one summary against every annotator's: papers report the maximum on SumMe and the mean on TVSum."""
+
+    mean: float
+    maximum: float
+
+
+def knapsack(values: npt.ArrayLike, weights: npt.ArrayLike, capacity: int) -> npt.NDArray[np.int64]:
+    """The most valuable set of items whose weights sum to at most `capacity` (exact, 0/1, dynamic programming).
+
+    Args:
+        values: [S] numbers; an item is only taken when it adds value.
+        weights: [S] positive integers.
+        capacity: largest sum of weights.
+
+    Returns:
+        Indices of the chosen items, increasing. Of equally valuable sets the one that avoids later items.
+
+    >>> knapsack([6, 10, 12], [1, 2, 3], 5).tolist()
+    [1, 2]
+    """
+    worth = np.asarray(values, dtype=np.float64)
+    sizes = np.asarray(weights, dtype=np.int64)
+    best = np.zeros(capacity + 1)
+    taken = np.zeros((len(sizes), capacity + 1), dtype=bool)
+    for item, (value, size) in enumerate(zip(worth, sizes, strict=True)):
+        if size > capacity:
+            continue
+        with_item = best[: capacity + 1 - size] + value
+        taken[item, size:] = with_item > best[size:]
+        best[size:] = np.maximum(with_item, best[size:])
+    chosen = []
+    for item in range(len(sizes) - 1, -1, -1):
+        if taken[item, capacity]:
+            chosen.append(item)
+            capacity -= sizes[item]
+    return np.array(chosen[::-1], dtype=np.int64)
+
+
+def hold(scores: npt.ArrayLike, picks: npt.ArrayLike, n_frames: int) -> npt.NDArray[np.float64]:
+    """Step scores [T] at the original frame rate [n_frames]: each score holds from its pick until the next one."""
+    edges = np.append(np.asarray(picks), n_frames)
+    frames = np.zeros(n_frames)
+    frames[edges[0] :] = np.repeat(np.asarray(scores, dtype=np.float64), np.diff(edges))
+    return frames
+
+
+def summary_of_frames(frame_scores: npt.ArrayLike, shots: npt.NDArray, budget: float = BUDGET) -> npt.NDArray[np.uint8]:
+    """The key-shot summary of frame scores: shots are worth their mean score, and floor(budget x frames) frames fit.
+
+    Args:
+        frame_scores: [n_frames].
+        shots: [S, 2] first and last frame of every shot, inclusive.
+        budget: longest summary as a share of the video.
+
+    Returns:
+        [n_frames] 0/1.
+    """
+    scores = np.asarray(frame_scores, dtype=np.float64)
+    lengths = shots[:, 1] - shots[:, 0] + 1
+    values = np.add.reduceat(scores, shots[:, 0]) / lengths
+    summary = np.zeros(len(scores), dtype=np.uint8)
+    for first, last in shots[knapsack(values, lengths, int(budget * len(scores)))]:
+        summary[first : last + 1] = 1
+    return summary
+
+
+def summarize(scores: npt.ArrayLike, video: Video, budget: float = BUDGET) -> npt.NDArray[np.uint8]:
+    """The key-shot summary [n_frames] 0/1 that step scores [T] make of a video whose shots are known."""
+    assert video.shots is not None, f"{video.key} has no shots"
+    return summary_of_frames(hold(scores, video.picks, video.n_frames), video.shots, budget)
+
+
+def f1(summary: npt.NDArray, users: npt.NDArray) -> F1:
+    """Frame-wise F1 of a summary [n_frames] against each user's summary [U, n_frames]; 0 where nothing is shared."""
+    common = users @ summary.astype(np.int64)
+    scores = 2 * common / np.maximum(users.sum(axis=1, dtype=np.int64) + summary.sum(dtype=np.int64), 1)
+    return F1(float(scores.mean()), float(scores.max()))
+
+
+def user_summaries(video: Video) -> npt.NDArray[np.uint8] | None:
+    """Every annotator's summary [U, n_frames] 0/1: as voted, or the key shots of their ratings; None without shots."""
+    if video.user_summary is not None:
+        return video.user_summary
+    if video.user_scores is None or video.shots is None:
+        return None
+    return np.stack([summary_of_frames(scores, video.shots) for scores in video.user_scores])
