@@ -91,10 +91,10 @@ def f1(summary: npt.NDArray, users: npt.NDArray) -> F1:
     return F1(float(scores.mean()), float(scores.max()))
 
 
-def user_summaries(video: Video) -> npt.NDArray[np.uint8] | None:
-    """Every annotator's summary [U, n_frames] 0/1: as voted, or the key shots of their ratings; None without shots."""
+def user_summaries(video: Video) -> npt.NDArray[np.uint8]:
+    """Every annotator's summary [U, n_frames] 0/1 of a video whose shots are known: as voted, or their ratings' key shots."""
     if video.user_summary is not None:
         return video.user_summary
-    if video.user_scores is None or video.shots is None:
-        return None
+    assert video.user_scores is not None, f"{video.key} has neither votes nor ratings"
+    assert video.shots is not None, f"{video.key} has no shots"
     return np.stack([summary_of_frames(scores, video.shots) for scores in video.user_scores])

@@ -6,13 +6,14 @@
     ratings (TVSum)   paper          the step scores against each annotator's ratings at the picks; mean over annotators
                       per_annotator  the same thing
 
-A protocol prepares a *judge* per video, once: whatever depends on the annotations alone is ranked then. Means over
+Where two names mean the same thing they are the same object, and are computed once. A protocol prepares a *judge* per video, once: whatever depends on the annotations alone is ranked then. Means over
 videos and folds are taken elsewhere. An annotator who rated all steps alike has no ranking and is left out; scores
 that are constant have none either, and are reported as undefined (NaN), never as 0.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -46,6 +47,8 @@ class Protocol:
     name: str
     title: str
     """What is compared, in one line."""
+    needs: tuple[str, ...]
+    """The fields of `Video` without which it cannot be computed."""
     judge: Callable[[Video], Judge]
     """Prepare the judge of one video."""
     people: Callable[[Video], People]
@@ -62,20 +65,27 @@ def mean(correlations: Iterable[Correlation]) -> Correlation:
 
 
 def protocols(dataset: Dataset) -> dict[str, Protocol]:
-    """The protocols of a dataset by name; `paper` is first."""
-    return PROTOCOLS[dataset.annotation]
+    """The protocols that a dataset's annotations allow, by name; the first one chooses the epoch.
+
+    Raises:
+        UserError: the annotations allow none.
+    """
+    unavailable = left_out(dataset)
+    allowed = {name: protocol for name, protocol in PROTOCOLS[dataset.annotation].items() if name not in unavailable}
+    if not allowed:
+        raise UserError(f"{dataset.name}: no protocol can be computed: {'; '.join(unavailable.values())}")
+    return allowed
 
 
-def _votes(video: Video) -> npt.NDArray:
-    if video.user_summary is None:
-        raise UserError(f"{video.key} ({video.name}): has no user_summary, which this protocol needs")
-    return video.user_summary
-
-
-def _ratings(video: Video) -> npt.NDArray:
-    if video.user_scores is None:
-        raise UserError(f"{video.key} ({video.name}): has no user_scores, which this protocol needs")
-    return video.user_scores
+def left_out(dataset: Dataset) -> dict[str, str]:
+    """The protocols that a dataset's annotations do not allow, each with its reason."""
+    reasons = {}
+    for name, protocol in PROTOCOLS[dataset.annotation].items():
+        for need in protocol.needs:
+            without = next((video for video in dataset.videos.values() if getattr(video, need) is None), None)
+            if without:
+                reasons[name] = f"protocol {name} needs {need}, which {without.key} ({without.name}) lacks"
+    return reasons
 
 
 def _scores(values: npt.NDArray, video: Video) -> npt.NDArray:
@@ -88,15 +98,14 @@ def _scores(values: npt.NDArray, video: Video) -> npt.NDArray:
 
 
 def _binary_judge(video: Video) -> Judge:
-    if video.shots is None:
-        raise UserError(f"{video.key} ({video.name}): has no change_points, which the key-shot summary needs: "
-                        "use the h5 file that has them (eccv16_dataset_summe_google_pool5.h5)")
-    reference = Ranking.of(_votes(video).mean(axis=0))
+    assert video.user_summary is not None
+    reference = Ranking.of(video.user_summary.mean(axis=0))
     return lambda scores: correlate(Ranking.of(summarize(_scores(scores, video), video)), reference)
 
 
-def _stepwise_judge(video: Video, people: npt.NDArray) -> Judge:
-    references = [ranking for row in people[:, video.picks] if (ranking := Ranking.of(row)).untied]
+def _stepwise_judge(field: str, video: Video) -> Judge:
+    rankings = (Ranking.of(row) for row in getattr(video, field)[:, video.picks])
+    references = [ranking for ranking in rankings if ranking.untied]
 
     def judge(scores: npt.NDArray) -> Correlation:
         ranking = Ranking.of(_scores(scores, video))
@@ -105,27 +114,33 @@ def _stepwise_judge(video: Video, people: npt.NDArray) -> Judge:
     return judge
 
 
+def _people_on_frames(video: Video) -> People:
+    assert video.user_summary is not None
+    return _people(video.user_summary, video.user_labels)
+
+
+def _people_at_picks(field: str, video: Video) -> People:
+    return _people(getattr(video, field)[:, video.picks])
+
+
 def _people(rows: npt.NDArray, labels: npt.NDArray | None = None) -> People:
     """The Human comparisons of [U, N] annotations; `labels` [U, N] take their place between two people."""
     rows = rows.astype(np.float64)
     total = rows.sum(axis=0)
-    others = [Ranking.of((total - row) / (len(rows) - 1)) for row in rows] if len(rows) > 1 else []
     alone = [Ranking.of(row) for row in rows]
+    others = [Ranking.of((total - row) / max(len(rows) - 1, 1)) for row in rows]
     return People(alone if labels is None else [Ranking.of(row) for row in labels], alone, others)
 
 
+_RATINGS = Protocol("paper", "step scores against each annotator's ratings; per_annotator is the same", ("user_scores",),
+                    partial(_stepwise_judge, "user_scores"), partial(_people_at_picks, "user_scores"))
+
 PROTOCOLS: dict[str, dict[str, Protocol]] = {
     "votes": {
-        "paper": Protocol("paper", "key-shot summary against the mean user summary, all frames", _binary_judge,
-                          lambda video: _people(_votes(video), video.user_labels)),
-        "per_annotator": Protocol("per_annotator", "step scores against each user's 0/1 summary",
-                                  lambda video: _stepwise_judge(video, _votes(video)),
-                                  lambda video: _people(_votes(video)[:, video.picks])),
+        "paper": Protocol("paper", "key-shot summary of the scores against the mean user summary", ("user_summary", "shots"),
+                          _binary_judge, _people_on_frames),
+        "per_annotator": Protocol("per_annotator", "step scores against each user's 0/1 summary", ("user_summary",),
+                                  partial(_stepwise_judge, "user_summary"), partial(_people_at_picks, "user_summary")),
     },
-    "ratings": {
-        name: Protocol(name, "step scores against each annotator's ratings",
-                       lambda video: _stepwise_judge(video, _ratings(video)),
-                       lambda video: _people(_ratings(video)[:, video.picks]))
-        for name in ("paper", "per_annotator")
-    },
+    "ratings": {"paper": _RATINGS, "per_annotator": _RATINGS},
 }

@@ -1,0 +1,102 @@
+"""What chance and people reach under a protocol: the rows without which no tau means anything.
+
+    human_pairwise   one annotator against another, mean over pairs (the published Human rows)
+    human_others     one annotator against the mean of all others
+    random           scores drawn uniformly, mean and standard deviation over draws
+    ceiling          the annotators' own mean (gtscore) in place of scores
+
+All are means over the videos of a fold, then over folds. An annotator without any ranking (all steps alike) is left
+out of the Human rows, as the protocols leave them out.
+"""
+
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from llmvs.datasets.base import Dataset, Video
+from llmvs.evaluation.correlation import correlate
+from llmvs.evaluation.keyshots import f1, summarize, user_summaries
+from llmvs.evaluation.protocols import Protocol, protocols
+
+DRAWS = 50
+ROWS = ("human_pairwise", "human_others", "random", "ceiling")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One row's pair of numbers: tau and rho of a protocol, or mean and maximum F1."""
+
+    first: float
+    second: float
+    first_sd: float | None = None
+    """Standard deviation over random draws; None for rows without chance in them."""
+    second_sd: float | None = None
+
+
+PerVideo = dict[str, npt.NDArray]
+"""Row -> [2], or [draws, 2] for `random`."""
+
+
+def baselines(dataset: Dataset, tests: Sequence[Sequence[str]], draws: int = DRAWS, seed: int = 0) -> dict[str, dict[str, Figure]]:
+    """The rows of every protocol, and of `f1` where shots are known, over the test videos of the given folds.
+
+    Args:
+        dataset: the videos.
+        tests: the test keys of every fold.
+        draws: how many times random scores are drawn for every video.
+        seed: of the draws; a video's draws depend on its key and the seed only.
+
+    Returns:
+        protocol -> row -> figure.
+    """
+    keys = sorted({key for test in tests for key in test})
+    named = protocols(dataset)
+    computed = {protocol: {key: _rows(dataset.video(key), protocol, draws, seed) for key in keys} for protocol in set(named.values())}
+    tables = {name: computed[protocol] for name, protocol in named.items()}
+    if has_f1(dataset, keys):
+        tables["f1"] = {key: _f1_rows(dataset.video(key), draws, seed) for key in keys}
+    return {name: {row: over_folds(row, table, tests) for row in next(iter(table.values()))} for name, table in tables.items()}
+
+
+def has_f1(dataset: Dataset, keys: Iterable[str]) -> bool:
+    """Whether these videos have all that the key-shot F1 needs: shots, and votes or ratings."""
+    return all(dataset.video(key).shots is not None for key in keys)
+
+
+def over_folds(row: str, per_video: Mapping[str, PerVideo], tests: Iterable[Sequence[str]]) -> Figure:
+    """Mean of one row over the videos of each fold, then over folds; with its deviation where the row has draws."""
+    means = np.mean([np.mean([per_video[key][row] for key in test], axis=0) for test in tests], axis=0)
+    if means.ndim == 1:
+        return Figure(*map(float, means))
+    return Figure(*map(float, means.mean(axis=0)), *map(float, means.std(axis=0)))
+
+
+def random_scores(video: Video, draws: int, seed: int) -> npt.NDArray[np.float32]:
+    """Uniform scores [draws, T]."""
+    rng = np.random.default_rng([seed, zlib.crc32(video.key.encode())])
+    return rng.random((draws, video.n_steps), dtype=np.float32)
+
+
+def _rows(video: Video, protocol: Protocol, draws: int, seed: int) -> PerVideo:
+    judge = protocol.judge(video)
+    people = protocol.people(video)
+    pairs = [correlate(a, b) for a, b in combinations(people.pairwise, 2) if a.untied and b.untied]
+    others = [correlate(a, b) for a, b in zip(people.alone, people.others, strict=True) if a.untied and b.untied]
+    rows = {"human_pairwise": pairs, "human_others": others,
+            "random": [judge(scores) for scores in random_scores(video, draws, seed)], "ceiling": [judge(video.gtscore)]}
+    return {row: np.array(values) if row == "random" else _mean(values) for row, values in rows.items()}
+
+
+def _f1_rows(video: Video, draws: int, seed: int) -> PerVideo:
+    users = user_summaries(video)
+    human = [f1(users[i], np.delete(users, i, axis=0)) for i in range(len(users))] if len(users) > 1 else []
+    return {"human_others": _mean(human), "ceiling": np.array(f1(summarize(video.gtscore, video), users)),
+            "random": np.array([f1(summarize(scores, video), users) for scores in random_scores(video, draws, seed)])}
+
+
+def _mean(values: Sequence[tuple[float, float]]) -> npt.NDArray:
+    return np.mean(np.array(values), axis=0) if values else np.full(2, np.nan)
