@@ -1,0 +1,156 @@
+"""The head against an independent re-computation, its size, and its indifference to padding."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from llmvs.config import HeadConfig
+from llmvs.errors import UserError
+from llmvs.head import Head, load_head, save_head
+
+SMALL = HeadConfig(dim=32, feedforward=48, layers=3, heads=2)
+
+
+def draw(config: HeadConfig = SMALL, input_dim: int = 12, seed: int = 0) -> Head:
+    torch.manual_seed(seed)
+    head = Head(input_dim, config)
+    for parameter in head.parameters():  # biases and norms away from 0 and 1, so that leaving one out shows
+        if parameter.dim() == 1:
+            torch.nn.init.uniform_(parameter, 0.2, 1.2)
+    return head.eval()
+
+
+def videos(*lengths: int, dim: int = 12) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(7)
+    return [torch.randn(length, dim, generator=generator) for length in lengths]
+
+
+def pad(rows: list[torch.Tensor], value: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
+    mask = torch.arange(max(map(len, rows))) < torch.tensor([len(row) for row in rows])[:, None]
+    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=value), mask
+
+
+def norm(x: NDArray, weight: NDArray, bias: NDArray) -> NDArray:
+    centred = x - x.mean(-1, keepdims=True)
+    return centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5) * weight + bias
+
+
+def recompute(head: Head, steps: NDArray) -> NDArray:
+    """The paper's network in numpy, float64, for one video [T, D]."""
+    w = {name: value.detach().double().numpy() for name, value in head.state_dict().items()}
+
+    def linear(x: NDArray, name: str) -> NDArray:
+        return x @ w[f"{name}.weight"].T + w[f"{name}.bias"]
+
+    x = norm(linear(steps.astype(np.float64), "project.0"), w["project.1.weight"], w["project.1.bias"])
+    for i in range(head.config.layers if head.config.aggregator == "attention" else 0):
+        layer = f"encoder.layers.{i}"
+        q, k, v = np.split(x @ w[f"{layer}.self_attn.in_proj_weight"].T + w[f"{layer}.self_attn.in_proj_bias"], 3, axis=-1)
+        mixed = []
+        for qh, kh, vh in zip(*(np.split(part, head.config.heads, axis=-1) for part in (q, k, v)), strict=True):
+            weights = np.exp(qh @ kh.T / np.sqrt(qh.shape[-1]))
+            mixed.append(weights / weights.sum(-1, keepdims=True) @ vh)
+        attended = linear(np.concatenate(mixed, axis=-1), f"{layer}.self_attn.out_proj")
+        x = norm(x + attended, w[f"{layer}.norm1.weight"], w[f"{layer}.norm1.bias"])
+        x = norm(x + linear(np.maximum(linear(x, f"{layer}.linear1"), 0), f"{layer}.linear2"),
+                 w[f"{layer}.norm2.weight"], w[f"{layer}.norm2.bias"])
+    x = np.maximum(norm(linear(x, "score.0"), w["score.1.weight"], w["score.1.bias"]), 0)
+    x = np.maximum(linear(x, "score.3"), 0)
+    x = np.maximum(norm(linear(x, "score.5"), w["score.6.weight"], w["score.6.bias"]), 0)
+    x = np.maximum(linear(x, "score.8"), 0)
+    return 1 / (1 + np.exp(-linear(x, "score.10")[:, 0]))
+
+
+@pytest.mark.parametrize("aggregator", ["attention", "mlp"])
+@pytest.mark.parametrize("grad", [True, False])
+def test_equals_an_independent_recomputation(aggregator: str, grad: bool) -> None:
+    head = draw(HeadConfig(dim=32, feedforward=48, aggregator=aggregator))  # type: ignore[arg-type]
+    rows = videos(20, 7)
+    with torch.set_grad_enabled(grad):
+        scores = head(*pad(rows))
+    assert scores.shape == (2, 20)
+    assert scores.dtype == torch.float32
+    for i, row in enumerate(rows):
+        np.testing.assert_allclose(scores[i, :len(row)].detach().numpy(), recompute(head, row.numpy()), atol=1e-5)
+
+
+def test_the_papers_head_has_88_8_million_parameters() -> None:
+    with torch.device("meta"):
+        head = Head(5120, HeadConfig())
+    project = 5120 * 2048 + 2048 + 2 * 2048
+    layer = 3 * (2048 * 2048 + 2048) + (2048 * 2048 + 2048) + 2 * (2048 * 2048 + 2048) + 2 * 2 * 2048
+    score = (2048 * 1024 + 3 * 1024) + (1024 * 512 + 512) + (512 * 256 + 3 * 256) + (256 * 128 + 128) + (128 + 1)
+    assert sum(parameter.numel() for parameter in head.parameters()) == project + 3 * layer + score
+    assert round((project + 3 * layer + score) / 1e6, 1) == 88.8
+    widths = [layer.out_features for layer in head.score if isinstance(layer, torch.nn.Linear)]
+    assert widths == [1024, 512, 256, 128, 1]
+    assert head.encoder is not None
+    assert [(layer.self_attn.num_heads, layer.linear1.out_features, layer.dropout.p, layer.norm_first)
+            for layer in head.encoder.layers] == [(2, 2048, 0.1, False)] * 3
+
+
+def test_every_matrix_is_xavier_uniform() -> None:
+    torch.manual_seed(0)
+    for name, matrix in Head(96, HeadConfig(dim=128, feedforward=160)).named_parameters():
+        if matrix.dim() == 2 and matrix.numel() > 5000:
+            bound = (6 / sum(matrix.shape)) ** 0.5
+            assert 0.99 * bound < matrix.abs().max() <= bound, name
+            assert matrix.std().item() == pytest.approx(bound / 3**0.5, rel=0.03), name
+
+
+@pytest.mark.parametrize("grad", [True, False])
+def test_padding_does_not_change_a_score(grad: bool) -> None:
+    head = draw()
+    rows = videos(15, 4, 9)
+    with torch.set_grad_enabled(grad), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        together = head(*pad(rows, value=1e3))  # what stands in the padding must not matter
+        alone = [head(*pad([row]))[0] for row in rows]
+    assert together.shape == (3, 15)
+    assert together.isfinite().all()
+    for i, row in enumerate(rows):
+        torch.testing.assert_close(together[i, :len(row)], alone[i], atol=1e-6, rtol=0)
+
+
+def test_steps_see_each_other_only_through_attention() -> None:
+    rows = videos(6)
+    changed = rows[0].clone()
+    changed[5] += 1
+    for aggregator, sees in (("attention", True), ("mlp", False)):
+        head = draw(HeadConfig(dim=32, feedforward=48, aggregator=aggregator))  # type: ignore[arg-type]
+        before, after = head(*pad(rows))[0], head(*pad([changed]))[0]
+        assert bool((before[:5] != after[:5]).any()) == sees
+
+
+def test_order_of_the_steps_does_not_matter_without_positions() -> None:
+    head = draw()
+    [row] = videos(8)
+    torch.testing.assert_close(head(*pad([row.flip(0)]))[0].flip(0), head(*pad([row]))[0], atol=1e-6, rtol=0)
+
+
+def test_scores_are_float32_under_autocast() -> None:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert draw()(*pad(videos(40))).dtype == torch.float32
+
+
+def test_saved_and_loaded_head_scores_alike(tmp_path: Path) -> None:
+    head = draw(HeadConfig(dim=32, feedforward=48, inputs="a"))
+    save_head(tmp_path, head.state_dict(), head.input_dim, head.config)
+    loaded = load_head(tmp_path)
+    assert loaded.config == head.config
+    assert torch.equal(loaded(*pad(videos(5))), head(*pad(videos(5))))
+
+
+def test_a_head_whose_files_do_not_belong_together_is_refused(tmp_path: Path) -> None:
+    head = draw()
+    save_head(tmp_path, head.state_dict(), input_dim=13, config=head.config)
+    with pytest.raises(UserError, match=r"are not a trained head .*size mismatch") as caught:
+        load_head(tmp_path)
+    assert "\n" not in str(caught.value)
+    (tmp_path / "weights.safetensors").unlink()
+    with pytest.raises(UserError, match="no such file"):
+        load_head(tmp_path)
