@@ -1,4 +1,4 @@
-"""One exception for everything a user can mend: the command line prints its message and exits with status 2."""
+"""Exceptions for everything a user can mend: the command line prints the message and exits with status 2."""
 
 import difflib
 from collections.abc import Iterable
@@ -6,6 +6,10 @@ from collections.abc import Iterable
 
 class UserError(Exception):
     """A mistake in what the user gave: one line that names the value, the place and the cure."""
+
+
+class VideoError(UserError):
+    """A UserError about one video of a list: it is reported, and the others go on."""
 
 
 def nearest(value: str, known: Iterable[str]) -> str:
