@@ -6,9 +6,10 @@
     ratings (TVSum)   paper          the step scores against each annotator's ratings at the picks; mean over annotators
                       per_annotator  the same thing
 
-Where two names mean the same thing they are the same object, and are computed once. A protocol prepares a *judge* per video, once: whatever depends on the annotations alone is ranked then. Means over
-videos and folds are taken elsewhere. An annotator who rated all steps alike has no ranking and is left out; scores
-that are constant have none either, and are reported as undefined (NaN), never as 0.
+Where two names mean the same thing they are the same object, and are computed once. A protocol prepares a *judge* per
+video, once: whatever depends on the annotations alone is ranked then. Means over videos and folds are taken elsewhere.
+An annotator who rated all steps alike has no ranking and is left out; scores that are constant have none either, and
+are reported as undefined (NaN), never as 0.
 """
 
 from collections.abc import Callable, Iterable
