@@ -187,8 +187,8 @@ class HardwareConfig:
     """Processes (GPUs) per node."""
     num_nodes: int = 1
     """Nodes."""
-    precision: str = "32-true"
-    """Lightning's precision of the head's training: `32-true`, `bf16-mixed`, `16-mixed` (the paper's)."""
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """Number format of the head's training; scoring is always fp32. `16-mixed` (the paper's) needs a GPU: on a CPU it means `32-true`."""
 
     def __post_init__(self) -> None:
         _require(self.devices >= 1, "devices", self.devices, "at least 1")
@@ -226,6 +226,7 @@ class Config(HardwareConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         _require(self.fold >= 0, "fold", self.fold, "0 or more")
+        _require(self.seed >= 0, "seed", self.seed, "0 or more")
 
 
 def _require(ok: bool, key: str, value: Any, allowed: str) -> None:

@@ -1,0 +1,142 @@
+"""What happens beside the training: keeping the chosen epoch, a checkpoint to resume from, one line of progress."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback, Checkpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+from torch import Tensor
+from tqdm import tqdm
+
+from llmvs.errors import UserError
+from llmvs.evaluation.metric import Verdict
+from llmvs.files import atomic
+from llmvs.module import LLMVSModule
+
+RULES = ("last", "val", "test")
+"""How an epoch can be chosen: the last one, or the best mean tau on the held-out part or (as published) on the test part."""
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Checkpoints that are whole or absent."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Write to the side, force to disk, rename.
+
+        Raises:
+            UserError: the folder cannot be written.
+        """
+        try:
+            with atomic(Path(path)) as temporary:
+                torch.save(checkpoint, temporary)
+        except RuntimeError as error:  # how torch reports a full disk
+            reason = str(error).splitlines()[0]
+            raise UserError(f"{path}: cannot be written ({reason}): choose another folder or free some space") from error
+
+
+class KeepEpochs(Checkpoint):
+    """Keeps the epoch of every rule in memory (the weights of one rule only) and writes `last.ckpt` now and then.
+
+    As a `Checkpoint` it runs after the module's own epoch end, where the epoch's figures are complete. Its state is
+    part of the checkpoint, so that a resumed run still knows the best epoch before the interruption.
+    """
+
+    def __init__(self, path: Path, selection: str, seconds: float) -> None:
+        """Remember where and how often.
+
+        Args:
+            path: the checkpoint to resume from.
+            selection: the rule whose weights are kept.
+            seconds: least time between two checkpoints; the last epoch's is always written.
+        """
+        self.path, self.selection, self.seconds = path, selection, seconds
+        self.kept: dict[str, dict[str, Any]] = {}
+        """Rule -> its epoch (from 0), means {part: {protocol: [tau, rho]}}, loss {part: float}, undefined, scores {video: [T]}."""
+        self.weights: dict[str, Tensor] = {}
+        """The head's weights at the epoch of `selection`; empty where that is the last one."""
+        self.history: list[dict[str, float]] = []
+        """One row of logged figures per epoch."""
+        self.spent = 0.0
+        self._started = self._written = time.monotonic()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain values and tensors, which load without unpickling code."""
+        return {"selection": self.selection, "kept": self.kept, "weights": self.weights, "history": self.history,
+                "spent": self.spent + time.monotonic() - self._started}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over from an interrupted run."""
+        self.kept, self.weights = state_dict["kept"], state_dict["weights"]
+        self.history, self.spent = state_dict["history"], state_dict["spent"]
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start the clock; a resumed run's logs begin with the epochs before it."""
+        self._started = self._written = time.monotonic()
+        for row in self.history:
+            trainer.loggers[0].log_metrics(dict(row), step=int(row["step"]))
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Keep the epoch where a rule chooses it; write the checkpoint where it is due."""
+        assert isinstance(pl_module, LLMVSModule)
+        figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self.history.append({"epoch": trainer.current_epoch, "step": trainer.global_step - 1, **figures})
+        for rule in RULES:
+            if self._chooses(rule, pl_module.verdicts):
+                self.kept[rule] = _record(trainer.current_epoch, pl_module.verdicts)
+                if rule == self.selection != "last" and trainer.is_global_zero:
+                    self.weights = {name: value.detach().clone() for name, value in pl_module.head.state_dict().items()}
+        finished = trainer.current_epoch + 1 == trainer.max_epochs
+        due = finished or time.monotonic() - self._written >= self.seconds
+        if trainer.strategy.reduce_boolean_decision(due, all=False):
+            trainer.save_checkpoint(self.path)
+            self._written = time.monotonic()
+
+    def _chooses(self, rule: str, verdicts: dict[str, Verdict]) -> bool:
+        if rule == "last":
+            return True
+        if rule not in verdicts:
+            return False
+        best = self.kept[rule]["means"][rule] if rule in self.kept else None
+        tau = next(iter(verdicts[rule].means.values())).tau
+        before = next(iter(best.values()))[0] if best else float("nan")
+        return best is None or tau > before or (before != before and tau == tau)  # an undefined epoch gives way to any defined one
+
+
+def _record(epoch: int, verdicts: dict[str, Verdict]) -> dict[str, Any]:
+    return {
+        "epoch": epoch,
+        "means": {part: {name: list(row) for name, row in verdict.means.items()} for part, verdict in verdicts.items()},
+        "loss": {part: verdict.loss for part, verdict in verdicts.items()},
+        "undefined": {part: verdict.undefined for part, verdict in verdicts.items() if verdict.undefined},
+        "scores": {key: torch.from_numpy(scores) for verdict in verdicts.values() for key, scores in verdict.scores.items()},
+    }
+
+
+class EpochProgress(Callback):
+    """One line on standard error: epochs done, time left, the loss and the held-out tau."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self._bar: tqdm | None = None
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Open the bar where a resumed run stands."""
+        self._bar = tqdm(total=trainer.max_epochs, initial=trainer.current_epoch, desc=self.title, unit="epoch",
+                         mininterval=0.5, dynamic_ncols=True, disable=not trainer.is_global_zero)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """One epoch on."""
+        assert self._bar is not None
+        shown = [f"{label} {float(trainer.callback_metrics[name]):.4f}"
+                 for label, name in (("loss", "train/loss"), ("val tau", "val/paper/tau")) if name in trainer.callback_metrics]
+        self._bar.set_postfix_str(", ".join(shown), refresh=False)
+        self._bar.update()
+
+    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Close the bar, also after an error."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

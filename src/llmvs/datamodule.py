@@ -1,0 +1,251 @@
+"""The cached embeddings of one fold as padded and masked batches of videos, held in memory.
+
+A *global batch* is what one optimizer step sees. It is a pure function of (seed, epoch); the ranks share it out among
+themselves, so the number of devices changes who computes what, never what is computed.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, NamedTuple
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.utilities import rank_zero_only
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import Dataset as TorchDataset
+from tqdm import tqdm
+
+from llmvs.datasets.base import Dataset, Fold, Video
+from llmvs.embeddings import EmbeddingCache, Embeddings, differences
+from llmvs.errors import UserError
+
+PARTS = ("train", "val", "test")
+START_OVER = "start over with resume=false, or use another experiment name"
+
+
+class Batch(NamedTuple):
+    """A rank's share of some videos, padded at the end to the longest of them."""
+
+    embeddings: Tensor
+    """float32 [B, T, D]."""
+    mask: Tensor
+    """bool [B, T]: True where a step is real."""
+    gtscore: Tensor
+    """float32 [B, T], 0 in the padding."""
+    video: Tensor
+    """int64 [B]: position of the video in its part."""
+    weight: Tensor
+    """float32 [B]: the videos' weights in the loss; averaged over ranks they give the mean over the global batch."""
+    videos: int
+    """Videos of the global batch, over all ranks."""
+
+
+class Share(NamedTuple):
+    """Which videos of a part make a batch, and their weights."""
+
+    which: list[int]
+    weight: list[float]
+    videos: int
+
+
+class GlobalBatches(Sampler[Share]):
+    """This rank's share of every global batch of an epoch, shuffled by (seed, epoch) alone."""
+
+    def __init__(self, n_videos: int, batch_videos: int, seed: int, rank: int = 0, world_size: int = 1) -> None:
+        self.n_videos, self.batch_videos, self.seed = n_videos, batch_videos, seed
+        self.rank, self.world_size = rank, world_size
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the order; Lightning calls this before every epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-self.n_videos // self.batch_videos)
+
+    def __iter__(self) -> Iterator[Share]:
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.n_videos).tolist()
+        for start in range(0, self.n_videos, self.batch_videos):
+            batch = order[start:start + self.batch_videos]
+            mine = batch[self.rank::self.world_size]
+            # A rank without a video still has to take part in the gradient's averaging.
+            yield Share(mine or batch[:1], [self.world_size / len(batch)] * len(mine) or [0.0], len(batch))
+
+
+class OneByOne(Sampler[Share]):
+    """This rank's share of a part for judging, one video at a time: a score then never depends on another video's length.
+
+    All ranks get equally many; the surplus repeats videos, which `VideoScores` counts once.
+    """
+
+    def __init__(self, n_videos: int, rank: int = 0, world_size: int = 1) -> None:
+        self.mine = [i % n_videos for i in range(rank, -(-n_videos // world_size) * world_size, world_size)]
+
+    def __len__(self) -> int:
+        return len(self.mine)
+
+    def __iter__(self) -> Iterator[Share]:
+        return (Share([i], [1.0], 1) for i in self.mine)
+
+
+class Part(TorchDataset[Batch]):
+    """The videos of train, val or test; asked for a share, it gives the batch."""
+
+    def __init__(self, videos: Sequence[Video], embeddings: Sequence[Tensor], device: torch.device) -> None:
+        self.videos = list(videos)
+        self.embeddings = [value.to(device) for value in embeddings]
+        self.gtscores = [torch.from_numpy(video.gtscore).float().to(device) for video in videos]
+
+    def __getitem__(self, share: Share) -> Batch:
+        embeddings = pad_sequence([self.embeddings[i] for i in share.which], batch_first=True)
+        gtscore = pad_sequence([self.gtscores[i] for i in share.which], batch_first=True)
+        lengths = torch.tensor([self.videos[i].n_steps for i in share.which], device=gtscore.device)
+        mask = torch.arange(gtscore.shape[1], device=gtscore.device) < lengths[:, None]
+        return Batch(embeddings, mask, gtscore, torch.tensor(share.which), torch.tensor(share.weight), share.videos)
+
+
+class EmbeddingDataModule(L.LightningDataModule):
+    """Loads the embeddings of a fold once and serves them from memory (on the GPU where they fit)."""
+
+    def __init__(self, dataset: Dataset, fold: Fold, cache: EmbeddingCache, *, inputs: Literal["qa", "q", "a"] = "qa",
+                 incomplete: Literal["refuse", "trim"] = "refuse", batch_videos: int = 10, seed: int = 1112) -> None:
+        """Nothing is read before `setup`.
+
+        Args:
+            dataset: gives the videos of the keys in `fold`.
+            fold: which videos train, hold out (may be empty) and test.
+            cache: their embeddings.
+            inputs: `qa`: a step's embedding is the elementwise maximum of q and a (paper, section 3.3); `q` or `a`: that one.
+            incomplete: what to do with a test video whose embeddings end early.
+            batch_videos: videos per optimizer step, over all ranks.
+            seed: decides the order of the training videos, with the epoch.
+        """
+        super().__init__()
+        self.dataset, self.fold, self.cache = dataset, fold, cache
+        self.inputs, self.incomplete = inputs, incomplete
+        self.batch_videos, self.seed = batch_videos, seed
+        self.parts: dict[str, Part] = {}
+
+    @property
+    def videos(self) -> dict[str, list[Video]]:
+        """The videos of every part that has some, trimmed where their embeddings end early."""
+        return {name: part.videos for name, part in self.parts.items()}
+
+    @property
+    def judged(self) -> list[str]:
+        """The parts that are scored after every epoch, in the order of the loaders."""
+        return [name for name in ("val", "test") if name in self.parts]
+
+    @property
+    def input_dim(self) -> int:
+        """D, the width of a step's embedding."""
+        return self.parts["train"].embeddings[0].shape[1]
+
+    def setup(self, stage: str | None = None) -> None:
+        """Load the fold's embeddings, the first time it is called.
+
+        Raises:
+            UserError: embeddings are missing, damaged, of mixed widths or of other steps than the annotations.
+        """
+        if not self.parts:
+            self.parts = self._load()
+        device = self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
+        if device.type == "cuda" and self._bytes() < torch.cuda.mem_get_info(device)[0] // 4:
+            self.parts = {name: Part(part.videos, part.embeddings, device) for name, part in self.parts.items()}
+
+    def _load(self) -> dict[str, Part]:
+        loaded: dict[str, tuple[list[Video], list[Tensor]]] = {}
+        wanted = [(name, key) for name in PARTS for key in getattr(self.fold, name)]
+        for name, key in tqdm(wanted, desc="embeddings", unit="video", delay=2, leave=False):
+            found = self.cache.read(key)
+            video = self._match(name, self.dataset.video(key), found)
+            videos, embeddings = loaded.setdefault(name, ([], []))
+            videos.append(video)
+            embeddings.append(self._step_embeddings(found))
+        for name in ("train", "test"):
+            if name not in loaded:
+                raise UserError(f"fold {self.fold.index} of {self.dataset.name} has no {name} videos: choose another fold or data.splits")
+        _check_widths(self.cache, loaded)
+        return {name: Part(videos, embeddings, torch.device("cpu")) for name, (videos, embeddings) in loaded.items()}
+
+    def _step_embeddings(self, found: Embeddings) -> Tensor:
+        """float32 [T, D]. Nothing that is trained stands before the maximum, so it is taken once."""
+        q, a = found.q.float(), found.a.float()
+        return {"q": q, "a": a, "qa": torch.maximum(q, a)}[self.inputs]
+
+    def _match(self, part: str, video: Video, found: Embeddings) -> Video:
+        """The video as far as its embeddings go, or a UserError where that is not allowed."""
+        steps, where = found.steps.numpy(), f"{video.key} ({video.name})"
+        common = min(len(steps), video.n_steps)
+        if len(steps) > video.n_steps or not np.array_equal(steps, video.picks[:common]):
+            parting = [*np.flatnonzero(steps[:common] != video.picks[:common]).tolist(), common][0]
+            raise UserError(f"{self.cache.path(video.key)}: holds {len(steps)} steps, not the {video.n_steps} annotated ones of {where} "
+                            f"(they part at step {parting}): extract again with the dataset's sampling")
+        if len(steps) < video.n_steps:
+            if part == "test" and self.incomplete == "refuse":
+                raise UserError(f"{where}: embeddings end after {len(steps)} of {video.n_steps} steps: extract the rest, "
+                                "or set data.incomplete=trim to judge the video as if it ended there")
+            notice(f"{where}: embeddings end after {len(steps)} of {video.n_steps} steps; the {part} part uses these")
+        return video.trim(len(steps))
+
+    def _bytes(self) -> int:
+        return sum(value.nbytes for part in self.parts.values() for value in part.embeddings)
+
+    def train_dataloader(self) -> DataLoader:
+        """This rank's shares of the epoch's global batches."""
+        batches = GlobalBatches(len(self.parts["train"].videos), self.batch_videos, self.seed, *self._rank())
+        return _loader(self.parts["train"], batches)
+
+    def val_dataloader(self) -> list[DataLoader]:
+        """One loader per judged part. Test is judged along with val, so that any rule of selection can be reported."""
+        return [_loader(self.parts[name], OneByOne(len(self.parts[name].videos), *self._rank())) for name in self.judged]
+
+    def test_dataloader(self) -> DataLoader:
+        """The test videos, one by one."""
+        return _loader(self.parts["test"], OneByOne(len(self.parts["test"].videos), *self._rank()))
+
+    def _rank(self) -> tuple[int, int]:
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint must agree with before it may be continued: the videos and what their embeddings were made with."""
+        keys = {name: [video.key for video in videos] for name, videos in self.videos.items()}
+        return {"videos": keys, "identity": dict(self.cache.identity)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Refuse a checkpoint that was trained on other videos or other embeddings.
+
+        Raises:
+            UserError: says what differs.
+        """
+        mine = self.state_dict()
+        changes = differences(state_dict["identity"], mine["identity"])
+        changes += [f"other {name} videos" for name in PARTS if state_dict["videos"].get(name) != mine["videos"].get(name)]
+        if changes:
+            raise UserError(f"the checkpoint was trained with {'; '.join(changes)}: {START_OVER}")
+
+
+@rank_zero_only
+def notice(line: str) -> None:
+    """Tell the user one thing on standard error, once however many ranks there are."""
+    tqdm.write(line, file=sys.stderr)
+
+
+def _check_widths(cache: EmbeddingCache, loaded: dict[str, tuple[list[Video], list[Tensor]]]) -> None:
+    widths = [(video.key, value.shape[1]) for videos, values in loaded.values() for video, value in zip(videos, values, strict=True)]
+    for key, width in widths:
+        if width != widths[0][1]:
+            raise UserError(f"{cache.path(key)}: embeddings of width {width}, but those of {widths[0][0]} have {widths[0][1]}: "
+                            "delete the folder and extract again with one backbone")
+
+
+def _loader(part: Part, shares: Sampler[Share]) -> DataLoader:
+    # Its own generator: otherwise every iteration would draw from the global one, and judging would change the training.
+    return DataLoader(part, sampler=shares, batch_size=None, generator=torch.Generator(), collate_fn=_as_it_is)  # type: ignore[arg-type]
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    return batch

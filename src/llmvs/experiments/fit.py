@@ -1,0 +1,255 @@
+"""Train the head on one fold, or go on where an earlier attempt stopped."""
+
+import importlib.util
+import logging
+import signal
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from llmvs.callbacks import AtomicCheckpointIO, EpochProgress, KeepEpochs
+from llmvs.config import Config, HardwareConfig
+from llmvs.datamodule import START_OVER, EmbeddingDataModule, notice
+from llmvs.datasets.base import Array, Dataset, Fold, Video
+from llmvs.embeddings import EmbeddingCache
+from llmvs.errors import UserError
+from llmvs.evaluation.correlation import Correlation
+from llmvs.evaluation.metric import VideoScores
+from llmvs.evaluation.protocols import protocols
+from llmvs.head import save_head
+from llmvs.module import LLMVSModule
+
+CHECKPOINT = "last.ckpt"
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """The epoch that one rule chooses."""
+
+    epoch: int
+    """Counted from 0."""
+    means: dict[str, dict[str, Correlation]]
+    """Part (`val`, `test`) -> protocol -> mean tau and rho over its videos; NaN where a video's scores are constant."""
+    loss: dict[str, float]
+    """Part -> mean squared error, averaged over videos."""
+    scores: dict[str, Array]
+    """Video -> float32 [T] step scores, for the val and the test videos."""
+    undefined: dict[str, dict[str, list[str]]]
+    """Part -> protocol -> videos whose scores have no ranking; empty where all have one."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a training leaves."""
+
+    epochs: dict[str, Epoch]
+    """Rule (`last`, `test`, and `val` where videos are held out) -> the epoch it chooses."""
+    selection: str
+    """The configured rule, whose weights are in the folder."""
+    videos: dict[str, list[Video]]
+    """Part -> its videos as they were used: trimmed where their embeddings end early."""
+    history: list[dict[str, float]]
+    """One row of logged figures per epoch."""
+    seconds: float
+    """Wall time of the training, all attempts together."""
+    started_at: int
+    """The epoch at which this attempt took over; 0: a fresh start, `len(history)`: nothing was left to do."""
+
+    @property
+    def selected(self) -> Epoch:
+        """The epoch of the configured rule."""
+        return self.epochs[self.selection]
+
+
+def fit(config: Config, dataset: Dataset, fold: Fold, cache: EmbeddingCache, folder: Path) -> Fit:
+    """Train on `fold.train` and write weights.safetensors, head.json, last.ckpt and logs/metrics.csv into `folder`.
+
+    A checkpoint in the folder is continued (`config.resume`) and ends, on a CPU, with the same weights to the bit as an
+    uninterrupted training. With `selection=val` the fold must hold videos out. Every rank of a run that torchrun or
+    SLURM has launched calls this and gets the result; otherwise the ranks are started here.
+
+    Raises:
+        UserError: embeddings, checkpoint or settings do not fit together, the loss became NaN, the folder cannot be written.
+        KeyboardInterrupt: Ctrl-C; the checkpoint stays.
+    """
+    if config.selection == "val" and not fold.val:
+        raise UserError(f"selection=val: fold {fold.index} of {dataset.name} holds no videos out: use selection=last")
+    checkpoint = folder / CHECKPOINT
+    data = EmbeddingDataModule(dataset, fold, cache, inputs=config.head.inputs, incomplete=config.data.incomplete,
+                               batch_videos=config.optim.batch_videos, seed=config.seed)
+    data.setup()
+    judges = protocols(dataset)
+    metrics = {part: VideoScores(data.videos[part], judges) for part in data.judged}
+    module = LLMVSModule(data.input_dim, config.head, config.optim, config.seed, metrics)
+    if not config.resume and _first_rank():
+        checkpoint.unlink(missing_ok=True)
+    started_at = _epochs_done(checkpoint, config.selection, module, data)
+    if started_at < config.optim.epochs:
+        _train(config, module, data, folder, resume=started_at > 0)
+    return _collect(config, module, data, folder, started_at)
+
+
+def _epochs_done(path: Path, selection: str, module: LLMVSModule, data: EmbeddingDataModule) -> int:
+    """How far an earlier attempt came; 0 without one. Refuses one that was made otherwise."""
+    if not path.exists():
+        return 0
+    state = _load(path)
+    kept = _kept(state)
+    if kept["selection"] != selection:
+        raise UserError(f"{path}: keeps the weights of selection={kept['selection']} (expected {selection}): {START_OVER}")
+    try:
+        module.on_load_checkpoint(state)
+        data.load_state_dict(state[type(data).__qualname__])
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    return len(kept["history"])
+
+
+def _load(path: Path) -> dict[str, Any]:
+    """A checkpoint by memory map: what is not used of it is not read."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        state["hyper_parameters"], _kept(state)
+    except Exception as error:  # torch.load raises what its pieces raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path}: not a checkpoint of this training, or damaged ({reason[:120]}): delete it") from error
+    return state
+
+
+def _kept(state: dict[str, Any]) -> dict[str, Any]:
+    return state["callbacks"][KeepEpochs.__qualname__]
+
+
+def _train(config: Config, module: LLMVSModule, data: EmbeddingDataModule, folder: Path, resume: bool) -> None:
+    checkpoint = folder / CHECKPOINT
+    with warnings.catch_warnings():
+        _silence()
+        trainer = _trainer(config, folder)
+        try:
+            trainer.fit(module, datamodule=data, ckpt_path=checkpoint if resume else None, weights_only=True)
+        except SystemExit:  # Lightning's answer to Ctrl-C, which it then goes on ignoring
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            raise KeyboardInterrupt from None
+        except torch.multiprocessing.ProcessRaisedException as error:
+            raise _from_rank(error) from error
+        except OSError as error:
+            raise UserError(f"{folder}: cannot be written ({error.strerror or error}): choose another folder or free some space") from error
+
+
+def _trainer(config: Config, folder: Path) -> L.Trainer:
+    title = f"{config.experiment} fold {config.fold} seed {config.seed}"
+    try:
+        return L.Trainer(
+            accelerator=config.accelerator, devices=config.devices, num_nodes=config.num_nodes, strategy=_strategy(config),
+            precision=_precision(config), max_epochs=config.optim.epochs, gradient_clip_val=config.optim.clip or None,
+            callbacks=[KeepEpochs(folder / CHECKPOINT, config.selection, config.log.checkpoint_seconds), EpochProgress(title)],
+            logger=_loggers(config, folder, title), plugins=[AtomicCheckpointIO()], default_root_dir=folder,
+            use_distributed_sampler=False, num_sanity_val_steps=0, log_every_n_steps=1,
+            enable_progress_bar=False, enable_model_summary=False,
+        )
+    except (MisconfigurationException, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"accelerator={config.accelerator} devices={config.devices} num_nodes={config.num_nodes} "
+                        f"precision={config.precision}: {reason}") from error
+
+
+def _strategy(config: HardwareConfig) -> str | DDPStrategy:
+    """Ranks that torchrun, SLURM or the user start on each node run this program themselves; others are spawned from here.
+
+    Not forked: extraction may have used CUDA or OpenMP in this process already, which a forked rank cannot use again.
+    """
+    if config.devices * config.num_nodes == 1:
+        return "auto"
+    launched = config.num_nodes > 1 or TorchElasticEnvironment.detect() or SLURMEnvironment.detect()
+    return QuietDDP(start_method="popen" if launched else "spawn")
+
+
+def _precision(config: HardwareConfig) -> Any:
+    """fp16 needs a GPU. Lightning would turn to bf16, which is coarser than fp16 and slow on most CPUs; fp32 is neither."""
+    on_cpu = config.accelerator == "cpu" or (config.accelerator == "auto" and not torch.accelerator.is_available())
+    if config.precision == "16-mixed" and on_cpu:
+        notice("precision=16-mixed needs a GPU: training in 32-true on this CPU")
+        return "32-true"
+    return config.precision
+
+
+def _first_rank() -> bool:
+    return getattr(rank_zero_only, "rank", 0) == 0
+
+
+def _loggers(config: Config, folder: Path, title: str) -> list[Logger]:
+    loggers: list[Logger] = [CSVLogger(folder, name="", version="logs")]
+    if config.log.wandb != "disabled" and importlib.util.find_spec("wandb") and _first_rank():
+        loggers += _wandb(config, folder, title)
+    return loggers
+
+
+def _wandb(config: Config, folder: Path, title: str) -> list[Logger]:
+    """A Weights & Biases run; online falls back to offline, and that to none: a training never fails for its diary."""
+    import wandb
+
+    for offline in (False, True) if config.log.wandb == "online" else (True,):
+        try:
+            if not offline and not wandb.api.api_key:
+                raise RuntimeError("not logged in: run `wandb login`")
+            settings = wandb.Settings(silent=True, console="off", init_timeout=30)
+            logger = WandbLogger(name=title, save_dir=folder, project=config.log.project, group=config.experiment, offline=offline,
+                                 config=asdict(config), settings=settings)
+            _ = logger.experiment
+            return [logger]
+        except Exception as error:  # whatever W&B raises, the training matters more
+            reason = " ".join(str(error).split())[:200]
+            notice(f"log.wandb={'offline' if offline else 'online'} failed ({reason}): going on {'without W&B' if offline else 'offline'}")
+    return []
+
+
+class QuietDDP(DDPStrategy):
+    """Spawned ranks say no more than this process does."""
+
+    def setup_environment(self) -> None:
+        """The first thing a rank runs."""
+        _silence()
+        super().setup_environment()
+
+
+def _silence() -> None:
+    """Leave out what a user cannot act on; errors still pass."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.simplefilter("ignore")
+
+
+def _from_rank(error: Exception) -> Exception:
+    """The UserError that stopped a spawned rank, or the error as it is."""
+    mark = "llmvs.errors.UserError: "
+    lines = [line.removeprefix(mark) for line in str(error).splitlines() if line.startswith(mark)]
+    return UserError(lines[-1]) if lines else error
+
+
+def _collect(config: Config, module: LLMVSModule, data: EmbeddingDataModule, folder: Path, started_at: int) -> Fit:
+    """Read the outcome from the last checkpoint: that is where spawned ranks leave it."""
+    state = _load(folder / CHECKPOINT)
+    kept = _kept(state)
+    if _first_rank():
+        last = {name.removeprefix("head."): value for name, value in state["state_dict"].items() if name.startswith("head.")}
+        save_head(folder, kept["weights"] or last, data.input_dim, config.head)
+    epochs = {rule: _epoch(record) for rule, record in kept["kept"].items()}
+    for rows in epochs[config.selection].undefined.values():
+        for protocol, keys in rows.items():
+            notice(f"tau and rho of protocol {protocol} are undefined for {', '.join(keys)}: the scores are constant")
+    return Fit(epochs, config.selection, data.videos, kept["history"], kept["spent"], started_at)
+
+
+def _epoch(record: dict[str, Any]) -> Epoch:
+    means = {part: {name: Correlation(*row) for name, row in rows.items()} for part, rows in record["means"].items()}
+    scores = {key: values.clone().numpy() for key, values in record["scores"].items()}
+    return Epoch(record["epoch"], means, record["loss"], scores, record["undefined"])

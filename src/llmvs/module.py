@@ -1,0 +1,128 @@
+"""Training of the head: the loss, the optimizer and its schedule, and what is logged. Lightning around `head.py`."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+from torch.optim.lr_scheduler import CosineAnnealingLR
+from torchmetrics import Metric
+
+from llmvs.config import HeadConfig, OptimConfig
+from llmvs.datamodule import START_OVER, Batch
+from llmvs.embeddings import differences
+from llmvs.errors import UserError
+from llmvs.evaluation.metric import Verdict, VideoScores
+from llmvs.head import Head
+
+
+def video_errors(scores: Tensor, gtscore: Tensor, mask: Tensor) -> Tensor:
+    """Mean squared error of every video over its real steps: [B, T], [B, T], bool [B, T] -> [B]."""
+    squared = (scores - gtscore).square().masked_fill(~mask, 0)
+    return squared.sum(dim=1) / mask.sum(dim=1)
+
+
+class LLMVSModule(L.LightningModule):
+    """AdamW on the mean over videos of `video_errors` (paper, section 3.4), the cosine stepping once per epoch."""
+
+    def __init__(self, input_dim: int, head: HeadConfig, optim: OptimConfig, seed: int,
+                 metrics: Mapping[str, VideoScores] | None = None) -> None:
+        """Initial weights and dropout depend on `seed` alone, not on the state of the random generators.
+
+        Args:
+            input_dim: D, the width of a step's embedding.
+            head: the network's sizes.
+            optim: how it is trained.
+            seed: of initial weights and dropout.
+            metrics: part -> metric, in the order of the validation loaders; None to train without judging.
+        """
+        super().__init__()
+        self.save_hyperparameters({"input_dim": input_dim, "head": asdict(head), "optim": asdict(optim), "seed": seed})
+        self.optim = optim
+        self.seed = seed
+        torch.manual_seed(seed)
+        self.head = Head(input_dim, head)
+        self.metrics = torch.nn.ModuleDict(_as_modules(metrics or {}))
+        self.verdicts: dict[str, Verdict] = {}
+        """Part -> what the latest judging found."""
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """AdamW; cosine from `lr` down to `min_lr` at epoch `t_max`. Past `t_max` it climbs back, as in the released recipe."""
+        scaled = str(self.trainer.precision) == "16-mixed"  # Lightning cannot clip the scaled gradients of a fused optimizer
+        fused = self.device.type in ("cpu", "cuda") and not scaled
+        optimizer = torch.optim.AdamW(self.head.parameters(), lr=self.optim.lr, weight_decay=self.optim.weight_decay, fused=fused)
+        cosine = CosineAnnealingLR(optimizer, T_max=self.optim.t_max or self.optim.epochs, eta_min=self.optim.min_lr)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cosine, "interval": "epoch"}}
+
+    def on_train_epoch_start(self) -> None:
+        """Dropout is a function of (seed, epoch, rank): a resumed run needs no generator's state."""
+        state = np.random.SeedSequence([self.seed, self.current_epoch, self.global_rank]).generate_state(2, np.uint32)
+        torch.manual_seed((int(state[0]) << 32 | int(state[1])) >> 1)
+        self.log("lr", self.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """This rank's part of the mean over the global batch.
+
+        Raises:
+            UserError: the loss is not a finite number.
+        """
+        errors = video_errors(self.head(batch.embeddings, batch.mask), batch.gtscore, batch.mask)
+        if not torch.isfinite(errors).all():
+            self._refuse(errors, batch)
+        loss = (errors * batch.weight).sum()
+        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=batch.videos, sync_dist=self.trainer.world_size > 1)
+        return loss
+
+    def _refuse(self, errors: Tensor, batch: Batch) -> None:
+        first = int(batch.video[int((~torch.isfinite(errors)).nonzero()[0])])
+        video = self.trainer.datamodule.parts["train"].videos[first]  # type: ignore[attr-defined]
+        raise UserError(f"the loss became NaN or infinite in epoch {self.current_epoch} at {video.key} ({video.name}): "
+                        f"lower optim.lr={self.optim.lr}, or train with precision=32-true")
+
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Score in fp32 whatever the precision of the training: 16-bit activations make scores that tie."""
+        with torch.autocast(self.device.type, enabled=False):
+            scores = self.head(batch.embeddings, batch.mask)
+        self._metrics()[dataloader_idx][1].update(batch.video, scores)
+
+    def on_validation_epoch_end(self) -> None:
+        """Gather from all ranks."""
+        for part, metric in self._metrics():
+            self.verdicts[part] = metric.verdict()
+            metric.reset()
+
+    def on_train_epoch_end(self) -> None:
+        """Log what the judging found here, so that an epoch is one line of the logs."""
+        for part, verdict in self.verdicts.items():
+            self.log(f"{part}/loss", verdict.loss)
+            for protocol, (tau, rho) in verdict.means.items():
+                self.log_dict({f"{part}/{protocol}/tau": tau, f"{part}/{protocol}/rho": rho})
+
+    def _metrics(self) -> list[tuple[str, VideoScores]]:
+        return list(self.metrics.items())  # type: ignore[arg-type]
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint of another head or another training.
+
+        Raises:
+            UserError: names the settings that differ.
+        """
+        changes = differences(dict(_flat(checkpoint["hyper_parameters"])), dict(_flat(dict(self.hparams))))
+        if changes:
+            raise UserError(f"the checkpoint was made with {'; '.join(changes)}: {START_OVER}")
+
+
+def _as_modules(metrics: Mapping[str, VideoScores]) -> dict[str, Metric]:
+    return dict(metrics)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -1,0 +1,53 @@
+"""A small dataset with embeddings that know something of the importance, for everything that trains."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from llmvs.config import Config, DataConfig, HeadConfig, LogConfig, OptimConfig
+from llmvs.datasets.base import Dataset, Fold, Video
+from llmvs.embeddings import EmbeddingCache, Embeddings
+
+FOLD = Fold(0, ("video_0", "video_1", "video_2", "video_3", "video_4"), ("video_5", "video_6"), ("video_7", "video_8", "video_9"))
+WIDTH = 12
+
+
+def make_dataset(n_videos: int = 10, shortest: int = 6) -> Dataset:
+    """Rated videos of different lengths, a step every 15 frames."""
+    rng = np.random.default_rng(3)
+    videos = {}
+    for i in range(n_videos):
+        steps = shortest + int(rng.integers(0, shortest))
+        importance = np.repeat(rng.random(-(-steps // 3)), 3)[:steps]
+        ratings = np.clip(np.rint(1 + 4 * importance + rng.normal(0, 0.7, (5, steps))), 1, 5).astype(np.int64)
+        frames = np.repeat(ratings, 15, axis=1)
+        gtscore = ((ratings.mean(axis=0) - 1) / 4).astype(np.float32)
+        videos[f"video_{i}"] = Video(f"video_{i}", f"clip {i}", 15 * steps, np.arange(steps) * 15, gtscore, user_scores=frames)
+    return Dataset("toy", "ratings", videos, {}, synthetic=True)
+
+
+def embed(video: Video, width: int = WIDTH, steps: int | None = None) -> Embeddings:
+    """Noise around a direction along which the importance lies; `steps` cuts the end off."""
+    generator = torch.Generator().manual_seed(int(video.key.split("_")[1]))
+    q, a = torch.randn(2, video.n_steps, width, generator=generator)
+    q[:, 0] += 3 * torch.from_numpy(video.gtscore)
+    return Embeddings(q[:steps].half(), a[:steps].half(), torch.from_numpy(video.picks)[:steps])
+
+
+def make_cache(folder: Path, dataset: Dataset, width: int = WIDTH) -> EmbeddingCache:
+    """A cache with the embeddings of all videos."""
+    cache = EmbeddingCache(folder, {"scorer": "toy"})
+    for video in dataset.videos.values():
+        cache.write(video.key, embed(video, width))
+    return cache
+
+
+def make_config(**changes: object) -> Config:
+    """Settings of a training that takes a second."""
+    settings: dict[str, object] = {
+        "experiment": "toy", "accelerator": "cpu", "data": DataConfig(dataset="demo"),
+        "log": LogConfig(wandb="disabled", checkpoint_seconds=0), "head": HeadConfig(dim=64, feedforward=32, layers=1),
+        "optim": OptimConfig(lr=3e-3, epochs=4, batch_videos=3, clip=1.0), **changes,
+    }
+    return Config(**settings)  # type: ignore[arg-type]
