@@ -43,6 +43,10 @@ class BackboneConfig:
     """Git revision of the scorer on the hub; None: the newest."""
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     """Number format of both models; `auto`: as the checkpoint was published."""
+    quantize: Literal["none", "8bit", "4bit"] = "none"
+    """Load both models with fewer bits per weight (needs bitsandbytes)."""
+    device_map: str | None = None
+    """How accelerate spreads a model that is too large for one GPU, such as `auto`; None: all on one device."""
 
 
 @dataclass
@@ -67,11 +71,13 @@ class PromptConfig:
 
     window: int = 7
     """Captions in a window, odd; the centre one is judged."""
+    style: Literal["numeric", "summary"] = "numeric"
+    """`numeric`: how important is the centre frame, 0 to 10; `summary`: what do the frames show, in one sentence."""
     max_tokens: int = 5
-    """Most tokens of one answer."""
+    """Most tokens of one answer (a summary needs about 40)."""
 
     def __post_init__(self) -> None:
-        _require(self.window >= 1 and self.window % 2 == 1, "prompt.window", self.window, "an odd number of captions, such as 7")
+        _require(1 <= self.window <= 15 and self.window % 2 == 1, "prompt.window", self.window, "an odd number of captions, 1 to 15")
         _require(self.max_tokens >= 1, "prompt.max_tokens", self.max_tokens, "at least 1 token")
 
 
@@ -87,7 +93,7 @@ class ExamplesConfig:
     """Which training windows are drawn (only with `source=fold`)."""
 
     def __post_init__(self) -> None:
-        _require(self.count >= 0, "examples.count", self.count, "0 or more examples")
+        _require(0 <= self.count <= 8, "examples.count", self.count, "0 to 8 examples")
 
 
 @dataclass
