@@ -4,6 +4,8 @@ import importlib.util
 import logging
 import signal
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -131,7 +133,7 @@ def _kept(state: dict[str, Any]) -> dict[str, Any]:
 
 def _train(config: Config, module: LLMVSModule, data: EmbeddingDataModule, folder: Path, resume: bool) -> None:
     checkpoint = folder / CHECKPOINT
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _threads(config):
         _silence()
         trainer = _trainer(config, folder)
         try:
@@ -210,6 +212,18 @@ def _wandb(config: Config, folder: Path, title: str) -> list[Logger]:
             reason = " ".join(str(error).split())[:200]
             notice(f"log.wandb={'offline' if offline else 'online'} failed ({reason}): going on {'without W&B' if offline else 'offline'}")
     return []
+
+
+@contextmanager
+def _threads(config: Config) -> Iterator[None]:
+    """One thread for a small head: its matrices gain nothing from more, and lose several times over where cores are shared."""
+    before = torch.get_num_threads()
+    if config.head.dim <= 128:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class QuietDDP(DDPStrategy):

@@ -1,0 +1,105 @@
+"""The loss, the gradients of shared batches, the schedule, and what a checkpoint must agree with."""
+
+from dataclasses import asdict
+
+import pytest
+import torch
+from torch import Tensor
+
+from llmvs.config import HeadConfig, OptimConfig
+from llmvs.datamodule import EmbeddingDataModule, GlobalBatches, Share
+from llmvs.errors import UserError
+from llmvs.module import LLMVSModule, video_errors
+from tests.toys import FOLD, WIDTH, make_cache, make_dataset
+
+HEAD = HeadConfig(dim=64, feedforward=32, layers=2, dropout=0.0)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> EmbeddingDataModule:
+    dataset = make_dataset()
+    module = EmbeddingDataModule(dataset, FOLD, make_cache(tmp_path_factory.mktemp("cache"), dataset), batch_videos=4)
+    module.setup()
+    return module
+
+
+def gradients(module: LLMVSModule) -> dict[str, Tensor]:
+    found = {name: parameter.grad.clone() for name, parameter in module.head.named_parameters() if parameter.grad is not None}
+    module.zero_grad()
+    return found
+
+
+def share_gradients(module: LLMVSModule, data: EmbeddingDataModule, share: Share) -> dict[str, Tensor]:
+    batch = data.parts["train"][share]
+    (video_errors(module.head(batch.embeddings, batch.mask), batch.gtscore, batch.mask) * batch.weight).sum().backward()
+    return gradients(module)
+
+
+def one_by_one(module: LLMVSModule, data: EmbeddingDataModule, which: list[int]) -> dict[str, Tensor]:
+    """The released code's way: a video at a time without padding, gradients accumulated."""
+    for i in which:
+        part = data.parts["train"]
+        scores = module.head(part.embeddings[i][None], torch.ones(1, len(part.gtscores[i]), dtype=torch.bool))[0]
+        (torch.nn.functional.mse_loss(scores, part.gtscores[i]) / len(which)).backward()
+    return gradients(module)
+
+
+def assert_close(found: dict[str, Tensor], want: dict[str, Tensor]) -> None:
+    assert found.keys() == want.keys()
+    size = torch.cat([value.flatten() for value in want.values()]).norm()
+    difference = torch.cat([(found[name] - want[name]).flatten() for name in want]).norm()
+    assert difference / size < 1e-5
+
+
+def test_the_error_of_a_video_is_over_its_real_steps() -> None:
+    scores, gtscore = torch.tensor([[0.5, 1.0, 9.0], [0.0, 0.0, 0.3]]), torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    mask = torch.tensor([[True, True, False], [True, True, True]])
+    torch.testing.assert_close(video_errors(scores, gtscore, mask), torch.tensor([0.625, 0.03]))
+
+
+def test_a_padded_batch_has_the_gradients_of_its_videos_one_by_one(data: EmbeddingDataModule) -> None:
+    module = LLMVSModule(WIDTH, HEAD, OptimConfig(), seed=0).train()
+    [first, second] = GlobalBatches(len(FOLD.train), 4, seed=0)
+    for share in (first, second):
+        assert_close(share_gradients(module, data, share), one_by_one(module, data, share.which))
+
+
+@pytest.mark.parametrize("world_size", [2, 3, 8])
+def test_the_average_over_ranks_is_the_gradient_of_one_rank(data: EmbeddingDataModule, world_size: int) -> None:
+    module = LLMVSModule(WIDTH, HEAD, OptimConfig(), seed=0).train()
+    steps = zip(*(GlobalBatches(len(FOLD.train), 4, 0, rank, world_size) for rank in range(world_size)), strict=True)
+    for whole, shares in zip(GlobalBatches(len(FOLD.train), 4, 0), steps, strict=True):
+        ranks = [share_gradients(module, data, share) for share in shares]
+        mean = {name: torch.stack([rank[name] for rank in ranks]).mean(dim=0) for name in ranks[0]}
+        assert_close(mean, share_gradients(module, data, whole))
+
+
+def test_initial_weights_depend_on_the_seed_alone() -> None:
+    def draw(seed: int) -> dict[str, Tensor]:
+        torch.rand(3)
+        return LLMVSModule(WIDTH, HEAD, OptimConfig(), seed).head.state_dict()
+
+    first, again, other = draw(1), draw(1), draw(2)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["project.0.weight"], other["project.0.weight"])
+
+
+def test_hyperparameters_are_plain_values() -> None:
+    module = LLMVSModule(WIDTH, HEAD, OptimConfig(), seed=3)
+    assert dict(module.hparams) == {"input_dim": WIDTH, "head": asdict(HEAD), "optim": asdict(OptimConfig()), "seed": 3}
+    assert type(module.hparams["head"]) is dict
+
+
+@pytest.mark.parametrize(("changed", "says"), [
+    (LLMVSModule(WIDTH, HeadConfig(dim=32, feedforward=32, layers=2, dropout=0.0), OptimConfig(), 0), r"head.dim=64 \(expected 32\)"),
+    (LLMVSModule(7, HEAD, OptimConfig(), 0), r"input_dim=12 \(expected 7\)"),
+    (LLMVSModule(WIDTH, HEAD, OptimConfig(lr=1.0), 0), r"optim.lr=0.000119 \(expected 1.0\)"),
+    (LLMVSModule(WIDTH, HEAD, OptimConfig(), 5), r"seed=0 \(expected 5\)"),
+])
+def test_a_checkpoint_of_another_training_is_refused(changed: LLMVSModule, says: str) -> None:
+    module = LLMVSModule(WIDTH, HEAD, OptimConfig(), 0)
+    checkpoint = {"hyper_parameters": dict(module.hparams)}
+    module.on_load_checkpoint(checkpoint)
+    with pytest.raises(UserError, match=f"made with {says}: start over") as caught:
+        changed.on_load_checkpoint(checkpoint)
+    assert "\n" not in str(caught.value)
