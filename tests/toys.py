@@ -28,10 +28,11 @@ def make_dataset(n_videos: int = 10, shortest: int = 6) -> Dataset:
 
 
 def embed(video: Video, width: int = WIDTH, steps: int | None = None) -> Embeddings:
-    """Noise around a direction along which the importance lies; `steps` cuts the end off."""
+    """Noise around a few directions that follow the importance; `steps` cuts the end off."""
     generator = torch.Generator().manual_seed(int(video.key.split("_")[1]))
     q, a = torch.randn(2, video.n_steps, width, generator=generator)
-    q[:, 0] += 3 * torch.from_numpy(video.gtscore)
+    for part in (q, a):
+        part[:, :3] += 8 * torch.from_numpy(video.gtscore)[:, None]
     return Embeddings(q[:steps].half(), a[:steps].half(), torch.from_numpy(video.picks)[:steps])
 
 

@@ -52,8 +52,8 @@ class LLMVSModule(L.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW; cosine from `lr` down to `min_lr` at epoch `t_max`. Past `t_max` it climbs back, as in the released recipe."""
-        scaled = str(self.trainer.precision) == "16-mixed"  # Lightning cannot clip the scaled gradients of a fused optimizer
-        fused = self.device.type in ("cpu", "cuda") and not scaled
+        # Under mixed precision Lightning refuses to clip the gradients of a fused optimizer.
+        fused = self.device.type in ("cpu", "cuda") and self.trainer.precision == "32-true"
         optimizer = torch.optim.AdamW(self.head.parameters(), lr=self.optim.lr, weight_decay=self.optim.weight_decay, fused=fused)
         cosine = CosineAnnealingLR(optimizer, T_max=self.optim.t_max or self.optim.epochs, eta_min=self.optim.min_lr)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cosine, "interval": "epoch"}}
@@ -71,23 +71,29 @@ class LLMVSModule(L.LightningModule):
             UserError: the loss is not a finite number.
         """
         errors = video_errors(self.head(batch.embeddings, batch.mask), batch.gtscore, batch.mask)
-        if not torch.isfinite(errors).all():
-            self._refuse(errors, batch)
+        self._check(errors, "loss", "train", batch)
         loss = (errors * batch.weight).sum()
         self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=batch.videos, sync_dist=self.trainer.world_size > 1)
         return loss
 
-    def _refuse(self, errors: Tensor, batch: Batch) -> None:
-        first = int(batch.video[int((~torch.isfinite(errors)).nonzero()[0])])
-        video = self.trainer.datamodule.parts["train"].videos[first]  # type: ignore[attr-defined]
-        raise UserError(f"the loss became NaN or infinite in epoch {self.current_epoch} at {video.key} ({video.name}): "
-                        f"lower optim.lr={self.optim.lr}, or train with precision=32-true")
+    def _check(self, values: Tensor, what: str, part: str, batch: Batch) -> None:
+        bad = (~torch.isfinite(values)).reshape(len(values), -1).any(dim=1)
+        if bad.any():
+            video = self.trainer.datamodule.parts[part].videos[int(batch.video[bad.cpu()][0])]  # type: ignore[attr-defined]
+            raise UserError(f"the {what} became NaN or infinite in epoch {self.current_epoch} at {video.key} ({video.name}): "
+                            f"lower optim.lr={self.optim.lr}, or train with precision=32-true")
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Score in fp32 whatever the precision of the training: 16-bit activations make scores that tie."""
+        """Score in fp32 whatever the precision of the training: 16-bit activations make scores that tie.
+
+        Raises:
+            UserError: a score is not a finite number.
+        """
         with torch.autocast(self.device.type, enabled=False):
             scores = self.head(batch.embeddings, batch.mask)
-        self._metrics()[dataloader_idx][1].update(batch.video, scores)
+        part, metric = self._metrics()[dataloader_idx]
+        self._check(scores, "score", part, batch)
+        metric.update(batch.video, scores)
 
     def on_validation_epoch_end(self) -> None:
         """Gather from all ranks."""

@@ -158,7 +158,7 @@ def _trainer(config: Config, folder: Path) -> L.Trainer:
             use_distributed_sampler=False, num_sanity_val_steps=0, log_every_n_steps=1,
             enable_progress_bar=False, enable_model_summary=False,
         )
-    except (MisconfigurationException, ValueError) as error:
+    except (MisconfigurationException, ValueError, ImportError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"accelerator={config.accelerator} devices={config.devices} num_nodes={config.num_nodes} "
                         f"precision={config.precision}: {reason}") from error
@@ -201,8 +201,6 @@ def _wandb(config: Config, folder: Path, title: str) -> list[Logger]:
 
     for offline in (False, True) if config.log.wandb == "online" else (True,):
         try:
-            if not offline and not wandb.api.api_key:
-                raise RuntimeError("not logged in: run `wandb login`")
             settings = wandb.Settings(silent=True, console="off", init_timeout=30)
             logger = WandbLogger(name=title, save_dir=folder, project=config.log.project, group=config.experiment, offline=offline,
                                  config=asdict(config), settings=settings)
