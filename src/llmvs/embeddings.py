@@ -59,6 +59,7 @@ class EmbeddingCache:
         """Open `folder`, which need not exist yet.
 
         Args:
+            folder: of the cache.
             identity: what its embeddings must have been made with; None: whatever the folder says.
 
         Raises:

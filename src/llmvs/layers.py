@@ -18,7 +18,8 @@ from llmvs.config import Config
 from llmvs.errors import UserError, nearest
 
 COMMAND_LINE = "command line"
-UNNAMED = ("experiment", "fold", "seed", "resume", "runs", "cache", "accelerator", "devices", "num_nodes", "log", "data.root", "caption.batch")
+UNNAMED = ("experiment", "fold", "seed", "resume", "runs", "cache", "accelerator", "devices", "num_nodes", "log",
+           "data.root", "caption.batch")
 """Keys (or groups of keys) that say where and how a run happens, not what it is: they do not enter its name."""
 
 
@@ -154,7 +155,8 @@ def _nearest_key(key: str) -> str:
 def _name(dataset: str, stems: Sequence[str], overrides: Sequence[tuple[str, str | None]]) -> str:
     """An experiment's name: the dataset, the layers, and the overrides that change what is computed."""
     parts = [*([] if dataset in stems else [dataset]), *stems]
-    changes = [(key, value) for key, value in overrides if key != "data.dataset" and not any(f"{key}.".startswith(f"{u}.") for u in UNNAMED)]
+    unnamed = tuple(f"{key}." for key in ("data.dataset", *UNNAMED))
+    changes = [(key, value) for key, value in overrides if not f"{key}.".startswith(unnamed)]
     name = "-".join(parts) + "".join(f"+{key}={Path(str(value)).name}" for key, value in sorted(changes))
     name = re.sub(r"[^\w.=+-]", "_", name)
     return name if len(name) <= 120 else f"{name[:100]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

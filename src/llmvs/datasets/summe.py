@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
 
 from llmvs.datasets.base import Array, Dataset, Video
 from llmvs.datasets.files import absent, find_video, first, gtscore_of, read_eccv16, same_length
@@ -78,5 +79,5 @@ def _read_matlab(path: Path) -> tuple[Array, float]:
     try:
         content = loadmat(path, variable_names=["user_score", "FPS"])
         return content["user_score"].T.astype(np.int64), float(content["FPS"].item())
-    except (OSError, ValueError, KeyError, NotImplementedError, TypeError) as error:
+    except (OSError, MatReadError, ValueError, KeyError, NotImplementedError, TypeError) as error:
         raise UserError(f"{path}: not one of SumMe's annotation files ({error}): they are published at {HOME}") from error

@@ -1,0 +1,56 @@
+# LLMVS: every target is a thin line around the command line `llmvs`. `make help` lists them.
+#
+# Choose what runs with FOLD= DATASET= VARIANT= BACKBONE= SEED= ARGS="key=value ...": they are layers of configuration
+# (configs/dataset/DATASET.yaml, configs/variant/VARIANT.yaml, ...), nothing else.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup train extract baselines config test test-slow lint clean
+
+PYTHON ?= python3
+DATASET ?= demo
+FOLD ?= 0
+VARIANT ?=
+BACKBONE ?=
+SEED ?=
+ARGS ?=
+
+BIN := .venv/bin
+LAYERS = configs/dataset/$(DATASET).yaml $(BACKBONE:%=configs/backbone/%.yaml) $(VARIANT:%=configs/variant/%.yaml)
+SETTINGS = $(LAYERS) fold=$(FOLD) $(SEED:%=seed=%) $(ARGS)
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+
+setup: .venv/installed  ## make .venv and install everything into it
+
+train: setup  ## train and evaluate one fold (FOLD= DATASET= VARIANT= BACKBONE= SEED= ARGS=)
+	@$(BIN)/llmvs train $(SETTINGS)
+
+extract: setup  ## caption and embed the videos of a dataset, without training
+	@$(BIN)/llmvs extract $(SETTINGS)
+
+baselines: setup  ## what chance and people reach on a dataset
+	@$(BIN)/llmvs baselines $(SETTINGS)
+
+config: setup  ## print the configuration that `make train` would run
+	@$(BIN)/llmvs config $(SETTINGS)
+
+test: setup  ## run the tests (minutes)
+	@$(BIN)/pytest -q -n 2 --dist worksteal
+
+test-slow: setup  ## run the tests that take minutes each
+	@$(BIN)/pytest -q -m slow
+
+lint: setup  ## check style, types and import order
+	@$(BIN)/ruff check . && $(BIN)/mypy
+
+clean:  ## remove .venv; data, caches and runs stay
+	rm -rf .venv
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "$(PYTHON) is older than Python 3.10: name a newer one with PYTHON=python3.11"; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+	@touch $@

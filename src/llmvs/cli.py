@@ -1,0 +1,164 @@
+"""The command line: verbs only. Each parses its arguments, builds the configuration and calls one function.
+
+Libraries that take long to import (torch, lightning, transformers) are imported inside the verbs, so that help and
+mistakes are answered at once. Tables and documents go to standard output, everything else to standard error.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from llmvs import __version__
+from llmvs.errors import UserError
+
+if TYPE_CHECKING:
+    from llmvs.config import Config
+
+SETTINGS_HELP = "YAML files in order, then key=value overrides; later wins"
+EPILOG = """examples:
+  llmvs train configs/dataset/demo.yaml fold=0
+  llmvs train configs/dataset/tvsum.yaml configs/variant/query_only.yaml data.root=DIR fold=2 optim.lr=1e-4
+  llmvs baselines summe data.root=DIR data.splits=disjoint
+  llmvs config --keys        every setting, its default and what it means"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse with errors of one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{self.prog}: {message} (see `{self.prog} --help`)")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a verb. Returns the exit status: 0, 2 after a user's mistake, 130 after Ctrl-C."""
+    try:
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+    except UserError as error:
+        print(f"llmvs: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("llmvs: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has left; nothing to say
+        return 0
+    except OSError as error:
+        if error.filename is None and error.errno is None:
+            raise
+        print(f"llmvs: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
+        return 2
+
+
+def _run(arguments: list[str]) -> int:
+    parser = _parser()
+    known, unknown = parser.parse_known_args(arguments)
+    if not known.verb:
+        parser.print_help()
+        return 0
+    from llmvs.layers import is_override
+
+    stray = [argument for argument in unknown if not is_override(argument)]
+    if stray:
+        raise UserError(f"llmvs {known.verb}: unknown option {stray[0]} (see `llmvs {known.verb} --help`)")
+    known.settings = [*known.settings, *unknown]
+    status: int = known.call(known) or 0
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="llmvs", description="Video summarization with large language models.", epilog=EPILOG,
+                     formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"llmvs {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
+
+    def verb(name: str, call: Callable[[argparse.Namespace], int | None], summary: str, table: bool = False) -> argparse.ArgumentParser:
+        one = verbs.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", allow_abbrev=False)
+        one.set_defaults(call=call)
+        if table:
+            one.add_argument("--json", action="store_true", help="print the same numbers as one JSON document")
+        return one
+
+    train = verb("train", _train, "train and evaluate one fold: extract what is missing, fit the head, print the table", table=True)
+    extract = verb("extract", _extract, "caption and embed videos: a dataset's, or the files and folders named")
+    evaluate = verb("evaluate", _evaluate, "judge a file of scores beside chance and people", table=True)
+    evaluate.add_argument("--scores", type=Path, required=True, metavar="FILE", help="JSON {video: [one number per step]}, or h5")
+    floors = verb("baselines", _baselines, "what chance and people reach on a dataset: Random, Human, Ceiling", table=True)
+    for one in (evaluate, floors):
+        one.add_argument("--draws", type=int, default=50, help="random scores drawn per video (default: %(default)s)")
+    released = verb("import-embeddings", _import, "turn the released pair of h5 files into an embedding cache")
+    released.add_argument("--query", type=Path, required=True, metavar="H5", help="query embeddings (user_prompt_pool.h5)")
+    released.add_argument("--answer", type=Path, required=True, metavar="H5", help="answer embeddings (gen_pool.h5)")
+    released.add_argument("--to", type=Path, metavar="DIR", help="new cache folder (default: CACHE/DATASET/imported)")
+    show = verb("config", _config, "print the configuration that would run, and its folder")
+    show.add_argument("--keys", action="store_true", help="list every setting, its default and what it means")
+    floors.add_argument("settings", nargs="*", metavar="DATASET|SETTING", help=f"a dataset's name; {SETTINGS_HELP}")
+    extract.add_argument("settings", nargs="*", metavar="VIDEO|SETTING", help=f"video files or folders; {SETTINGS_HELP}")
+    for one in (train, evaluate, released, show):
+        one.add_argument("settings", nargs="*", metavar="SETTING", help=SETTINGS_HELP)
+    return parser
+
+
+def _load(settings: Sequence[str]) -> "Config":
+    from llmvs.layers import load_config
+
+    return load_config(settings)
+
+
+def _print(document: dict[str, Any], text: str, as_json: bool) -> None:
+    from llmvs.files import dumps
+
+    print(dumps(document) if as_json else text, flush=True)
+
+
+def _train(given: argparse.Namespace) -> None:
+    from llmvs.experiments.run import train
+
+    document, text = train(_load(given.settings))
+    _print(document, text, given.json)
+
+
+def _evaluate(given: argparse.Namespace) -> None:
+    from llmvs.experiments.judged import evaluate_document
+
+    _print(*evaluate_document(_load(given.settings), given.scores, given.draws), given.json)
+
+
+def _baselines(given: argparse.Namespace) -> None:
+    from llmvs.experiments.judged import baselines_document
+    from llmvs.layers import is_layer, is_override
+
+    settings = [argument if is_layer(argument) or is_override(argument) else f"data.dataset={argument}" for argument in given.settings]
+    _print(*baselines_document(_load(settings), given.draws), given.json)
+
+
+def _config(given: argparse.Namespace) -> None:
+    from llmvs.layers import run_folder, to_yaml
+
+    if given.keys:
+        from llmvs.reference import describe
+
+        print(describe())
+        return
+    config = _load(given.settings)
+    print(f"# folder of the run: {run_folder(config)}\n{to_yaml(config)}", end="")
+
+
+def _extract(given: argparse.Namespace) -> int:
+    from llmvs.layers import is_layer, is_override
+
+    files = [Path(argument) for argument in given.settings if not is_layer(argument) and not is_override(argument)]
+    settings = [argument for argument in given.settings if is_layer(argument) or is_override(argument)]
+    raise NotImplementedError(files, settings)
+
+
+def _import(given: argparse.Namespace) -> None:
+    from llmvs.console import say
+    from llmvs.experiments.judged import open_dataset
+    from llmvs.extraction.released import import_released
+
+    config = _load(given.settings)
+    folder = given.to or Path(config.cache) / config.data.dataset / "imported"
+    cache = import_released(given.query, given.answer, open_dataset(config), folder)
+    say(f"{len(cache.keys())} videos in {folder}: train on them with extract.embeddings={folder}")

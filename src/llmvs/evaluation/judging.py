@@ -1,0 +1,94 @@
+"""Judge anybody's step scores: every protocol, mean over the videos of a fold, then over folds."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from llmvs.datasets.base import Dataset
+from llmvs.errors import UserError
+from llmvs.evaluation.baselines import Figure, has_f1, over_folds
+from llmvs.evaluation.keyshots import f1, summarize, user_summaries
+from llmvs.evaluation.protocols import protocols
+from llmvs.files import read_json
+
+Scores = Mapping[str, npt.NDArray]
+"""Video key -> step scores [T]."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What one protocol says of a set of scores."""
+
+    figure: Figure
+    """Mean over videos, then folds; NaN when it is undefined for any video."""
+    per_video: dict[str, tuple[float, float]]
+    """Video key -> tau and rho (or mean and maximum F1)."""
+
+    @property
+    def undefined(self) -> list[str]:
+        """The videos whose scores have no ranking: constant scores, or a summary of nothing."""
+        return [key for key, pair in self.per_video.items() if not np.isfinite(pair).all()]
+
+
+def judge(dataset: Dataset, scores: Scores, tests: Sequence[Sequence[str]]) -> dict[str, Judged]:
+    """Judge the test videos of the given folds under every protocol of the dataset, and by F1 where shots are known.
+
+    Raises:
+        UserError: scores of the wrong length, NaN, or of no such video.
+    """
+    keys = sorted({key for test in tests for key in test})
+    tables: dict[str, dict[str, tuple[float, float]]] = {}
+    for name, protocol in protocols(dataset).items():
+        tables[name] = {key: tuple(protocol.judge(dataset.video(key))(scores[key])) for key in keys}
+    if has_f1(dataset, keys):
+        videos = [dataset.video(key) for key in keys]
+        tables["f1"] = {video.key: tuple(f1(summarize(scores[video.key], video), user_summaries(video))) for video in videos}
+    return {name: Judged(over_folds("scores", {key: {"scores": np.array(pair)} for key, pair in table.items()}, tests), table)
+            for name, table in tables.items()}
+
+
+def read_scores(path: Path, dataset: Dataset) -> dict[str, npt.NDArray[np.float32]]:
+    """Step scores from JSON `{video: [...]}` or an h5 file of one array (or group with `scores`) per video.
+
+    Videos go by key (`video_1`) or by name (`Air_Force_One`).
+
+    Raises:
+        UserError: unreadable file, unknown video, not a list of numbers, wrong length, NaN.
+    """
+    found = _read_h5(path) if path.suffix in (".h5", ".hdf5") else read_json(path, "scores: {video: [one number per step]}")
+    if not isinstance(found, dict) or not found:
+        raise UserError(f"{path}: expected scores of at least one video: {{video: [one number per step]}}")
+    by_name = {video.name: key for key, video in dataset.videos.items()}
+    scores = {}
+    for name, values in found.items():
+        video = dataset.video(by_name.get(name, name))
+        try:
+            array = np.asarray(values, dtype=np.float32)
+        except (TypeError, ValueError):
+            raise UserError(f"{path}: {name}: not a list of numbers") from None
+        if array.shape != (video.n_steps,):
+            raise UserError(f"{path}: {name}: scores of shape {list(array.shape)}, expected one for each of its {video.n_steps} steps")
+        if not np.isfinite(array).all():
+            raise UserError(f"{path}: {name}: NaN or infinite score at step {int(np.flatnonzero(~np.isfinite(array))[0])}")
+        scores[video.key] = array
+    return scores
+
+
+def covered(tests: Iterable[Sequence[str]], keys: Iterable[str]) -> list[int]:
+    """The folds all of whose test videos are among `keys`."""
+    have = set(keys)
+    return [index for index, test in enumerate(tests) if have.issuperset(test)]
+
+
+def _read_h5(path: Path) -> dict[str, Any]:
+    try:
+        with h5py.File(path, "r") as file:
+            items = {key: file[key]["scores"] if isinstance(file[key], h5py.Group) else file[key] for key in file}
+            return {key: item[()] for key, item in items.items()}
+    except (OSError, KeyError) as error:
+        raise UserError(f"{path}: not readable as an h5 file of scores: {error}") from error

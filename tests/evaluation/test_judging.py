@@ -1,0 +1,75 @@
+"""Judging a file of scores: what is accepted, what is refused, and that a ceiling is a ceiling."""
+
+from dataclasses import replace
+
+import h5py
+import numpy as np
+import pytest
+
+from llmvs.datasets.base import Dataset
+from llmvs.errors import UserError
+from llmvs.evaluation.baselines import baselines
+from llmvs.evaluation.judging import covered, judge, read_scores
+from llmvs.files import write_json
+from tests.evaluation.test_protocols import make
+
+
+@pytest.fixture
+def dataset():
+    videos = {f"video_{i}": replace(make("votes", seed=i)[1], key=f"video_{i}", name=f"name {i}") for i in (1, 2, 3)}
+    return Dataset("made", "votes", videos, {})
+
+
+def test_gtscore_as_scores_is_the_ceiling(dataset):
+    tests = [["video_1", "video_2"], ["video_3"]]
+    judged = judge(dataset, {key: video.gtscore for key, video in dataset.videos.items()}, tests)
+    floors = baselines(dataset, tests, draws=2)
+    for name, result in judged.items():
+        assert result.figure == floors[name]["ceiling"]
+        assert set(result.per_video) == set(dataset.videos)
+        assert result.undefined == []
+
+
+def test_undefined_is_named_and_never_averaged_away(dataset):
+    scores = {key: video.gtscore for key, video in dataset.videos.items()} | {"video_2": np.zeros(20)}
+    judged = judge(dataset, scores, [["video_1", "video_2"]])["per_annotator"]
+    assert np.isnan(judged.figure.first)
+    assert judged.undefined == ["video_2"]
+
+
+def test_reads_json_and_h5_by_key_and_name(dataset, tmp_path):
+    values = {"video_1": [i / 20 for i in range(20)], "name 2": [0.5] * 20}
+    write_json(tmp_path / "s.json", values)
+    with h5py.File(tmp_path / "s.h5", "w") as file:
+        file["video_1"] = values["video_1"]
+        file.create_group("name 2")["scores"] = values["name 2"]
+    for name in ("s.json", "s.h5"):
+        found = read_scores(tmp_path / name, dataset)
+        assert set(found) == {"video_1", "video_2"}
+        assert found["video_1"] == pytest.approx(values["video_1"])
+
+
+@pytest.mark.parametrize(("content", "message"), [
+    ({"video_9": [0.0] * 20}, "no video 'video_9'"),
+    ({"video_1": [0.0] * 19}, r"shape \[19\], expected one for each of its 20 steps"),
+    ({"video_1": [None] + [0.0] * 19}, "NaN or infinite score at step 0"),
+    ({"video_1": "abc"}, "not a list of numbers"),
+    ({}, "scores of at least one video"),
+    ([1, 2], "scores of at least one video"),
+])
+def test_bad_files_are_one_line(dataset, tmp_path, content, message):
+    write_json(tmp_path / "s.json", content)
+    with pytest.raises(UserError, match=message):
+        read_scores(tmp_path / "s.json", dataset)
+
+
+def test_unreadable_files(dataset, tmp_path):
+    (tmp_path / "s.h5").write_text("not h5")
+    with pytest.raises(UserError, match=r"s\.h5: not readable"):
+        read_scores(tmp_path / "s.h5", dataset)
+    with pytest.raises(UserError, match=r"none\.json: no such file"):
+        read_scores(tmp_path / "none.json", dataset)
+
+
+def test_covered_folds():
+    assert covered([["a", "b"], ["c"], ["a", "d"]], ["a", "b", "d"]) == [0, 2]
