@@ -104,8 +104,7 @@ class EmbeddingCache:
         }
         header = {"format": FORMAT, "identity": _canonical(self.identity), "provenance": json.dumps(made_with, sort_keys=True),
                   "captions": captions_hash, "answers": json.dumps(embeddings.answers, ensure_ascii=False)}
-        with atomic(self.path(key)) as temporary:
-            save_file(tensors, temporary, metadata=header)
+        save_tensors(self.path(key), tensors, header)
 
     def read(self, key: str) -> Embeddings:
         """The embeddings of one video, read through a memory map.
@@ -145,6 +144,23 @@ class EmbeddingCache:
         changes = differences(found, self.identity)
         if changes:
             raise UserError(f"{place}: made with {'; '.join(changes)}: use the same settings, or another folder")
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file atomically, the same bytes for the same content.
+
+    The library writes `metadata` in an order that changes from run to run; here it is sorted.
+    """
+    with atomic(path) as temporary:
+        save_file(dict(tensors), temporary, metadata=dict(metadata))
+        with temporary.open("r+b") as file:
+            size = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(size))
+            header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+            text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(size)
+            if len(text) == size:  # always, unless the library escapes otherwise; then the order stays as it is
+                file.seek(8)
+                file.write(text)
 
 
 def differences(found: Identity, expected: Identity) -> list[str]:

@@ -1,0 +1,96 @@
+"""What a model's name means, before anything is loaded: which weights, and what to tell a user who cannot have them.
+
+Names are a hub id, a folder in Hugging Face format, or `builtin:NAME`. This file imports no model code: a run that finds
+its cache filled never waits for it.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
+
+from llmvs.errors import UserError
+
+BUILTIN = "builtin:"
+BUILTIN_VERSION = "1"
+"""Raised whenever the built-in models or their tokenizer change."""
+PROBED_BYTES = 1 << 20
+"""How much of a weight file's beginning and end goes into a folder's hash: all of 26 GB would take minutes."""
+
+
+def identify(name: str, revision: str | None) -> str:
+    """What decides which weights `name` means: the hub's commit, the content of a folder, or a built-in model's version.
+
+    Raises:
+        UserError: a hub id that is unknown, gated or out of reach, or a folder without a model.
+    """
+    if name.startswith(BUILTIN):
+        return f"version {BUILTIN_VERSION}"
+    if Path(name).is_dir():
+        return f"content {_folder_hash(Path(name))}"
+    if revision is not None and len(revision) == 40 and set(revision) <= set("0123456789abcdef"):
+        return revision
+    with explained(name, "model"):
+        return Path(hf_hub_download(name, "config.json", revision=revision)).parent.name
+
+
+@contextmanager
+def explained(name: str, role: str) -> Iterator[None]:
+    """Turn what the libraries raise about model `name`, often a page long, into a UserError of one line with the cure."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        raise UserError(f"backbone {role} {name}: {_cure(error, name, role)}") from error
+
+
+def _cure(error: BaseException, name: str, role: str) -> str:
+    chain = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(cause)
+
+    def caused_by(*kinds: type[BaseException]) -> bool:
+        return any(isinstance(link, kinds) for link in chain)
+
+    text = " ".join(str(error).split())
+    if caused_by(GatedRepoError):
+        return f"its authors ask for consent: accept their terms at https://huggingface.co/{name}, then log in with `hf auth login`"
+    if caused_by(RepositoryNotFoundError, RevisionNotFoundError):
+        return "no such model or revision on the hub (or it is private: `hf auth login`), and no such folder: check the spelling"
+    if caused_by(LocalEntryNotFoundError, ConnectionError) or "couldn't connect" in text:
+        return "the hub cannot be reached and the model was never downloaded here: go online, or give a folder that holds the model"
+    if "Unrecognized configuration class" in text:
+        kind = "an image-text-to-text model, such as llava-hf/llava-1.5-7b-hf" if role == "captioner" else "a causal language model"
+        return f"is of another kind: backbone.{role} must be {kind}"
+    if caused_by(ImportError):
+        return f"needs a package that is not installed: {text[:300]}"
+    return f"cannot be loaded: {text[:300]}"
+
+
+def _folder_hash(folder: Path) -> str:
+    """sha256 over the files that make a model: small ones whole, weights by size, beginning and end."""
+    files = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors", ".bin", ".model", ".jinja", ".txt"))
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{folder}: no config.json: not a model in Hugging Face format")
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(f"{path.name}\0{path.stat().st_size if path.suffix in ('.safetensors', '.bin') else ''}\0".encode())
+        digest.update(_content(path))
+    return digest.hexdigest()[:16]
+
+
+def _content(path: Path) -> bytes:
+    if path.suffix == ".json":  # which version of the library wrote it does not matter
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(value, dict):
+            value.pop("transformers_version", None)
+        return json.dumps(value, sort_keys=True).encode()
+    with path.open("rb") as file:
+        head = file.read(PROBED_BYTES)
+        file.seek(max(PROBED_BYTES, path.stat().st_size - PROBED_BYTES))
+        return head + file.read(PROBED_BYTES)

@@ -1,0 +1,149 @@
+"""The built-in backbone: a small LLaVA and a small Llama with random weights, in Hugging Face format.
+
+They let everything run anywhere in seconds: no download, no GPU, the same loading code as for the real checkpoints.
+They have learnt nothing. A caption is a fixed but meaningless function of the picture, an embedding one of the captions.
+Every weight is drawn from a generator seeded with the parameter's own name, so all machines build the same models.
+"""
+
+import tempfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import (
+    CLIPImageProcessorPil,
+    CLIPVisionConfig,
+    GenerationConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
+    PreTrainedModel,
+    TokenizersBackend,
+)
+
+from llmvs.errors import UserError, nearest
+from llmvs.extraction.hub import BUILTIN_VERSION
+
+BOS, EOS, PAD, IMAGE = "<s>", "</s>", "<pad>", "<image>"
+WIDTH, PIXELS, PATCH = 64, 112, 16
+
+SHARPEN = {"projector": 4, "q_proj": 3, "k_proj": 3}
+"""Factors on the scale of some weights: loud pictures, and attention that picks instead of averaging."""
+
+WORDS = """
+a an the this that these it is are was be to of in on at by for from with into over under near behind beside between across through
+and or but not no as than then while after before again still same other one two three four five six seven eight nine ten
+zero score scores number integer answer rate important importance frame frames video caption captions centre center summary
+man woman boy girl child people person crowd group team player rider driver dog cat bird horse fish animal car bus truck train
+plane boat bike bicycle motorcycle road street track bridge tunnel river lake sea ocean beach water wave waterfall snow ice sand
+grass field forest tree trees mountain hill sky cloud sun moon night day rain fire smoke light lights city building house room
+kitchen table chair door window wall floor roof tower stage stadium airport runway station shop market garden pool flag ball
+board camera phone food cup plate knife bread cake fruit hand hands face head hair hat shirt jacket red green blue yellow black
+white grey gray brown orange large small long short tall old young new dark bright empty full round flat wet dry open closed fast
+slow left right up down out off away back front top bottom side middle end start first last next many few some several another
+walking running standing sitting jumping riding driving flying falling swimming playing holding looking watching talking eating
+drinking cooking cutting opening closing turning moving waiting throwing catching kicking climbing crossing landing leaving
+entering passing showing wearing carrying pulling pushing burning shining making taking going coming getting being having
+object objects shape square circle triangle line background scene shot picture image view describe detailed sentence
+around inside above below along around its their her his her has have had who what how does do every both some something nothing
+nobody more much most without while seen shown given wrong order carry carries stand stands run runs jump jumps start starts stop
+stops stopped begin begins bring end ends open opens throw throws hang hangs clap laugh laughs measure measures shoot crack cracks
+fan pick explain balance help judge weigh matter matters miss show shows happen happens shorten whole single story action dynamics
+narrative significance unique uniqueness novelty consecutive else would
+men women kids children parents buildings windows houses cars rocks rock stone ground dirt leaves flowers mountains hills waves
+machine helicopter airplane glider skateboard helmet apron towel bowl egg eggs spoon spoons pan stove tray flour sugar flames edge
+counter distance windscreen whistle vests lawn country fields straight pale wooden glass metal park area town fence yard air kite
+""".split()  # noqa: SIM905 (a list literal would hide the words)
+
+
+def builtin(name: str, cache: Path) -> Path:
+    """The folder of `builtin:NAME`, built under `CACHE/backbones` when it is not there yet (whole or absent).
+
+    Raises:
+        UserError: no such built-in model.
+    """
+    if name not in BUILDERS:
+        raise UserError(f"builtin:{name}: no such built-in model{nearest(name, BUILDERS)}")
+    folder = cache / "backbones" / f"{name}-{BUILTIN_VERSION}"
+    if not folder.is_dir():
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder.parent, ignore_cleanup_errors=True) as aside:
+                whole = Path(aside) / name
+                BUILDERS[name](whole)
+                whole.rename(folder)
+        except OSError as error:
+            if not folder.is_dir():  # otherwise another process was quicker, with the same result
+                raise UserError(f"{folder}: cannot be written ({error.strerror}): choose another `cache` folder") from error
+    return folder
+
+
+def tokenizer() -> TokenizersBackend:
+    """A byte-level BPE tokenizer that knows `WORDS` as whole tokens and spells everything else; decoding gives the text back."""
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    special = [BOS, EOS, PAD, IMAGE]
+    trainer = trainers.BpeTrainer(vocab_size=4000, min_frequency=1, show_progress=False, special_tokens=special,
+                                  initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()))
+    bpe.train_from_iterator([" " + word for word in sorted(set(WORDS))], trainer)
+    bpe.post_processor = processors.TemplateProcessing(single=f"{BOS} $A", special_tokens=[(BOS, special.index(BOS))])
+    bpe.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
+    return TokenizersBackend(tokenizer_object=bpe, bos_token=BOS, eos_token=EOS, pad_token=PAD,
+                             extra_special_tokens={"image_token": IMAGE}, model_max_length=4096)
+
+
+def _llama(vocabulary: int) -> LlamaConfig:
+    return LlamaConfig(vocab_size=vocabulary, hidden_size=WIDTH, intermediate_size=2 * WIDTH, num_hidden_layers=2,
+                       num_attention_heads=4, num_key_value_heads=4, max_position_embeddings=4096,
+                       bos_token_id=0, eos_token_id=1, pad_token_id=2, dtype=torch.float32)
+
+
+def build_llama(folder: Path) -> None:
+    """Write the small scorer and its tokenizer to `folder`."""
+    text = tokenizer()
+    _save(LlamaForCausalLM(_llama(len(text))), folder, text, list("0123456789"))
+    text.save_pretrained(folder)
+
+
+def build_llava(folder: Path) -> None:
+    """Write the small captioner, its tokenizer and its image processor to `folder`."""
+    text = tokenizer()
+    vision = CLIPVisionConfig(hidden_size=WIDTH, intermediate_size=2 * WIDTH, num_hidden_layers=2, num_attention_heads=4,
+                              image_size=PIXELS, patch_size=PATCH, projection_dim=WIDTH)
+    config = LlavaConfig(vision_config=vision, text_config=_llama(len(text)), image_token_index=text.get_vocab()[IMAGE],
+                         vision_feature_layer=-2, vision_feature_select_strategy="default", dtype=torch.float32)
+    _save(LlavaForConditionalGeneration(config), folder, text, WORDS)
+    images = CLIPImageProcessorPil(size={"shortest_edge": PIXELS}, crop_size={"height": PIXELS, "width": PIXELS})
+    LlavaProcessor(image_processor=images, tokenizer=text, patch_size=PATCH, vision_feature_select_strategy="default",
+                   num_additional_image_tokens=1).save_pretrained(folder)
+
+
+def _save(model: PreTrainedModel, folder: Path, text: TokenizersBackend, says: list[str]) -> None:
+    """Draw the weights and save the model.
+
+    Matrices keep the scale of their input, so that pictures and words stay visible to the end. Rows of the output layer are
+    zero but for the words the model may say (and the end), so that captions are words and answers are digits.
+    """
+    said = {EOS, *says, *("\u0120" + word for word in says)}  # U+0120: a space, in byte-level BPE
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if name.endswith("bias"):
+                weight.zero_()
+            elif "norm" in name:
+                weight.fill_(1)
+            else:
+                scale = 1.0 if "embed" in name else weight[0].numel() ** -0.5
+                scale *= next((factor for part, factor in SHARPEN.items() if part in name), 1)
+                weight.normal_(0, scale, generator=torch.Generator().manual_seed(zlib.crc32(name.encode())))
+        silent = [i for token, i in text.get_vocab().items() if token not in said]
+        model.get_output_embeddings().weight[silent] = 0
+    model.generation_config = GenerationConfig(bos_token_id=0, eos_token_id=1, pad_token_id=2)
+    model.save_pretrained(folder)
+
+
+BUILDERS: dict[str, Callable[[Path], None]] = {"tiny-llama": build_llama, "tiny-llava": build_llava}

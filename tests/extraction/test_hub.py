@@ -1,0 +1,85 @@
+"""Which weights a name means, and what is said about names that mean none."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from llmvs.config import BackboneConfig
+from llmvs.errors import UserError
+from llmvs.extraction.hub import identify
+from llmvs.extraction.models import load_captioner, load_scorer, pick_device
+from llmvs.extraction.tiny import builtin
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+
+
+def test_pinned_commit_needs_no_hub() -> None:
+    assert identify("someone/model", "a" * 40) == "a" * 40
+
+
+def test_folder_is_known_by_its_content(built: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(builtin("tiny-llama", built), folder)
+    first = identify(str(folder), None)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"transformers_version": "0"}, indent=1))
+    assert identify(str(folder), None) == first
+    weights = bytearray((folder / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (folder / "model.safetensors").write_bytes(weights)
+    assert identify(str(folder), None) != first
+
+
+def test_folder_without_a_model(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no config\.json"):
+        identify(str(tmp_path), None)
+    with pytest.raises(UserError) as caught:
+        load_scorer(BackboneConfig(scorer=str(tmp_path)), tmp_path, CPU)
+    assert "\n" not in str(caught.value)
+
+
+def test_hub_out_of_reach(offline: None, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be reached"):
+        identify("nobody/never-downloaded", None)
+    with pytest.raises(UserError, match=r"backbone scorer nobody/never-downloaded: .*cannot be reached") as caught:
+        load_scorer(BackboneConfig(scorer="nobody/never-downloaded"), tmp_path, CPU)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_text_model_is_no_captioner(built: Path) -> None:
+    with pytest.raises(UserError, match=r"captioner builtin:tiny-llama: .*must be an image-text-to-text model"):
+        load_captioner(BackboneConfig(captioner="builtin:tiny-llama"), built, CPU)
+
+
+def test_missing_weights(built: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(builtin("tiny-llama", built), folder)
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(UserError, match="cannot be loaded") as caught:
+        load_scorer(BackboneConfig(scorer=str(folder)), built, CPU)
+    assert "\n" not in str(caught.value)
+
+
+def test_sampling_defaults_of_a_checkpoint_are_dropped(built: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(builtin("tiny-llama", built), folder)
+    (folder / "generation_config.json").write_text(json.dumps(
+        {"do_sample": True, "temperature": 0.6, "eos_token_id": [1, 5], "bos_token_id": 0}))
+    model, _ = load_scorer(BackboneConfig(scorer=str(folder)), built, CPU)
+    given = model.generation_config
+    assert (given.do_sample, given.temperature, given.eos_token_id, given.pad_token_id) == (False, None, [1, 5], 1)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_absent_gpu_is_named() -> None:
+    assert pick_device("cpu") == CPU
+    with pytest.raises(UserError, match="accelerator=cuda: torch sees no such device"):
+        pick_device("cuda")

@@ -1,0 +1,210 @@
+"""From video files to the cache: what is made, what is reused, what is refused."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from llmvs.config import ExtractConfig, PromptConfig
+from llmvs.datasets.base import Video
+from llmvs.errors import UserError, VideoError
+from llmvs.extraction import models
+from llmvs.extraction.captions import Captions
+from llmvs.extraction.pipeline import Source, caption_steps, extract
+from llmvs.video.reader import Sampled
+
+
+def no_model(*args: object) -> None:
+    raise AssertionError("a model is loaded although everything is there")
+
+
+def supply(folder: Path, key: str, n: int, every: int = 10, word: str = "dog") -> Path:
+    folder.mkdir(exist_ok=True)
+    lines = [json.dumps({"step": t, "frame": every * t, "caption": f"{word} {t}"}) for t in range(n)]
+    (folder / f"{key}.jsonl").write_text("\n".join(lines))
+    return folder
+
+
+def source(key: str, n: int) -> Source:
+    return Source(key, key, None, np.arange(n) * 10)
+
+
+def test_a_video_file_becomes_embeddings(settings, film) -> None:
+    path = film("clip.mp4", seconds=3)
+    done = extract(settings, "mine", [Source.file(path)])
+    embeddings = done.cache.read("clip")
+    assert embeddings.q.shape == embeddings.a.shape == (6, 64)
+    assert embeddings.steps.tolist() == [0, 5, 10, 15, 20, 25]
+    assert len(embeddings.answers) == 6
+    assert done.captions is not None
+    captions = done.captions.read("clip")
+    assert captions.frames == embeddings.steps.tolist()
+    assert len(set(captions.texts)) > 1
+    assert done.captions.features("clip").shape == (6, 64)
+    assert (done.captioned, done.scored, done.reused, done.failed) == (["clip"], ["clip"], [], {})
+
+
+def test_what_is_there_is_reused_without_loading_a_model(settings, film, monkeypatch, capsys) -> None:
+    path = film("clip.mp4")
+    extract(settings, "mine", [Source.file(path)])
+    monkeypatch.setattr(models, "load_captioner", no_model)
+    monkeypatch.setattr(models, "load_scorer", no_model)
+    capsys.readouterr()
+    again = extract(settings, "mine", [Source.file(path)])
+    assert (again.captioned, again.scored, again.reused) == ([], [], ["clip"])
+    assert "1 reused" in capsys.readouterr().err
+
+
+def test_an_interrupted_run_goes_on_behind_the_finished_videos(settings, film, monkeypatch) -> None:
+    paths = [film(f"{name}.mp4", seed=i) for i, name in enumerate("abc")]
+    sources = [Source.file(path) for path in paths]
+    whole = extract(replace(settings, cache=settings.cache + "/whole"), "mine", sources)
+    extract(settings, "mine", sources[:1])
+    stamp = (Path(settings.cache) / "mine").rglob("a.*")
+    before = {path: path.stat().st_mtime_ns for path in stamp}
+    rest = extract(settings, "mine", sources)
+    assert rest.scored == ["b", "c"]
+    assert len(before) == 3
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items())
+    for key in "abc":
+        assert rest.cache.path(key).read_bytes() == whole.cache.path(key).read_bytes()
+
+
+def test_a_half_written_file_is_never_read(settings, film) -> None:
+    path = film("clip.mp4")
+    first = extract(settings, "mine", [Source.file(path)])
+    written = first.cache.path("clip").read_bytes()
+    first.cache.path("clip").rename(first.cache.folder / ".clip-x1.safetensors")  # what a killed writer leaves behind
+    assert first.cache.keys() == []
+    again = extract(settings, "mine", [Source.file(path)])
+    assert again.scored == ["clip"]
+    assert again.cache.path("clip").read_bytes() == written
+
+
+def test_a_replaced_video_is_captioned_again(settings, film, capsys) -> None:
+    path = film("clip.mp4", seed=1)
+    first = extract(settings, "mine", [Source.file(path)])
+    before = first.cache.read("clip").q
+    film("clip.mp4", seed=2)
+    second = extract(settings, "mine", [Source.file(path)])
+    assert (second.captioned, second.scored) == (["clip"], ["clip"])
+    assert not torch.equal(second.cache.read("clip").q, before)
+    assert "clip.mp4: the video changed since it was captioned" in capsys.readouterr().err
+
+
+def test_a_broken_video_is_reported_and_the_others_are_done(settings, film) -> None:
+    bad = film("bad.mp4")
+    bad.write_bytes(b"no video")
+    done = extract(settings, "mine", [Source.file(bad), Source.file(film("good.mp4"))])
+    assert done.scored == ["good"]
+    assert "bad.mp4: not a readable video" in done.failed["bad"]
+    with pytest.raises(UserError, match=r"bad\.mp4"):
+        done.check()
+
+
+def test_steps_must_be_the_annotations_picks(settings, film) -> None:
+    path = film("clip.mp4", seconds=3)
+    settings = replace(settings, extract=ExtractConfig(fps=None, every_nth_frame=7))
+    fits = Source("clip", "clip", path, np.array([0, 7, 14, 21, 28]))
+    assert extract(settings, "mine", [fits]).cache.read("clip").steps.tolist() == [0, 7, 14, 21, 28]
+    one_more = replace(fits, key="b", picks=np.array([0, 7, 14, 21]))
+    assert len(extract(settings, "mine", [one_more]).cache.read("b").steps) == 4
+    for picks, problem in [([0, 7, 14, 21, 28, 35], "5 steps are sampled, but the annotations have 6"),
+                           ([0, 7], "5 steps are sampled, but the annotations have 2"),
+                           ([0, 7, 14, 22, 28], "step 3 is frame 21, but frame 22 in the annotations")]:
+        failed = extract(settings, "mine", [replace(fits, key="c", picks=np.array(picks))]).failed
+        assert problem in failed["c"]
+
+
+def test_supplied_captions_replace_the_caption_stage(settings, tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(models, "load_captioner", no_model)
+    folder = supply(tmp_path / "given", "v1", 5)
+    supply(folder, "v2", 3)
+    settings = replace(settings, extract=ExtractConfig(captions=str(folder)))
+    done = extract(settings, "mine", [source("v1", 5), source("v2", 4)])
+    assert done.captions is None
+    assert len(done.cache.read("v1").steps) == 5
+    assert len(done.cache.read("v2").steps) == 3
+    assert "v2: captions end at step 2 of 3: embeddings will cover 3 steps" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("n", "every", "problem"), [(6, 10, "6 captions are supplied, but the annotations have 5"),
+                                                     (5, 11, "the caption of step 1 is of frame 11, but of frame 10 in the annotations")])
+def test_supplied_captions_of_other_frames_are_refused(settings, tmp_path, n: int, every: int, problem: str) -> None:
+    folder = supply(tmp_path / "given", "v1", n, every)
+    settings = replace(settings, extract=ExtractConfig(captions=str(folder)))
+    assert problem in extract(settings, "mine", [source("v1", 5)]).failed["v1"]
+
+
+def test_changed_captions_are_embedded_again_in_the_same_folder(settings, tmp_path, capsys) -> None:
+    folder = supply(tmp_path / "given", "v1", 3)
+    supply(folder, "v2", 3)
+    settings = replace(settings, extract=ExtractConfig(captions=str(folder)))
+    first = extract(settings, "mine", [source("v1", 3)])
+    supply(folder, "v1", 3, word="cat")
+    second = extract(settings, "mine", [source("v1", 3), source("v2", 3)])
+    assert second.cache.folder == first.cache.folder
+    assert second.scored == ["v1", "v2"]
+    assert "v1: its captions changed" in capsys.readouterr().err
+
+
+def test_other_settings_make_a_new_folder_and_say_why(settings, tmp_path, capsys) -> None:
+    folder = supply(tmp_path / "given", "v1", 3)
+    settings = replace(settings, extract=ExtractConfig(captions=str(folder)))
+    first = extract(settings, "mine", [source("v1", 3)])
+    capsys.readouterr()
+    second = extract(replace(settings, prompt=PromptConfig(window=1, max_tokens=2)), "mine", [source("v1", 3)])
+    assert second.cache.folder != first.cache.folder
+    assert f"because {first.cache.folder.name} was made with prompt.window=3 (now 1)" in capsys.readouterr().err
+
+
+def test_examples_of_the_fold_come_from_its_training_videos(settings, tmp_path) -> None:
+    folder = tmp_path / "given"
+    train = []
+    for key in ("t1", "t2", "t3"):
+        supply(folder, key, 6, word=key)
+        train.append(Video(key, key, 60, np.arange(6) * 10, np.linspace(0, 1, 6, dtype=np.float32)))
+    supply(folder, "v1", 3)
+    settings = replace(settings, extract=ExtractConfig(captions=str(folder)))
+    settings.examples.source = "fold"
+    settings.examples.count = 2
+    done = extract(settings, "mine", [source("v1", 3)], train)
+    assert done.cache.identity["fold"] == 0
+    assert done.cache.keys() == ["v1"]
+    settings.examples.seed = 1
+    assert extract(settings, "mine", [source("v1", 3)], train).cache.folder != done.cache.folder
+    settings.prompt.style = "summary"
+    with pytest.raises(UserError, match="no summaries"):
+        extract(settings, "mine", [source("v1", 3)], train)
+
+
+def test_no_file_and_no_captions(settings) -> None:
+    assert "no video file" in extract(settings, "mine", [source("v1", 3)]).failed["v1"]
+
+
+def test_two_files_of_one_name(settings, film) -> None:
+    path = film("clip.mp4")
+    with pytest.raises(UserError, match="would both be called clip"):
+        extract(settings, "mine", [Source.file(path), Source.file(path.with_suffix(".mkv"))])
+
+
+def test_identical_frames_are_captioned_once() -> None:
+    asked = []
+
+    def captioner(frames):
+        asked.extend(int(frame[0, 0, 0]) for frame in frames)
+        return [f"picture {frame[0, 0, 0]}" for frame in frames], torch.tensor([[float(frame[0, 0, 0])] for frame in frames])
+
+    values = [1, 1, 2, 1, 3, 3, 2]
+    steps = [Sampled(i, i / 2, np.full((2, 2, 3), value, np.uint8)) for i, value in enumerate(values)]
+    frames, texts, features = caption_steps(steps, captioner, 3)
+    assert asked == [1, 2, 3]
+    assert Captions(frames, texts) == Captions(list(range(7)), [f"picture {value}" for value in values])
+    assert features[:, 0].tolist() == values
+
+
+def test_errors_of_one_video_are_user_errors() -> None:
+    assert issubclass(VideoError, UserError)
