@@ -80,7 +80,8 @@ def test_mistakes_in_files_name_the_file(tmp_path):
         return str(path)
 
     for text, message in [("optim: {lrr: 1}", "unknown key optim.lrr"), ("a: [", "not readable as YAML"),
-                          ("- 1", "expected `key: value` lines"), ("prompt: {window: 2}", "prompt.window=2: must be"), ("base: [layer.yaml]", "builds on itself"),
+                          ("- 1", "expected `key: value` lines"),
+                          ("prompt: {window: 2}", "prompt.window=2: must be"), ("base: [layer.yaml]", "builds on itself"),
                           ("base: [none.yaml]", "none.yaml: no such file")]:
         with pytest.raises(UserError, match=message) as error:
             load_config(["data.dataset=demo", written(text)])

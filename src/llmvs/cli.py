@@ -28,7 +28,7 @@ class _Parser(argparse.ArgumentParser):
     """argparse with errors of one line."""
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{self.prog}: {message} (see `{self.prog} --help`)")
+        raise UserError(f"{message} (see `{self.prog} --help`)")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,7 +61,7 @@ def _run(arguments: list[str]) -> int:
 
     stray = [argument for argument in unknown if not is_override(argument)]
     if stray:
-        raise UserError(f"llmvs {known.verb}: unknown option {stray[0]} (see `llmvs {known.verb} --help`)")
+        raise UserError(f"unknown option {stray[0]} (see `llmvs {known.verb} --help`)")
     known.settings = [*known.settings, *unknown]
     status: int = known.call(known) or 0
     return status
@@ -146,11 +146,14 @@ def _config(given: argparse.Namespace) -> None:
 
 
 def _extract(given: argparse.Namespace) -> int:
+    from llmvs.experiments.own import extract_dataset, extract_files
     from llmvs.layers import is_layer, is_override
 
-    files = [Path(argument) for argument in given.settings if not is_layer(argument) and not is_override(argument)]
     settings = [argument for argument in given.settings if is_layer(argument) or is_override(argument)]
-    raise NotImplementedError(files, settings)
+    files = [Path(argument) for argument in given.settings if argument not in settings]
+    if files:
+        return extract_files(_load(["data.dataset=own", *settings]), files)
+    return extract_dataset(_load(settings))
 
 
 def _import(given: argparse.Namespace) -> None:

@@ -85,18 +85,22 @@ def _fit_and_judge(config: Config, dataset: Dataset, fold: Fold, cache: Embeddin
 
 
 def _embeddings(config: Config, dataset: Dataset, fold: Fold) -> EmbeddingCache:
-    """The cache the configuration asks for: the folder it names, or what extraction makes."""
+    """The cache that the configuration asks for: the folder it names, or what extraction makes of the fold's videos."""
     if config.extract.embeddings:
         cache = EmbeddingCache(Path(config.extract.embeddings))
-        if cache.identity.get("source") != "imported":
-            from llmvs.extraction.pipeline import expected_identity
-
-            EmbeddingCache(cache.folder, expected_identity(config, dataset, fold))
+        settings = flat(config)
+        said = {key: value for key, value in cache.identity.items() if key in settings}
+        changes = differences(said, {key: settings[key] for key in said})
+        if changes:
+            raise UserError(f"extract.embeddings={cache.folder}: made with {'; '.join(changes)}: use the same settings, or another folder")
         say(f"reused: the embeddings in {cache.folder}, as they are")
         return cache
-    from llmvs.extraction.pipeline import extract
+    from llmvs.extraction.pipeline import Source, extract
 
-    return extract(config, dataset, fold)
+    sources = [Source.of(dataset.video(key)) for key in (*fold.train, *fold.val, *fold.test)]
+    extraction = extract(config, dataset.name, sources, [dataset.video(key) for key in fold.train])
+    extraction.check()
+    return extraction.cache
 
 
 def _claim(folder: Path, config: Config) -> None:

@@ -1,0 +1,52 @@
+"""`llmvs extract`: embeddings of a dataset's videos, or of any files and folders of videos."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from llmvs.config import Config
+from llmvs.console import say
+from llmvs.datasets.files import VIDEO_SUFFIXES
+from llmvs.datasets.splits import fold as make_fold
+from llmvs.errors import UserError
+from llmvs.experiments.judged import open_dataset
+from llmvs.extraction.pipeline import Extraction, Source, extract
+
+
+def extract_dataset(config: Config) -> int:
+    """Fill the cache with all videos of the configured dataset. Returns the exit status."""
+    dataset = open_dataset(config)
+    train: list = []
+    if config.examples.source == "fold":
+        held = config.data.val_fraction if config.selection == "val" else 0.0
+        train = [dataset.video(key) for key in make_fold(dataset, config.data.splits, config.fold, held).train]
+    return _report(extract(config, dataset.name, [Source.of(video) for video in dataset.videos.values()], train))
+
+
+def extract_files(config: Config, paths: Iterable[Path]) -> int:
+    """Fill the cache `CACHE/own` with video files, and the video files in folders. Returns the exit status.
+
+    Raises:
+        UserError: a path that does not exist, a folder without videos, `examples.source=fold` (a file has no fold).
+    """
+    if config.examples.source == "fold":
+        raise UserError("examples.source=fold: files of your own belong to no fold: use examples.source=fixed")
+    return _report(extract(config, config.data.dataset, [Source.file(path) for path in _videos(paths)]))
+
+
+def _videos(paths: Iterable[Path]) -> list[Path]:
+    found: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise UserError(f"{path}: no such file or folder (expected a video, a folder of videos, a YAML file or key=value)")
+        inside = [file for file in sorted(path.iterdir()) if file.suffix.lower() in VIDEO_SUFFIXES] if path.is_dir() else [path]
+        if not inside:
+            raise UserError(f"{path}: no videos in this folder (known: {', '.join(VIDEO_SUFFIXES)})")
+        found += inside
+    return found
+
+
+def _report(extraction: Extraction) -> int:
+    """Name what failed, last, so that it is seen."""
+    for reason in extraction.failed.values():
+        say(f"failed: {reason}")
+    return 2 if extraction.failed else 0
