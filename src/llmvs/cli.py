@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--scores", type=Path, required=True, metavar="FILE", help="JSON {video: [one number per step]}, or h5")
     floors = verb("baselines", _baselines, "what chance and people reach on a dataset: Random, Human, Ceiling", table=True)
     for one in (evaluate, floors):
-        one.add_argument("--draws", type=int, default=50, help="random scores drawn per video (default: %(default)s)")
+        one.add_argument("--draws", type=number_of_draws, default=50, help="random scores drawn per video (default: %(default)s)")
     released = verb("import-embeddings", _import, "turn the released pair of h5 files into an embedding cache")
     released.add_argument("--query", type=Path, required=True, metavar="H5", help="query embeddings (user_prompt_pool.h5)")
     released.add_argument("--answer", type=Path, required=True, metavar="H5", help="answer embeddings (gen_pool.h5)")
@@ -98,6 +98,14 @@ def _parser() -> argparse.ArgumentParser:
     for one in (train, evaluate, released, show):
         one.add_argument("settings", nargs="*", metavar="SETTING", help=SETTINGS_HELP)
     return parser
+
+
+def number_of_draws(text: str) -> int:
+    """The type of `--draws`."""
+    draws = int(text)
+    if draws < 1:
+        raise UserError(f"--draws {draws}: at least 1 random draw is needed")
+    return draws
 
 
 def _load(settings: Sequence[str]) -> "Config":

@@ -1,8 +1,8 @@
 """What chance and people reach under a protocol: the rows without which no tau means anything.
 
+    random           scores drawn uniformly, mean and standard deviation over draws
     human_pairwise   one annotator against another, mean over pairs (the published Human rows)
     human_others     one annotator against the mean of all others
-    random           scores drawn uniformly, mean and standard deviation over draws
     ceiling          the annotators' own mean (gtscore) in place of scores
 
 All are means over the videos of a fold, then over folds. An annotator without any ranking (all steps alike) is left
@@ -23,7 +23,6 @@ from llmvs.evaluation.keyshots import f1, summarize, user_summaries
 from llmvs.evaluation.protocols import Protocol, protocols
 
 DRAWS = 50
-ROWS = ("human_pairwise", "human_others", "random", "ceiling")
 
 
 @dataclass(frozen=True)
@@ -86,16 +85,16 @@ def _rows(video: Video, protocol: Protocol, draws: int, seed: int) -> PerVideo:
     people = protocol.people(video)
     pairs = [correlate(a, b) for a, b in combinations(people.pairwise, 2) if a.untied and b.untied]
     others = [correlate(a, b) for a, b in zip(people.alone, people.others, strict=True) if a.untied and b.untied]
-    rows = {"human_pairwise": pairs, "human_others": others,
-            "random": [judge(scores) for scores in random_scores(video, draws, seed)], "ceiling": [judge(video.gtscore)]}
+    rows = {"random": [judge(scores) for scores in random_scores(video, draws, seed)],
+            "human_pairwise": pairs, "human_others": others, "ceiling": [judge(video.gtscore)]}
     return {row: np.array(values) if row == "random" else _mean(values) for row, values in rows.items()}
 
 
 def _f1_rows(video: Video, draws: int, seed: int) -> PerVideo:
     users = user_summaries(video)
     human = [f1(users[i], np.delete(users, i, axis=0)) for i in range(len(users))] if len(users) > 1 else []
-    return {"human_others": _mean(human), "ceiling": np.array(f1(summarize(video.gtscore, video), users)),
-            "random": np.array([f1(summarize(scores, video), users) for scores in random_scores(video, draws, seed)])}
+    return {"random": np.array([f1(summarize(scores, video), users) for scores in random_scores(video, draws, seed)]),
+            "human_others": _mean(human), "ceiling": np.array(f1(summarize(video.gtscore, video), users))}
 
 
 def _mean(values: Sequence[tuple[float, float]]) -> npt.NDArray:

@@ -1,0 +1,107 @@
+"""The command line as a user meets it: in a process of its own."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from llmvs import __version__
+from llmvs.cli import main
+from llmvs.files import write_json
+
+VERBS = ("train", "extract", "evaluate", "baselines", "import-embeddings", "config")
+
+
+def llmvs(*arguments):
+    return subprocess.run([sys.executable, "-m", "llmvs", *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+def test_help_names_every_verb_and_imports_nothing_heavy():
+    code = ("import sys; from llmvs.cli import main\n"
+            "try: main(['--help'])\nexcept SystemExit: pass\n"
+            "print([m for m in ('torch', 'numpy', 'lightning', 'transformers', 'omegaconf') if m in sys.modules])")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert all(verb in done.stdout for verb in VERBS)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_version():
+    assert llmvs("--version").stdout == f"llmvs {__version__}\n"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([verb, "--help"])
+    assert stop.value.code == 0
+    assert "usage: llmvs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["tran"], "invalid choice: 'tran'"),
+    (["train", "--fold"], "unknown option --fold"),
+    (["train"], "data.dataset is not set"),
+    (["train", "configs/dataset/none.yaml"], "no such file"),
+    (["train", "data.dataset=summe", "data.root=nowhere"], "data.root=nowhere: no such folder"),
+    (["train", "data.dataset=summe", "extract.fps=0"], "extract.fps=0.0"),
+    (["evaluate", "data.dataset=summe"], "required: --scores"),
+    (["baselines", "summ"], "did you mean summe"),
+    (["baselines", "summe", "--draws", "many"], "invalid number_of_draws value: 'many'"),
+    (["baselines", "summe", "--draws", "0"], "--draws 0: at least 1"),
+    (["extract", "nowhere.mp4"], "nowhere.mp4: no such file or folder"),
+    (["import-embeddings", "data.dataset=summe"], "required: --query, --answer"),
+])
+def test_a_mistake_is_one_line_and_status_2(arguments, message, capsys):
+    assert main(arguments) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert message in output.err
+    assert output.err.startswith("llmvs: ")
+    assert output.err.count("\n") == 1
+
+
+def test_config_prints_what_would_run_and_where(capsys):
+    assert main(["config", "data.dataset=tvsum", "--fold=3", "optim.lr=1e-4"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("# folder of the run: runs/tvsum+optim.lr=1e-4/fold3/seed1112\n")
+    assert "lr: 0.0001" in printed
+    assert main(["config", "--keys"]) == 0
+    assert "optim.lr = 0.000119\n    Peak learning rate" in capsys.readouterr().out
+
+
+def test_baselines_and_evaluate_print_the_same_floors(shared, summe, tmp_path, capsys):
+    where = ["data.dataset=summe", f"data.root={shared / 'summe'}", "data.splits=disjoint", "--draws", "3", "--json"]
+    assert main(["baselines", *where]) == 0
+    floors = json.loads(capsys.readouterr().out)
+    write_json(tmp_path / "scores.json", {key: video.gtscore for key, video in summe.videos.items()})
+    assert main(["evaluate", "--scores", str(tmp_path / "scores.json"), *where]) == 0
+    judged = json.loads(capsys.readouterr().out)
+    assert judged["folds"] == floors["folds"] == [0, 1, 2, 3, 4]
+    for name, rows in judged["protocols"].items():
+        assert rows.pop(str(tmp_path / "scores.json")) == pytest.approx(floors["protocols"][name]["ceiling"])
+        assert rows == floors["protocols"][name]
+
+
+def test_evaluate_as_text_names_undefined_scores_and_the_folds_covered(shared, summe, tmp_path, capsys):
+    test = summe.splits["paper"][1][1]
+    rng = np.random.default_rng(0)
+    scores = {key: rng.random(summe.videos[key].n_steps) for key in test} | {test[2]: np.zeros(summe.videos[test[2]].n_steps)}
+    write_json(tmp_path / "s.json", scores)
+    assert main(["evaluate", "--scores", str(tmp_path / "s.json"), "data.dataset=summe", f"data.root={shared / 'summe'}", "--draws=2"]) == 0
+    printed = capsys.readouterr().out
+    assert "summe, paper splits, mean over folds 1" in printed
+    assert f"per_annotator: undefined, because the scores of {test[2]} have no ranking" in printed
+    assert "undefined" in printed.split("per_annotator:")[1].splitlines()[2]
+
+
+def test_ctrl_c_is_one_line(monkeypatch, capsys):
+    def interrupted(arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("llmvs.cli._run", interrupted)
+    assert main([]) == 130
+    assert capsys.readouterr().err == "llmvs: interrupted; the same command goes on from here\n"
+
+
