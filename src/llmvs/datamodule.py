@@ -4,20 +4,19 @@ A *global batch* is what one optimizer step sees. It is a pure function of (seed
 themselves, so the number of devices changes who computes what, never what is computed.
 """
 
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
 from tqdm import tqdm
 
+from llmvs.console import say
 from llmvs.datasets.base import Dataset, Fold, Video
 from llmvs.embeddings import EmbeddingCache, Embeddings, differences
 from llmvs.errors import UserError
@@ -188,7 +187,7 @@ class EmbeddingDataModule(L.LightningDataModule):
             if part == "test" and self.incomplete == "refuse":
                 raise UserError(f"{where}: embeddings end after {len(steps)} of {video.n_steps} steps: extract the rest, "
                                 "or set data.incomplete=trim to judge the video as if it ended there")
-            notice(f"{where}: embeddings end after {len(steps)} of {video.n_steps} steps; the {part} part uses these")
+            say(f"{where}: embeddings end after {len(steps)} of {video.n_steps} steps; the {part} part uses these")
         return video.trim(len(steps))
 
     def _bytes(self) -> int:
@@ -226,12 +225,6 @@ class EmbeddingDataModule(L.LightningDataModule):
         changes += [f"other {name} videos" for name in PARTS if state_dict["videos"].get(name) != mine["videos"].get(name)]
         if changes:
             raise UserError(f"the checkpoint was trained with {'; '.join(changes)}: {START_OVER}")
-
-
-@rank_zero_only
-def notice(line: str) -> None:
-    """Tell the user one thing on standard error, once however many ranks there are."""
-    tqdm.write(line, file=sys.stderr)
 
 
 def _check_widths(cache: EmbeddingCache, loaded: dict[str, tuple[list[Video], list[Tensor]]]) -> None:

@@ -18,7 +18,8 @@ from lightning.pytorch.strategies import DDPStrategy
 from safetensors.torch import load_file
 
 from llmvs.callbacks import EpochProgress
-from llmvs.config import Config, HeadConfig, LogConfig, OptimConfig
+from llmvs.config import Config, HeadConfig, OptimConfig
+from llmvs.datamodule import Batch, GlobalBatches
 from llmvs.datasets.base import Fold
 from llmvs.embeddings import EmbeddingCache
 from llmvs.errors import UserError
@@ -110,6 +111,25 @@ def test_logs_have_one_row_per_epoch_also_after_a_resume(cache: EmbeddingCache, 
         assert {name: float(value) for name, value in row.items()} == pytest.approx(kept)
     assert set(rows[0]) == {"epoch", "step", "lr", "train/loss", *(f"{part}/{name}" for part in ("val", "test") for name in (
         "loss", "paper/tau", "paper/rho", "per_annotator/tau", "per_annotator/rho"))}
+
+
+def test_every_epoch_sees_its_own_order(cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[int]] = [[], [], [], []]
+    original = LLMVSModule.training_step
+
+    def step(self: LLMVSModule, batch: Batch, batch_idx: int) -> torch.Tensor:
+        seen[self.current_epoch] += batch.video.tolist()
+        return original(self, batch, batch_idx)
+
+    monkeypatch.setattr(LLMVSModule, "training_step", step)
+    interrupted(monkeypatch, 2, make_config(), cache, tmp_path)
+    seen[2].clear()  # the broken epoch is done again
+    fit(make_config(), DATASET, FOLD, cache, tmp_path)
+    for epoch, order in enumerate(seen):
+        batches = GlobalBatches(len(FOLD.train), 3, seed=1112)
+        batches.set_epoch(epoch)
+        assert order == [i for share in batches for i in share.which]
+    assert len({tuple(order) for order in seen}) > 1
 
 
 @pytest.mark.parametrize("selection", ["val", "last"])
@@ -208,12 +228,12 @@ def test_ctrl_c_keeps_the_checkpoint_and_stays_usable(cache: EmbeddingCache, tmp
 def test_constant_scores_are_reported_and_not_averaged_away(cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                                             capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("llmvs.head.Head.forward", lambda self, embeddings, mask: self.score[-1].bias.sigmoid().expand(mask.shape))
-    config = make_config(selection="last", optim=OptimConfig(epochs=1))
-    monkeypatch.setattr(LLMVSModule, "configure_optimizers", lambda self: torch.optim.SGD(self.head.parameters(), lr=0.0))
-    found = fit(config, DATASET, FOLD, cache, tmp_path)
+    found = fit(make_config(), DATASET, FOLD, cache, tmp_path)
     assert math.isnan(found.selected.means["test"]["paper"].tau)
     assert found.selected.undefined["test"]["paper"] == list(FOLD.test)
-    assert "tau and rho of protocol paper are undefined for video_7, video_8, video_9: the scores are constant" in capsys.readouterr().err
+    assert found.selected.epoch == 0
+    assert "selection=val: tau is undefined in every epoch, because the scores of video_5, video_6 are constant; epoch 0 is kept\n" \
+        in capsys.readouterr().err
 
 
 def two_ranks_by_fork(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,30 +308,6 @@ def test_a_folder_that_cannot_be_written_is_one_line(cache: EmbeddingCache, tmp_
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be written"):
         fit(make_config(), DATASET, FOLD, cache, tmp_path / "file")
-
-
-def test_wandb_never_stops_a_training(cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                      capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("wandb")
-    asked = []
-
-    def broken(**settings: Any) -> None:
-        asked.append(settings["offline"])
-        raise OSError("no route\nto host")
-
-    monkeypatch.setattr(fitting, "WandbLogger", broken)
-    fit(make_config(log=LogConfig(wandb="online")), DATASET, FOLD, cache, tmp_path)
-    assert asked == [False, True]
-    said = capsys.readouterr().err
-    assert "log.wandb=online failed (no route to host): going on offline" in said
-    assert "log.wandb=offline failed (no route to host): going on without W&B" in said
-
-
-@pytest.mark.slow
-def test_wandb_offline_keeps_its_files_in_the_run(cache: EmbeddingCache, tmp_path: Path) -> None:
-    pytest.importorskip("wandb")
-    fit(make_config(log=LogConfig(wandb="offline")), DATASET, FOLD, cache, tmp_path)
-    assert list(tmp_path.glob("wandb/offline-run-*/*.wandb"))
 
 
 @pytest.mark.slow

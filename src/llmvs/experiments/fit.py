@@ -1,32 +1,31 @@
 """Train the head on one fold, or go on where an earlier attempt stopped."""
 
-import importlib.util
-import logging
 import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
 from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
-from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.strategies import DDPStrategy
-from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from llmvs.callbacks import AtomicCheckpointIO, EpochProgress, KeepEpochs
 from llmvs.config import Config, HardwareConfig
-from llmvs.datamodule import START_OVER, EmbeddingDataModule, notice
+from llmvs.console import is_first_process, say
+from llmvs.datamodule import START_OVER, EmbeddingDataModule
 from llmvs.datasets.base import Array, Dataset, Fold, Video
 from llmvs.embeddings import EmbeddingCache
 from llmvs.errors import UserError
 from llmvs.evaluation.correlation import Correlation
 from llmvs.evaluation.metric import VideoScores
 from llmvs.evaluation.protocols import protocols
+from llmvs.experiments.logs import loggers, silence
 from llmvs.head import save_head
 from llmvs.module import LLMVSModule
 
@@ -92,9 +91,9 @@ def fit(config: Config, dataset: Dataset, fold: Fold, cache: EmbeddingCache, fol
     judges = protocols(dataset)
     metrics = {part: VideoScores(data.videos[part], judges) for part in data.judged}
     module = LLMVSModule(data.input_dim, config.head, config.optim, config.seed, metrics)
-    if not config.resume and _first_rank():
+    started_at = _epochs_done(checkpoint, config.selection, module, data) if config.resume else 0
+    if not config.resume and is_first_process():
         checkpoint.unlink(missing_ok=True)
-    started_at = _epochs_done(checkpoint, config.selection, module, data)
     if started_at < config.optim.epochs:
         _train(config, module, data, folder, resume=started_at > 0)
     return _collect(config, module, data, folder, started_at)
@@ -133,9 +132,10 @@ def _kept(state: dict[str, Any]) -> dict[str, Any]:
 
 def _train(config: Config, module: LLMVSModule, data: EmbeddingDataModule, folder: Path, resume: bool) -> None:
     checkpoint = folder / CHECKPOINT
-    with warnings.catch_warnings(), _threads(config):
-        _silence()
-        trainer = _trainer(config, folder)
+    title = f"{config.experiment} fold {config.fold} seed {config.seed}"
+    with warnings.catch_warnings(), _threads(config), loggers(config, folder, title) as log:
+        silence()
+        trainer = _trainer(config, folder, title, log)
         try:
             trainer.fit(module, datamodule=data, ckpt_path=checkpoint if resume else None, weights_only=True)
         except SystemExit:  # Lightning's answer to Ctrl-C, which it then goes on ignoring
@@ -147,14 +147,13 @@ def _train(config: Config, module: LLMVSModule, data: EmbeddingDataModule, folde
             raise UserError(f"{folder}: cannot be written ({error.strerror or error}): choose another folder or free some space") from error
 
 
-def _trainer(config: Config, folder: Path) -> L.Trainer:
-    title = f"{config.experiment} fold {config.fold} seed {config.seed}"
+def _trainer(config: Config, folder: Path, title: str, log: list[Logger]) -> L.Trainer:
     try:
         return L.Trainer(
             accelerator=config.accelerator, devices=config.devices, num_nodes=config.num_nodes, strategy=_strategy(config),
             precision=_precision(config), max_epochs=config.optim.epochs, gradient_clip_val=config.optim.clip or None,
             callbacks=[KeepEpochs(folder / CHECKPOINT, config.selection, config.log.checkpoint_seconds), EpochProgress(title)],
-            logger=_loggers(config, folder, title), plugins=[AtomicCheckpointIO()], default_root_dir=folder,
+            logger=log, plugins=[AtomicCheckpointIO()], default_root_dir=folder,
             use_distributed_sampler=False, num_sanity_val_steps=0, log_every_n_steps=1,
             enable_progress_bar=False, enable_model_summary=False,
         )
@@ -179,37 +178,9 @@ def _precision(config: HardwareConfig) -> Any:
     """fp16 needs a GPU. Lightning would turn to bf16, which is coarser than fp16 and slow on most CPUs; fp32 is neither."""
     on_cpu = config.accelerator == "cpu" or (config.accelerator == "auto" and not torch.accelerator.is_available())
     if config.precision == "16-mixed" and on_cpu:
-        notice("precision=16-mixed needs a GPU: training in 32-true on this CPU")
+        say("precision=16-mixed needs a GPU: training in 32-true on this CPU")
         return "32-true"
     return config.precision
-
-
-def _first_rank() -> bool:
-    return getattr(rank_zero_only, "rank", 0) == 0
-
-
-def _loggers(config: Config, folder: Path, title: str) -> list[Logger]:
-    loggers: list[Logger] = [CSVLogger(folder, name="", version="logs")]
-    if config.log.wandb != "disabled" and importlib.util.find_spec("wandb") and _first_rank():
-        loggers += _wandb(config, folder, title)
-    return loggers
-
-
-def _wandb(config: Config, folder: Path, title: str) -> list[Logger]:
-    """A Weights & Biases run; online falls back to offline, and that to none: a training never fails for its diary."""
-    import wandb
-
-    for offline in (False, True) if config.log.wandb == "online" else (True,):
-        try:
-            settings = wandb.Settings(silent=True, console="off", init_timeout=30)
-            logger = WandbLogger(name=title, save_dir=folder, project=config.log.project, group=config.experiment, offline=offline,
-                                 config=asdict(config), settings=settings)
-            _ = logger.experiment
-            return [logger]
-        except Exception as error:  # whatever W&B raises, the training matters more
-            reason = " ".join(str(error).split())[:200]
-            notice(f"log.wandb={'offline' if offline else 'online'} failed ({reason}): going on {'without W&B' if offline else 'offline'}")
-    return []
 
 
 @contextmanager
@@ -229,15 +200,8 @@ class QuietDDP(DDPStrategy):
 
     def setup_environment(self) -> None:
         """The first thing a rank runs."""
-        _silence()
+        silence()
         super().setup_environment()
-
-
-def _silence() -> None:
-    """Leave out what a user cannot act on; errors still pass."""
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.simplefilter("ignore")
 
 
 def _from_rank(error: Exception) -> Exception:
@@ -251,13 +215,14 @@ def _collect(config: Config, module: LLMVSModule, data: EmbeddingDataModule, fol
     """Read the outcome from the last checkpoint: that is where spawned ranks leave it."""
     state = _load(folder / CHECKPOINT)
     kept = _kept(state)
-    if _first_rank():
+    if is_first_process():
         last = {name.removeprefix("head."): value for name, value in state["state_dict"].items() if name.startswith("head.")}
         save_head(folder, kept["weights"] or last, data.input_dim, config.head)
     epochs = {rule: _epoch(record) for rule, record in kept["kept"].items()}
-    for rows in epochs[config.selection].undefined.values():
-        for protocol, keys in rows.items():
-            notice(f"tau and rho of protocol {protocol} are undefined for {', '.join(keys)}: the scores are constant")
+    chosen = epochs[config.selection]
+    for keys in list(chosen.undefined.get(config.selection, {}).values())[:1]:
+        say(f"selection={config.selection}: tau is undefined in every epoch, because the scores of {', '.join(keys)} are constant; "
+            f"epoch {chosen.epoch} is kept")
     return Fit(epochs, config.selection, data.videos, kept["history"], kept["spent"], started_at)
 
 
