@@ -108,10 +108,19 @@ class ExtractConfig:
     """Folder of JSON Lines files named after the videos that replace the caption stage; None: caption the frames."""
     embeddings: str | None = None
     """Folder of embeddings made earlier (imported ones, say), used as they are; None: extract what is missing."""
+    engine: Literal["auto", "naive", "expand", "cascade"] = "auto"
+    """How the scorer runs: prompt by prompt (`naive`) or in batches behind a prefix computed once; `auto`: the fastest that fits."""
+    tokens_per_batch: int = 8192
+    """Most tokens of queries that the scorer reads at once; halved by itself when the GPU's memory does not suffice."""
+    readout: Literal["rmsnorm", "linear"] = "rmsnorm"
+    """Where the scorer is read: after the final norm, or after the output layer (paper, table of ablations)."""
+    keep: Literal["pooled", "tokens"] = "pooled"
+    """`pooled`: the maximum over the tokens; `tokens`: every token's vector too (about 300 times the size)."""
 
     def __post_init__(self) -> None:
         _require(self.fps is None or 0 < self.fps <= 1000, "extract.fps", self.fps, "more than 0 steps per second")
         _require(self.every_nth_frame is None or self.every_nth_frame >= 1, "extract.every_nth_frame", self.every_nth_frame, "at least 1")
+        _require(self.tokens_per_batch >= 1, "extract.tokens_per_batch", self.tokens_per_batch, "at least 1 token")
         if (self.fps is None) == (self.every_nth_frame is None):
             raise ValueError(f"extract.fps={self.fps} and extract.every_nth_frame={self.every_nth_frame}: set one and make the other null")
 

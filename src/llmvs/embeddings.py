@@ -1,7 +1,8 @@
 """The embedding cache on disk: one safetensors file per video, whole or absent, that says what it was made with.
 
     FOLDER/fingerprint.json      what made every file of the folder
-    FOLDER/<video>.safetensors   q [T, D], a [T, D], steps [T], answer_ids [sum of lengths], answer_ends [T]
+    FOLDER/<video>.safetensors   q [T, D], a [T, D], steps [T], answer_ids [sum of lengths], answer_ends [T],
+                                 and, when all tokens are kept, q_tokens [sum of lengths, D], q_ends [T], a_tokens, a_ends
 
 A file's header repeats the fingerprint. Its *identity* (models, dtype, engine, prompts, window, examples, pooling,
 sampling, captions) decides whether embeddings may be used together: a file of another identity is refused with a line
@@ -10,7 +11,7 @@ must not throw away a cache that took days.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,6 +42,8 @@ class Embeddings:
     """T lists of token ids: the generated answers; empty when unknown (imported embeddings)."""
     answers: list[str] = field(default_factory=list)
     """T texts of the answers; empty when unknown."""
+    tokens: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    """T pairs [L_q, D], [L_a, D]: the vectors of which q and a are the maximum; empty unless they are kept."""
 
     def __post_init__(self) -> None:
         if self.q.ndim != 2 or self.q.shape != self.a.shape or self.steps.shape != self.q.shape[:1]:
@@ -97,17 +100,20 @@ class EmbeddingCache:
         manifest = self.folder / "fingerprint.json"
         if not manifest.exists():
             write_json(manifest, {"format": FORMAT, "identity": dict(self.identity), "provenance": made_with})
-        ends = torch.tensor([len(ids) for ids in embeddings.answer_ids], dtype=torch.int64).cumsum(0)
+        ends = _ends(embeddings.answer_ids)
         tensors = {
             "q": embeddings.q.contiguous(), "a": embeddings.a.contiguous(), "steps": embeddings.steps.to(torch.int64),
             "answer_ids": torch.tensor([i for ids in embeddings.answer_ids for i in ids], dtype=torch.int32), "answer_ends": ends,
         }
+        for i, name in enumerate(("q", "a") if embeddings.tokens else ()):
+            parts = [pair[i] for pair in embeddings.tokens]
+            tensors |= {f"{name}_tokens": torch.cat(parts), f"{name}_ends": _ends(parts)}
         header = {"format": FORMAT, "identity": _canonical(self.identity), "provenance": json.dumps(made_with, sort_keys=True),
                   "captions": captions_hash, "answers": json.dumps(embeddings.answers, ensure_ascii=False)}
         save_tensors(self.path(key), tensors, header)
 
-    def read(self, key: str) -> Embeddings:
-        """The embeddings of one video, read through a memory map.
+    def read(self, key: str, tokens: bool = False) -> Embeddings:
+        """The embeddings of one video, read through a memory map; with every token's vector (where kept) only if asked.
 
         Raises:
             UserError: missing, damaged, holding NaN, or made otherwise than the folder says.
@@ -117,11 +123,14 @@ class EmbeddingCache:
         self._check(path, json.loads(header.get("identity", "{}")))
         try:
             with safe_open(path, framework="pt") as file:
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+                names = [name for name in file.keys() if tokens or not name.endswith("_tokens")]  # noqa: SIM118 (not a dict)
+                tensors = {name: file.get_tensor(name) for name in names}
             ends = tensors["answer_ends"].tolist()
             ids = tensors["answer_ids"].tolist()
             answer_ids = [ids[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-            return Embeddings(tensors["q"], tensors["a"], tensors["steps"], answer_ids, json.loads(header["answers"]))
+            kept = [_split(tensors[f"{name}_tokens"], tensors[f"{name}_ends"]) for name in ("q", "a") if f"{name}_tokens" in tensors]
+            return Embeddings(tensors["q"], tensors["a"], tensors["steps"], answer_ids, json.loads(header["answers"]),
+                              list(zip(*kept, strict=True)))
         except (SafetensorError, KeyError) as error:
             raise UserError(f"{path}: damaged ({error}): delete it and extract again") from error
         except UserError as error:
@@ -168,6 +177,16 @@ def differences(found: Identity, expected: Identity) -> list[str]:
     absent = "nothing"
     return [f"{key}={found.get(key, absent)} (expected {expected.get(key, absent)})"
             for key in sorted({*found, *expected}) if found.get(key, absent) != expected.get(key, absent)]
+
+
+def _ends(parts: Sequence[Sized]) -> Tensor:
+    """[T] where every part ends when they are put behind each other."""
+    return torch.tensor([len(part) for part in parts], dtype=torch.int64).cumsum(0)
+
+
+def _split(joined: Tensor, ends: Tensor) -> list[Tensor]:
+    """The parts of which `joined` was put together."""
+    return list(joined.tensor_split(ends[:-1]))
 
 
 def _canonical(identity: Identity) -> str:

@@ -208,3 +208,16 @@ def test_identical_frames_are_captioned_once() -> None:
 
 def test_errors_of_one_video_are_user_errors() -> None:
     assert issubclass(VideoError, UserError)
+
+
+def test_every_tokens_vector_can_be_kept(settings, tmp_path) -> None:
+    folder = supply(tmp_path / "given", "v1", 4)
+    options = {"captions": str(folder), "keep": "tokens", "readout": "linear"}
+    cache = extract(replace(settings, extract=ExtractConfig(**options)), "mine", [source("v1", 4)]).cache
+    assert cache.read("v1").tokens == []
+    found = cache.read("v1", tokens=True)
+    assert len(found.tokens) == 4
+    assert found.q.shape[1] > 1000  # as many as there are words in the vocabulary
+    for t, (q, a) in enumerate(found.tokens):
+        assert torch.equal(q.amax(0), found.q[t])
+        assert torch.equal(a.amax(0), found.a[t])

@@ -59,6 +59,9 @@ def embeddings_identity(config: Config, examples: Sequence[Example]) -> Identity
         "examples.source": config.examples.source,
         "examples.count": config.examples.count,
         "wording": wording(prompt.style, examples)[:16],
+        "extract.engine": config.extract.engine,
+        "extract.readout": config.extract.readout,
+        "extract.keep": config.extract.keep,
         "captions": SUPPLIED if given else short_hash(captions_identity(config)),
     }
     if config.examples.source == "fold":

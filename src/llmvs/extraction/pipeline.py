@@ -241,13 +241,13 @@ def _score(config: Config, sources: Sequence[Source], stage: Captioning, shown: 
 
     device = models.pick_device(config.accelerator)
     model, tokenizer = models.load_scorer(config.backbone, Path(config.cache), device)
-    scorer = Scorer(model, Template(tokenizer, config.prompt.style, shown), config.prompt.max_tokens)
+    scorer = Scorer(model, Template(tokenizer, config.prompt.style, shown), config.prompt.max_tokens, config.extract)
     made_with = identity.provenance(str(device)) | {"dtype": str(model.dtype).removeprefix("torch.")}
     with Progress("embeddings", [len(captions.frames) for _, captions in todo]) as progress:
         for source, captions in todo:
             scored = scorer(windows(captions.texts, config.prompt.window), progress.steps)
-            embeddings = Embeddings(scored.q, scored.a, torch.tensor(captions.frames), scored.answer_ids, scored.answers)
-            result.cache.write(source.key, embeddings, captions.sha256(), made_with)
+            embeddings = Embeddings(scored.q, scored.a, torch.tensor(captions.frames), scored.answer_ids, scored.answers, scored.tokens)
+            result.cache.write(source.key, embeddings, captions.sha256(), made_with | {"engine": scorer.engine_name})
             result.scored.append(source.key)
             if config.prompt.style == "numeric":
                 result.not_numbers += sum(parse_number(answer) is None for answer in scored.answers)

@@ -9,15 +9,22 @@ token that ends an answer is not part of it, unless the answer is empty; then it
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from llmvs.config import ExtractConfig
 from llmvs.errors import UserError
-from llmvs.extraction.engines import Read, naive
+from llmvs.extraction.cascade import plain_attention
+from llmvs.extraction.engines import Engine, Naive, Prompt, Read, Reader, deviation
 from llmvs.extraction.prompts import Template, Window
+from llmvs.extraction.shared import Attention, Shared
+
+FASTEST_FIRST = ("cascade", "expand", "naive")
+TOLERANCE = {torch.float32: 1e-3}
+"""Largest relative difference from the naive engine that is rounding, by number format; 0.1 for formats of 16 bits."""
 
 
 class Scored(NamedTuple):
@@ -31,35 +38,72 @@ class Scored(NamedTuple):
     """T lists of token ids, without the end token."""
     answers: list[str]
     """T texts."""
+    tokens: list[tuple[Tensor, Tensor]]
+    """T pairs [L_q, D], [L_a, D] of all tokens' vectors; empty unless they are kept."""
 
 
 class Scorer:
     """Reads the windows of a video, identical ones once."""
 
-    def __init__(self, model: PreTrainedModel, template: Template, max_tokens: int) -> None:
+    def __init__(self, model: PreTrainedModel, template: Template, max_tokens: int, config: ExtractConfig) -> None:
         """Take a loaded model and the template of its prompts; an answer has at most `max_tokens` tokens."""
-        self.model, self.template, self.max_tokens = model, template, max_tokens
-        self.stop = stop_tokens(model, template.tokenizer)
+        self.template, self.config = template, config
+        self.reader = Reader(model, max_tokens, stop_tokens(model, template.tokenizer), config.readout, config.keep == "tokens")
+        self.engine: Engine | None = None
+        self.engine_name = ""
 
     @torch.inference_mode()
     def __call__(self, windows: Sequence[Window], progress: Callable[[int], Any] = lambda steps: None) -> Scored:
         """Score the T windows of one video; `progress` is called with the number of steps just done.
 
         Raises:
-            UserError: a prompt that is longer than the model's context.
+            UserError: a prompt that is longer than the model's context; an engine that is asked for but wrong for this model.
         """
-        distinct = list(dict.fromkeys(windows))
-        prompts = [self.template.encode(window) for window in distinct]
-        self._check_length(max(map(len, prompts)))
         n_steps = Counter(windows)
+        distinct = list(n_steps)
+        prompts = [self._prompt(window) for window in distinct]
+        self._check_length(max(len(prompt.ids) for prompt in prompts))
+        if self.engine is None:
+            self.engine = self._choose(prompts)
         reads: dict[Window, Read] = {}
-        for window, prompt in zip(distinct, prompts, strict=True):
-            reads[window] = naive(self.model, prompt, self._query_start(prompt), self.max_tokens, self.stop)
-            progress(n_steps[window])
+        for index, read in self.engine.read(prompts):
+            reads[distinct[index]] = read
+            progress(n_steps[distinct[index]])
         steps = [reads[window] for window in windows]
         ids = [read.answer for read in steps]
         texts = self.template.tokenizer.batch_decode(ids, skip_special_tokens=True)
-        return Scored(torch.stack([read.q for read in steps]), torch.stack([read.a for read in steps]), ids, [t.strip() for t in texts])
+        return Scored(torch.stack([read.q for read in steps]), torch.stack([read.a for read in steps]), ids,
+                      [text.strip() for text in texts], [read.tokens for read in steps if read.tokens is not None])
+
+    def _choose(self, prompts: list[Prompt]) -> Engine:
+        """The engine that is asked for, or the fastest one; before use it must do on two prompts what the naive one does."""
+        model, naive = self.reader.model, Naive(self.reader)
+        plain = plain_attention(model)
+        by_length = sorted(prompts, key=lambda prompt: len(prompt.ids))
+        probes = [by_length[0], by_length[-1]]
+        expected: dict[int, Read] = {}
+        problem = ""
+        for name in FASTEST_FIRST if self.config.engine == "auto" else [self.config.engine]:
+            self.engine_name = name
+            if name == "naive":
+                return naive
+            expected = expected or dict(naive.read(probes))
+            try:
+                engine = Shared(self.reader, self.template.prefix, self.config.tokens_per_batch, cast(Attention, name))
+                error = max(deviation(read, expected[i]) for i, read in engine.read(probes))
+                if error <= TOLERANCE.get(model.dtype, 0.1):
+                    return engine
+                problem = f"differs from the naive engine by {error:.2g}"
+            except torch.OutOfMemoryError:
+                raise
+            except (NotImplementedError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as reason:
+                problem = f"does not work with this model ({' '.join(str(reason).split())[:120]})"
+            model.set_attn_implementation(plain)
+        raise UserError(f"extract.engine={self.engine_name}: {problem}: use extract.engine=auto")
+
+    def _prompt(self, window: Window) -> Prompt:
+        ids = self.template.encode(window)
+        return Prompt(ids, self._query_start(ids))
 
     def _query_start(self, prompt: list[int]) -> int:
         """Where the query begins: behind the template's prefix (or where a prompt leaves it: a caption that merges into it)."""
@@ -67,10 +111,10 @@ class Scorer:
         return same.index(False) if False in same else len(same)
 
     def _check_length(self, longest: int) -> None:
-        limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
-        if limit is not None and longest + self.max_tokens > limit:
-            raise UserError(f"a prompt of {longest} tokens and an answer of {self.max_tokens} exceed the scorer's context of {limit}: "
-                            "reduce prompt.window, examples.count or caption.max_tokens")
+        limit = getattr(self.reader.model.config.get_text_config(), "max_position_embeddings", None)
+        if limit is not None and longest + self.reader.max_tokens > limit:
+            raise UserError(f"a prompt of {longest} tokens and an answer of {self.reader.max_tokens} exceed the scorer's context "
+                            f"of {limit}: reduce prompt.window, examples.count or caption.max_tokens")
 
 
 def stop_tokens(model: PreTrainedModel, tokenizer: Any) -> frozenset[int]:
