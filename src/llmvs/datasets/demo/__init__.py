@@ -20,6 +20,7 @@ from llmvs.datasets.demo.draw import Painter
 from llmvs.datasets.demo.pen import Picture
 from llmvs.datasets.demo.sound import RATE, soundtrack
 from llmvs.datasets.demo.world import FPS, TRAINING_SEEDS, Script, script
+from llmvs.datasets.splits import FOLDS, generated
 from llmvs.errors import UserError
 from llmvs.files import read_json, write_json
 from llmvs.video.writer import read_tags, write
@@ -62,7 +63,7 @@ def load(root: Path, *, clips: int | None = None, seed: int | None = None, secon
         write_json(manifest, done)
     videos = [_video(Path(root), number, clip) for number, clip in enumerate(done["clips"])]
     keys = [video.key for video in videos]
-    return Dataset("demo", "ratings", dict(zip(keys, videos, strict=True)), _splits(keys), synthetic=True)
+    return Dataset("demo", "ratings", dict(zip(keys, videos, strict=True)), generated(keys, "demo"), synthetic=True)
 
 
 def read_scripts(root: Path) -> dict[str, Script]:
@@ -79,8 +80,8 @@ def _read(manifest: Path) -> dict[str, Any]:
 
 
 def _check(made: dict[str, Any]) -> None:
-    if made["clips"] < 5:
-        raise UserError(f"clips={made['clips']} of the demo: at least 5, one for each fold")
+    if made["clips"] < FOLDS:
+        raise UserError(f"clips={made['clips']} of the demo: at least {FOLDS}, one for each fold")
     if not 0 <= made["seed"] < TRAINING_SEEDS:
         raise UserError(f"seed={made['seed']} of the demo: from 0 to {TRAINING_SEEDS - 1} (the others make training material)")
     if not 6 <= made["seconds"][0] <= made["seconds"][1]:
@@ -130,12 +131,3 @@ def _video(root: Path, number: int, clip: dict[str, Any]) -> Video:
     gtscore = ((scores[:, picks].mean(axis=0) - 1) / 4).astype(np.float32)
     path = _path(root, number)
     return Video(path.stem, path.stem, what.n_frames, picks, gtscore, user_scores=scores, shots=what.shots, fps=float(FPS), path=path)
-
-
-def _splits(keys: list[str]) -> dict[str, list[tuple[list[str], list[str]]]]:
-    """Five folds each: `disjoint` tests every clip once, `paper` draws a fifth for every fold anew, so that folds overlap."""
-    rng = np.random.default_rng(len(keys))
-    size = max(1, len(keys) // 5)
-    tests = {"disjoint": [set(keys[fold::5]) for fold in range(5)],
-             "paper": [{keys[i] for i in rng.permutation(len(keys))[:size]} for _ in range(5)]}
-    return {name: [([k for k in keys if k not in test], [k for k in keys if k in test]) for test in folds] for name, folds in tests.items()}

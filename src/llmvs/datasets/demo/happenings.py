@@ -97,20 +97,18 @@ def collapse(pen: Pen, act: Act) -> None:
 
 
 def dolphin(pen: Pen, act: Act) -> None:
-    """A dolphin flies over the water in an arc and splashes back."""
+    """A dolphin flies over the water in an arc, with splashes where it comes out and goes in; again and again."""
     if act.t < 0:
         return
-    age = (act.t / 1.5) % 1
-    way = min(1.0, age / 0.75)
-    turn = 2.2 * (way - 0.5)
+    age = (act.t / 1.2) % 1
+    turn = 2.2 * (age - 0.5)
     grey = (96, 122, 150)
-    if age < 0.75:
-        own = pen.at(-44 + 88 * way, act.water + 6 - 52 * sin(pi * way), 1.2)
-        rotated(own, [(-26, 0), (-16, -7), (0, -10), (14, -7), (28, 2), (14, 5), (0, 7), (-16, 4)], 0, 0, turn, grey)
-        rotated(own, [(-16, 4), (0, 7), (14, 5), (24, 2), (8, 2), (-6, 2)], 0, 0, turn, (222, 230, 236))
-        rotated(own, [(-4, -8), (-12, -19), (6, -9)], 0, 0, turn, shade(grey, 0.8))
-        rotated(own, [(-22, -1), (-38, -9), (-33, 0), (-38, 8)], 0, 0, turn, shade(grey, 0.8))
-        rotated(own, [(15, -4), (17.5, -4), (17.5, -1.5), (15, -1.5)], 0, 0, turn, (20, 20, 30))
+    own = pen.at(-44 + 88 * age, act.water - 4 - 46 * sin(pi * age), 1.2)
+    rotated(own, [(-26, 0), (-16, -7), (0, -10), (14, -7), (28, 2), (14, 5), (0, 7), (-16, 4)], 0, 0, turn, grey)
+    rotated(own, [(-16, 4), (0, 7), (14, 5), (24, 2), (8, 2), (-6, 2)], 0, 0, turn, (222, 230, 236))
+    rotated(own, [(-4, -8), (-12, -19), (6, -9)], 0, 0, turn, shade(grey, 0.8))
+    rotated(own, [(-22, -1), (-38, -9), (-33, 0), (-38, 8)], 0, 0, turn, shade(grey, 0.8))
+    rotated(own, [(15, -4), (17.5, -4), (17.5, -1.5), (15, -1.5)], 0, 0, turn, (20, 20, 30))
     for end in (-46, 46):
         for i in range(8):
             burst = (age * 1.6 + 0.12 * i + (0.4 if end < 0 else 0.0)) % 1
@@ -193,8 +191,8 @@ def falling_tree(pen: Pen, act: Act) -> None:
         turn = -pi / 2 * fall * 0.96
         rotated(pen, [(-4, -20), (4, -20), (5, 0), (-5, 0)], 24, 150, turn, (104, 72, 48))
         for foot, width in ((-11, 26), (-34, 20), (-55, 15)):
-            rotated(pen, [(-width, foot), (0, foot - 38), (width, foot)], 24, 150, turn, (38, 92, 66))
-            rotated(pen, [(-width, foot), (0, foot - 38), (0, foot)], 24, 150, turn, (54, 116, 80))
+            rotated(pen, [(-width, foot), (0, foot - 38), (width, foot)], 24, 150, turn, (44, 104, 72))
+            rotated(pen, [(-width, foot), (0, foot - 38), (0, foot)], 24, 150, turn, (72, 146, 96))
     if act.t > 0.6:
         for i in range(8):
             age = ((act.t - 0.6) * 0.6 + i / 8) % 1

@@ -32,9 +32,9 @@ def _scene(rng: np.random.Generator, scene: Scene, samples: int) -> Sound:
     t = np.arange(samples) / RATE
     hum = sum(np.sin(2 * np.pi * pitch(scene.place) * k * t) / k for k in (1, 1.5, 2))
     number = list(PLACES).index(scene.place)
-    sound = 0.035 * hum * (1 + 0.4 * np.sin(2 * np.pi * 0.5 * t)) + 0.12 * _noise(rng, samples, 250.0 * (1 + number % 4))
+    sound = 0.035 * hum * (1 + 0.4 * np.sin(2 * np.pi * 0.5 * t)) + 0.07 * _noise(rng, samples, 250.0 * (1 + number % 4))
     if scene.weather == "rain":
-        sound += 0.08 * _noise(rng, samples, 6000.0)
+        sound += 0.06 * _noise(rng, samples, 6000.0)
     if scene.event:
         for start in np.arange(scene.event_frame / FPS, scene.n_frames / FPS - 0.2, _PERIOD):
             first = int(start * RATE)
@@ -66,4 +66,4 @@ def _signal(rng: np.random.Generator, event: str) -> npt.NDArray[np.float64]:
     for i, step in enumerate(steps):
         late = np.maximum(t - 0.14 * i, 0)
         notes += np.sin(2 * np.pi * base * 2 ** (step / 12) * late) * np.exp(-7 * late)
-    return 0.22 * notes
+    return 0.3 * notes

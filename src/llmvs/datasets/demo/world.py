@@ -135,7 +135,7 @@ def script(seed: int, clip: int, seconds: tuple[float, float] = (40, 70)) -> Scr
     rng = np.random.default_rng([seed, clip, 7])
     total = int(rng.integers(round(seconds[0] * FPS), round(seconds[1] * FPS), endpoint=True))
     count = max(3, round(total / FPS / SCENE_SECONDS))
-    sets = [_set(rng, place) for place in rng.permutation(list(PLACES))[: min(count, int(rng.integers(3, 6)))]]
+    sets = [_set(rng, str(place)) for place in rng.permutation(list(PLACES))[: min(count, int(rng.integers(3, 6)))]]
     shots = _in_order(rng, _shots(rng, sets, count))
     lengths = _lengths(rng, total, count)
     return Script(seed, clip, tuple(_scene(rng, *shot, frames) for shot, frames in zip(shots, lengths, strict=True)))
@@ -148,7 +148,8 @@ _Shot = tuple[_Set, tuple[_Figure, ...], str | None, str]  # where, who does wha
 
 def _reach(actor: Actor) -> float:
     """How far a moving actor goes at most, so that the whole of it stays in every camera's picture."""
-    return 2 * max(0.0, 100 - abs(actor.x - 200) - (15 if actor.kind == "car" else 0))
+    margin = {"car": 35, "cow": 20, "horse": 20, "camel": 20}.get(actor.kind, 0)
+    return 2 * max(0.0, 100 - abs(actor.x - 200) - margin)
 
 
 def _set(rng: np.random.Generator, place: str) -> _Set:
@@ -195,7 +196,8 @@ def _event_shot(rng: np.random.Generator, where: _Set, name: str) -> _Shot:
     kind = str(rng.choice(event.actor)) if event.actor else ""
     figures = [(kind, _colour(rng, kind), event.before)] if kind else []
     if not kind or rng.random() < 0.6:
-        figures.append((str(rng.choice(PEOPLE)), str(rng.choice(SHIRTS)), str(rng.choice(["waits", "waves", "jumps", "walks"]))))
+        onlooker = str(rng.choice([person for person in PEOPLE if person != kind]))
+        figures.append((onlooker, str(rng.choice(SHIRTS)), str(rng.choice(["waits", "waves", "jumps", "walks"]))))
     return where, tuple(figures), name, str(rng.choice(["still", "still", "zoom in"]))
 
 
