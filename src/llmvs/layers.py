@@ -48,7 +48,7 @@ def load_config(arguments: Sequence[str]) -> Config:
 
 def is_layer(argument: str) -> bool:
     """Whether an argument names a YAML file."""
-    return argument.endswith((".yaml", ".yml")) and "=" not in argument
+    return argument.endswith((".yaml", ".yml")) and not is_override(argument)
 
 
 def is_override(argument: str) -> bool:

@@ -1,0 +1,133 @@
+"""One run from rendered clips to its table, through the command line, in a world small enough for a test."""
+
+import json
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from llmvs.cli import main
+from llmvs.datasets import demo
+from llmvs.embeddings import EmbeddingCache
+from llmvs.head import load_head
+from llmvs.layers import load_config
+from tests.test_layers import CONFIGS
+
+SMALL = ["head.dim=16", "head.feedforward=16", "head.layers=1", "optim.epochs=3", "log.wandb=disabled", "caption.max_tokens=4"]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a rendered demo of five short clips, where a first run has filled the cache."""
+    folder = tmp_path_factory.mktemp("run")
+    demo.load(folder / "demo", clips=5, seconds=(6.0, 8.0))
+    return folder
+
+
+def arguments(place, *more):
+    return ["train", str(CONFIGS / "dataset" / "demo.yaml"), f"data.root={place / 'demo'}", f"cache={place / 'cache'}", 
+            f"runs={place / 'runs'}", *SMALL, *more]
+
+
+@pytest.fixture(scope="module")
+def first(place):
+    """The result of a first run of fold 0."""
+    assert main(arguments(place, "--json")) == 0
+    return json.loads(next((place / "runs").rglob("result.json")).read_text())
+
+
+def test_a_run_leaves_all_that_its_number_needs(place, first):
+    folder = Path(first["folder"])
+    assert {path.name for path in folder.iterdir()} == {"config.yaml", "head.json", "logs", "result.json", "scores", "weights.safetensors"}
+    assert first["synthetic"] is True
+    assert (first["fold"], first["selection"], first["epochs"]) == (0, "val", 3)
+    assert set(first["protocols"]) == {"paper", "per_annotator", "f1"}
+    assert list(first["protocols"]["paper"]) == ["This run", "random", "human_pairwise", "human_others", "ceiling"]
+    assert first["environment"]["packages"]["torch"] == version("torch")
+    assert load_config([str(folder / "config.yaml")]).head.dim == 16
+    assert set(first["rules"]) == {"val", "last", "test"}
+    tested, held, trained = (set(first["videos"][part]) for part in ("test", "val", "train"))
+    assert len(tested | held | trained) == 5
+    assert not tested & (held | trained)
+
+
+def test_the_saved_weights_give_the_saved_scores(place, first):
+    folder = Path(first["folder"])
+    cache = EmbeddingCache(next((place / "cache" / "demo").glob("embeddings-*")))
+    scores = json.loads((folder / "scores" / "val.json").read_text())
+    head = load_head(folder).eval()
+    for key in first["videos"]["test"]:
+        embeddings = cache.read(key)
+        values = torch.maximum(embeddings.q, embeddings.a).float()[None]
+        with torch.inference_mode():
+            again = head(values, torch.ones(values.shape[:2], dtype=torch.bool))[0]
+        assert again.numpy() == pytest.approx(np.array(scores[key]), abs=1e-5)
+
+
+def test_the_saved_scores_judged_again_give_the_same_figures(place, first, capsys):
+    folder = Path(first["folder"])
+    assert main(["evaluate", "--scores", str(folder / "scores" / "val.json"), str(CONFIGS / "dataset" / "demo.yaml"),
+                 f"data.root={place / 'demo'}", "--json"]) == 0
+    judged = json.loads(capsys.readouterr().out)
+    assert judged["folds"] == [0]
+    rows = {name: next(iter(rows.values())) for name, rows in judged["protocols"].items()}
+    assert rows == {name: pytest.approx(block["This run"]) for name, block in first["protocols"].items()}
+
+
+def test_a_finished_run_is_only_read(place, first, capsys):
+    assert main(arguments(place)) == 0
+    output = capsys.readouterr()
+    assert "reused: the finished run in" in output.err
+    assert "demo (synthetic annotators), disjoint splits, fold 0, seed 1112: 3 videos trained on, 1 held out, 1 tested" in output.out
+    assert "selection=val: epoch" in output.out
+    assert "Ceiling, the annotators' own mean" in output.out
+    assert output.out.splitlines()[-1].startswith("run: ")
+
+
+def test_other_settings_of_the_same_name_are_refused_and_nothing_is_lost(place, first, capsys):
+    folder = Path(first["folder"])
+    before = (folder / "result.json").read_bytes()
+    again = arguments(place, f"experiment={first['experiment']}", "optim.lr=0.5")
+    assert main(again) == 2
+    assert "optim.lr=0.001 (expected 0.5): give this one a name of its own" in capsys.readouterr().err
+    assert (folder / "result.json").read_bytes() == before
+
+
+def test_resume_false_starts_over_and_gives_the_same_figures(place, first, capsys):
+    assert main(arguments(place, "resume=false", "--json")) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["protocols"] == first["protocols"]
+
+
+def test_another_fold_reuses_the_embeddings(place, first, capsys):
+    assert main(arguments(place, "fold=1", "selection=test")) == 0
+    output = capsys.readouterr()
+    assert "embeddings: 0 made, 5 reused" in output.err
+    assert "best on the TEST videos" in output.out
+    assert "4 videos trained on, 0 held out, 1 tested" in output.out
+
+
+def test_embeddings_named_by_the_user_are_used_as_they_are_if_they_fit(place, first, capsys):
+    made = next((place / "cache" / "demo").glob("embeddings-*"))
+    copy = place / "copied"
+    shutil.copytree(made, copy, dirs_exist_ok=True)
+    assert main(arguments(place, f"extract.embeddings={copy}", "--json")) == 0
+    assert json.loads(capsys.readouterr().out)["protocols"] == first["protocols"]
+    assert main(arguments(place, f"extract.embeddings={copy}", "prompt.window=5")) == 2
+    assert "made with prompt.window=7 (expected 5)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("more", "message"), [
+    (["fold=5"], "fold=5: demo has 5 disjoint folds, 0 to 4"),
+    (["extract.embeddings=nowhere"], "nowhere/fingerprint.json: no such file"),
+    (["extract.captions=nowhere"], "nowhere"),
+    (["runs=/dev/null/runs"], "Not a directory"),
+])
+def test_mistakes(place, first, more, message, capsys):
+    assert main(arguments(place, *more)) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error

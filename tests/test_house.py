@@ -1,0 +1,93 @@
+"""The order of the house: imports run one way, the light parts stay light, the whole package has a docstring each."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SRC = Path(__file__).parents[1] / "src" / "llmvs"
+FLOORS = [  # a module may import from its own floor and from those below it
+    {"config", "errors", "files", "console", "__init__"},
+    {"datasets", "video", "embeddings", "layers", "reference"},
+    {"extraction", "head", "evaluation"},
+    {"module", "callbacks", "refresh", "datamodule"},
+    {"experiments", "report"},
+    {"cli", "__main__"},
+]
+LIGHTNING_FREE = ("head", "evaluation", "extraction", "datasets", "video", "embeddings", "config", "files")
+MODULES = sorted(SRC.rglob("*.py"))
+
+
+def room(path):
+    parts = path.relative_to(SRC).with_suffix("").parts
+    return parts[0]
+
+
+def floor(name):
+    return next((height for height, names in enumerate(FLOORS) if name in names), None)
+
+
+def imports(path):
+    """Every module imported anywhere in a file, also inside functions."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SRC)))
+def test_imports_run_one_way(path):
+    here = floor(room(path))
+    assert here is not None, f"{room(path)} stands on no floor"
+    for name in imports(path):
+        if name.startswith("llmvs."):
+            above = floor(name.split(".")[1])
+            assert above is None or above <= here, f"{path.name} imports {name} from above"
+        if room(path) in LIGHTNING_FREE:
+            assert not name.startswith(("lightning", "pytorch_lightning")), f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.read_text()], ids=lambda path: str(path.relative_to(SRC)))
+def test_every_public_thing_says_what_it_is(path):
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree), "no docstring"
+    public = [node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")]
+    methods = [method for node in public if isinstance(node, ast.ClassDef) for method in node.body
+               if isinstance(method, ast.FunctionDef) and not method.name.startswith("_")]
+    without = [node.name for node in (*public, *methods) if not ast.get_docstring(node)]
+    assert without == []
+
+
+WITHOUT_EXTRAS = """
+import importlib.metadata as metadata, sys
+HIDDEN = ("transformers", "peft", "wandb", "PIL")
+class Hide:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in HIDDEN:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Hide())
+real = metadata.distribution
+def distribution(name):
+    if name in HIDDEN:
+        raise metadata.PackageNotFoundError(name)
+    return real(name)
+metadata.distribution = distribution
+import llmvs.cli, llmvs.experiments.run, llmvs.experiments.fit, llmvs.experiments.judged, llmvs.experiments.own
+import llmvs.extraction.pipeline, llmvs.extraction.released
+"""
+
+
+def test_training_on_imported_embeddings_needs_no_extra():
+    done = subprocess.run([sys.executable, "-c", WITHOUT_EXTRAS], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_repository_holds_no_data():
+    root = SRC.parents[1]
+    listed = subprocess.run(["git", "ls-files"], cwd=root, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    assert [name for name in listed.stdout.split() if name.endswith((".mat", ".h5", ".tsv", ".mp4", ".mov", ".webm"))] == []
