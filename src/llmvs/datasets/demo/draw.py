@@ -3,6 +3,8 @@
 Drawing is pure: a frame depends on its scene and its number only.
 """
 
+import functools
+import zlib
 from collections.abc import Callable
 
 import cv2
@@ -26,7 +28,7 @@ _BACKGROUNDS: dict[str, Callable[[Pen, np.random.Generator, str], None]] = {
 }
 _TEMPO = {"walks": 7.0, "runs": 11.5, "jumps": 6, "waves": 9, "dances": 8, "plays the guitar": 9, "rides a bicycle": 9, "flies a kite": 3,
           "plays with a ball": 7, "cooks": 5, "flies": 8, "drives": 14, "gallops": 11, "sails": 3}  # radians per second
-_SLOW = 2.0
+_SLOW = 2.0  # everybody else breathes
 _SHADOW = [(13 * float(np.cos(a)), 0.5 + 2.6 * float(np.sin(a))) for a in np.linspace(0, 6, 12)]
 
 
@@ -35,10 +37,10 @@ class Painter:
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
-        self.background = _background(scene)
+        self.background = _background(scene.place, scene.time, scene.weather, scene.layout)
         rng = np.random.default_rng([scene.layout, 5])
         self.chance = rng.random((64, 4))
-        self.near = grade(_light_of(scene), scene.weather, near=True)
+        self.near = grade(_light(scene.time, scene.weather), scene.weather, near=True)
         self.still = self._seen(0) if scene.camera == "still" else None
 
     def frame(self, number: int) -> Picture:
@@ -65,15 +67,15 @@ class Painter:
 
     def _figure(self, pen: Pen, actor: Actor, number: int) -> None:
         own = pen.at(self.scene.position(actor, number), actor.y, _size(actor), actor.facing < 0)
-        if actor.action not in ("flies",) and actor.kind not in ("boat", "car"):
+        if actor.action != "flies" and actor.kind not in ("boat", "car"):
             own.veil(_SHADOW, (20, 22, 30), 0.35)
-        figure(own, actor.kind, actor.colour, actor.action, _phase(actor, number), _look(actor))
+        figure(own, actor.kind, actor.colour, actor.action, _phase(actor, number), _look(self.scene, actor))
 
     def _event(self, pen: Pen, number: int) -> None:
         scene = self.scene
         assert scene.event is not None
         actor = scene.actors[0] if EVENTS[scene.event].actor else None
-        phase, look = (_phase(actor, number), _look(actor)) if actor else (0.0, 0)
+        phase, look = (_phase(actor, number), _look(scene, actor)) if actor else (0.0, 0)
         act = Act((number - scene.event_frame) / FPS, actor, phase, look, self.chance, PLACES[scene.place].water or 0.0)
         own = pen.at(scene.event_x, 0, flip=scene.event_x < 200)
         DRAWN[scene.event](own.lit() if scene.event in SHINING else own, act)
@@ -112,19 +114,22 @@ def frame(script: Script, number: int) -> Picture:
     return Painter(scene).frame(inside)
 
 
-def _background(scene: Scene) -> Picture:
-    rng = np.random.default_rng([scene.layout, 3])
+@functools.lru_cache(maxsize=8)
+def _background(place: str, time: str, weather: str, layout: int) -> Picture:
+    """The still part of a scene, finer than it is shown; a clip comes back to the same few places."""
+    rng = np.random.default_rng([layout, 3])
     image = np.zeros((HEIGHT * _FINE, WORLD * _FINE, 3), np.uint8)
-    floodlit = scene.place == "stadium"
-    pen = Pen(image, 0, 0, _FINE, _FINE, grade(_light_of(scene), scene.weather, near=floodlit))
-    if scene.weather:
-        sky(pen, rng, scene.time, scene.weather)
-    _BACKGROUNDS[scene.place](pen, rng, scene.time)
+    floodlit = place == "stadium"
+    pen = Pen(image, 0, 0, _FINE, _FINE, grade(_light(time, weather), weather, near=floodlit))
+    if weather:
+        sky(pen, rng, time, weather)
+    _BACKGROUNDS[place](pen, rng, time)
+    image.setflags(write=False)
     return image
 
 
-def _light_of(scene: Scene) -> str:
-    return scene.time if scene.weather else "day"  # indoors the lamps are on
+def _light(time: str, weather: str) -> str:
+    return time if weather else "day"  # indoors the lamps are on
 
 
 def _camera(scene: Scene, number: int) -> tuple[int, int, int, int]:
@@ -152,6 +157,6 @@ def _size(actor: Actor) -> float:
     return 1.0 + (actor.y - 160) * 0.012 if actor.y > 150 else 1.0
 
 
-def _look(actor: Actor) -> int:
-    """A fixed choice of skin and hair for a figure."""
-    return int(actor.phase * 1000) % 16
+def _look(scene: Scene, actor: Actor) -> int:
+    """A choice of skin and hair that a figure keeps when its scene comes again."""
+    return zlib.crc32(f"{scene.layout} {actor.kind} {actor.colour}".encode()) % 16
