@@ -28,7 +28,7 @@ def place(tmp_path_factory):
 
 
 def arguments(place, *more):
-    return ["train", str(CONFIGS / "dataset" / "demo.yaml"), f"data.root={place / 'demo'}", f"cache={place / 'cache'}", 
+    return ["train", str(CONFIGS / "dataset" / "demo.yaml"), f"data.root={place / 'demo'}", f"cache={place / 'cache'}",
             f"runs={place / 'runs'}", *SMALL, *more]
 
 

@@ -44,10 +44,11 @@ def judge(dataset: Dataset, scores: Scores, tests: Sequence[Sequence[str]]) -> d
     keys = sorted({key for test in tests for key in test})
     tables: dict[str, dict[str, tuple[float, float]]] = {}
     for name, protocol in protocols(dataset).items():
-        tables[name] = {key: tuple(protocol.judge(dataset.video(key))(scores[key])) for key in keys}
+        found = {key: protocol.judge(dataset.video(key))(scores[key]) for key in keys}
+        tables[name] = {key: (pair.tau, pair.rho) for key, pair in found.items()}
     if has_f1(dataset, keys):
-        videos = [dataset.video(key) for key in keys]
-        tables["f1"] = {video.key: tuple(f1(summarize(scores[video.key], video), user_summaries(video))) for video in videos}
+        compared = {video.key: f1(summarize(scores[video.key], video), user_summaries(video)) for video in map(dataset.video, keys)}
+        tables["f1"] = {key: (pair.mean, pair.maximum) for key, pair in compared.items()}
     return {name: Judged(over_folds("scores", {key: {"scores": np.array(pair)} for key, pair in table.items()}, tests), table)
             for name, table in tables.items()}
 
