@@ -93,11 +93,27 @@ def _parser() -> argparse.ArgumentParser:
     released.add_argument("--to", type=Path, metavar="DIR", help="new cache folder (default: CACHE/DATASET/imported)")
     show = verb("config", _config, "print the configuration that would run, and its folder")
     show.add_argument("--keys", action="store_true", help="list every setting, its default and what it means")
+    _cache_verbs(verb("cache", _cache_list, "list, verify or prune what lies in the cache"))
     floors.add_argument("settings", nargs="*", metavar="DATASET|SETTING", help=f"a dataset's name; {SETTINGS_HELP}")
     extract.add_argument("settings", nargs="*", metavar="VIDEO|SETTING", help=f"video files or folders; {SETTINGS_HELP}")
     for one in (train, evaluate, released, show):
         one.add_argument("settings", nargs="*", metavar="SETTING", help=SETTINGS_HELP)
     return parser
+
+
+def _cache_verbs(cache: argparse.ArgumentParser) -> None:
+    verbs = cache.add_subparsers(metavar="list|verify|prune", required=True)
+    shown = verbs.add_parser("list", help="every folder: videos, size, last use, and what made it")
+    checked = verbs.add_parser("verify", help="open every file; name what is damaged, and end with status 2")
+    checked.add_argument("--delete", action="store_true", help="remove damaged files, so that the next extraction makes just them")
+    pruned = verbs.add_parser("prune", help="remove what killed runs left, unusable folders, and the folders named")
+    pruned.add_argument("--older-than", type=float, metavar="DAYS", help="also captions and embeddings not used for so many days")
+    pruned.add_argument("--yes", action="store_true", help="remove; without it, only say what would be removed")
+    for one, call in ((shown, _cache_list), (checked, _cache_verify), (pruned, _cache_prune)):
+        one.add_argument("settings", nargs="*", metavar="FOLDER|cache=DIR" if one is pruned else "cache=DIR",
+                         help="where the cache is (default: cache); for prune also folders, as `llmvs cache list` names them")
+        one.set_defaults(call=call)
+    shown.add_argument("--json", action="store_true", help="print the same as one JSON document")
 
 
 def number_of_draws(text: str) -> int:
@@ -173,3 +189,35 @@ def _import(given: argparse.Namespace) -> None:
     folder = given.to or Path(config.cache) / config.data.dataset / "imported"
     cache = import_released(given.query, given.answer, open_dataset(config), folder)
     say(f"{len(cache.keys())} videos in {folder}: train on them with extract.embeddings={folder}")
+
+
+def _cache_list(given: argparse.Namespace) -> None:
+    from llmvs.experiments.caches import listing
+
+    documents, text = listing(_cache(given.settings))
+    _print({"folders": documents}, text, given.json)
+
+
+def _cache_verify(given: argparse.Namespace) -> int:
+    from llmvs.experiments.integrity import verify
+
+    damages, summary = verify(_cache(given.settings), given.delete)
+    print("\n".join([*damages, summary]), flush=True)
+    return 2 if damages else 0
+
+
+def _cache_prune(given: argparse.Namespace) -> None:
+    from llmvs.experiments.caches import prune
+    from llmvs.layers import is_layer, is_override
+
+    settings = [argument for argument in given.settings if is_layer(argument) or is_override(argument)]
+    folders = [argument for argument in given.settings if argument not in settings]
+    print(prune(_cache(settings), folders, given.older_than, given.yes), flush=True)
+
+
+def _cache(settings: Sequence[str]) -> Path:
+    """The cache folder, which must be there."""
+    folder = Path(_load(["data.dataset=own", *settings]).cache)
+    if not folder.is_dir():
+        raise UserError(f"cache={folder}: no such folder: name the cache with cache=DIR")
+    return folder
