@@ -53,8 +53,14 @@ class BackboneConfig:
 class CaptionConfig:
     """Stage 1: one sentence per step (paper, section 3.1)."""
 
+    kind: Literal["general", "regions"] = "general"
+    """`general`: one question about the frame; `regions`: one about its centre and one about its background (paper, ablations)."""
     prompt: str = "Provide a detailed one-sentence description of this image."
     """What the captioner is asked about every frame."""
+    centre_prompt: str = "Describe in one sentence what is in the centre of this image."
+    """The first question of `kind=regions`."""
+    background_prompt: str = "Describe in one sentence the background of this image."
+    """The second question of `kind=regions`."""
     max_tokens: int = 77
     """Most tokens of one caption."""
     batch: int = 16

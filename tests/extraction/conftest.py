@@ -29,7 +29,7 @@ def captioner(built: Path):
     from llmvs.extraction.captioner import Captioner
     from llmvs.extraction.models import load_captioner
 
-    return Captioner(*load_captioner(TINY, built, torch.device("cpu")), CaptionConfig(max_tokens=6))
+    return Captioner(*load_captioner(TINY, built, torch.device("cpu")), ["What is this?"], 6)
 
 
 @pytest.fixture(scope="session")

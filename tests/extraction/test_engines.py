@@ -26,8 +26,8 @@ def prompts() -> list[Prompt]:
     """Queries of 1 to 41 tokens, out of order, two of them equally long; two prompts leave the prefix early."""
     rng = torch.Generator().manual_seed(2)
     lengths = [17, 3, 41, 1, 17, 29, 8, 33, 2]
-    found = [Prompt(PREFIX + torch.randint(3, 97, (n,), generator=rng).tolist(), len(PREFIX)) for n in lengths]
-    return [*found[:4], Prompt(PREFIX[:40] + [5, 6, 7] * 10, 40), *found[4:], Prompt([*PREFIX[:59], 2, 9], 59)]
+    found = [Prompt(PREFIX, torch.randint(3, 97, (n,), generator=rng).tolist()) for n in lengths]
+    return [*found[:4], Prompt(PREFIX[:40], [5, 6, 7] * 10), *found[4:], Prompt(PREFIX[:59], [2, 9])]
 
 
 def build(name: str, dtype: torch.dtype = torch.float32):

@@ -12,9 +12,7 @@ from llmvs.config import ExtractConfig, PromptConfig
 from llmvs.datasets.base import Video
 from llmvs.errors import UserError, VideoError
 from llmvs.extraction import models
-from llmvs.extraction.captions import Captions
-from llmvs.extraction.pipeline import Source, caption_steps, extract
-from llmvs.video.reader import Sampled
+from llmvs.extraction.pipeline import Source, extract
 
 
 def no_model(*args: object) -> None:
@@ -189,21 +187,6 @@ def test_two_files_of_one_name(settings, film) -> None:
     path = film("clip.mp4")
     with pytest.raises(UserError, match="would both be called clip"):
         extract(settings, "mine", [Source.file(path), Source.file(path.with_suffix(".mkv"))])
-
-
-def test_identical_frames_are_captioned_once() -> None:
-    asked = []
-
-    def captioner(frames):
-        asked.extend(int(frame[0, 0, 0]) for frame in frames)
-        return [f"picture {frame[0, 0, 0]}" for frame in frames], torch.tensor([[float(frame[0, 0, 0])] for frame in frames])
-
-    values = [1, 1, 2, 1, 3, 3, 2]
-    steps = [Sampled(i, i / 2, np.full((2, 2, 3), value, np.uint8)) for i, value in enumerate(values)]
-    frames, texts, features = caption_steps(steps, captioner, 3)
-    assert asked == [1, 2, 3]
-    assert Captions(frames, texts) == Captions(list(range(7)), [f"picture {value}" for value in values])
-    assert features[:, 0].tolist() == values
 
 
 def test_errors_of_one_video_are_user_errors() -> None:

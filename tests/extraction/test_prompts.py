@@ -69,7 +69,7 @@ def test_all_prompts_share_the_prefix_and_nothing_more(chat_template: str | None
     template = Template(text, "numeric", examples.fixed(3, 7))
     rng = np.random.default_rng(0)
     captions = ["".join(chr(c) for c in rng.integers(33, 0x2FF, 5)) for _ in range(200)] + ["a man", "A man", "(none)", "1. x", "😀"]
-    prompts = [template.encode(Window((caption, "a dog runs"), 0)) for caption in captions]
+    prompts = template.encode([Window((caption, "a dog runs"), 0) for caption in captions])
     size = len(template.prefix)
     assert all(prompt[:size] == template.prefix for prompt in prompts)
     assert len({prompt[size] for prompt in prompts}) > 1

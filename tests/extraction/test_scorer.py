@@ -28,7 +28,7 @@ def test_q_and_a_by_their_definition(scorer_pair, engine: str) -> None:
     model = scorer.reader.model
     model.set_attn_implementation("sdpa")
     for t, window in enumerate(windows(CAPTIONS, 3)):
-        prompt = torch.tensor([scorer.template.encode(window)])
+        prompt = torch.tensor(scorer.template.encode([window]))
         with torch.inference_mode():
             whole = model.generate(prompt, do_sample=False, max_new_tokens=4)[0, prompt.shape[1]:].tolist()
             answer = [i for i in whole if i not in scorer.reader.stop]
@@ -43,12 +43,12 @@ def test_q_and_a_by_their_definition(scorer_pair, engine: str) -> None:
 
 def one(model, prompt: list[int], max_tokens: int, stop: set[int]):
     with torch.inference_mode():
-        return next(Naive(Reader(model, max_tokens, frozenset(stop))).read([Prompt(prompt, len(prompt) - 30)]))[1]
+        return next(Naive(Reader(model, max_tokens, frozenset(stop))).read([Prompt(prompt[:-30], prompt[-30:])]))[1]
 
 
 def test_an_empty_answer_is_represented_by_its_end_token(scorer_pair) -> None:
     scorer = make(scorer_pair)
-    prompt = scorer.template.encode(windows(CAPTIONS, 3)[0])
+    prompt = scorer.template.encode(windows(CAPTIONS, 3)[:1])[0]
     first = one(scorer.reader.model, prompt, 1, set())
     empty = one(scorer.reader.model, prompt, 4, {first.answer[0]})
     assert empty.answer == []
@@ -57,7 +57,7 @@ def test_an_empty_answer_is_represented_by_its_end_token(scorer_pair) -> None:
 
 def test_an_end_token_later_on_is_not_part_of_the_answer(scorer_pair) -> None:
     scorer = make(scorer_pair)
-    prompt = scorer.template.encode(windows(CAPTIONS, 3)[3])
+    prompt = scorer.template.encode(windows(CAPTIONS, 3)[3:4])[0]
     long = one(scorer.reader.model, prompt, 6, set())
     end = next(i for i in long.answer if i != long.answer[0])
     until = long.answer.index(end)

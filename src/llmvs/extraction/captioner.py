@@ -8,49 +8,102 @@ from PIL import Image
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from llmvs.config import CaptionConfig
 from llmvs.extraction.captions import one_line
 from llmvs.video.reader import Frame
 
 
 class Captioner:
-    """Captions batches of frames, greedily. All prompts have one length, so nothing is padded and a batch changes nothing."""
+    """Captions batches of frames of one size, greedily. Their prompts have one length, so nothing is padded and a batch changes nothing.
 
-    def __init__(self, model: PreTrainedModel, processor: Any, config: CaptionConfig) -> None:
-        """Take a loaded model and its processor."""
-        self.model: Any = model
-        self.processor, self.config = processor, config
-        self.vision = _VisionFeature(model)
+    `prepare` may run in another thread while the model is busy; calling the captioner with what it returns runs the model.
+    """
 
-    @torch.inference_mode()
-    def __call__(self, frames: Sequence[Frame]) -> tuple[list[str], Tensor]:
-        """Caption frames of one size.
+    def __init__(self, model: PreTrainedModel, processor: Any, questions: Sequence[str], max_tokens: int) -> None:
+        """Take a loaded model and its processor.
 
         Args:
-            frames: B pictures, uint8 [H, W, 3].
+            model: in evaluation mode.
+            processor: that belongs to it.
+            questions: one about the frame, or two: about its centre and its background.
+            max_tokens: most tokens of an answer.
+        """
+        self.model: Any = model
+        self.processor, self.questions, self.max_tokens = processor, list(questions), max_tokens
+        self.vision = _VisionFeature(model)
+        ends = model.generation_config.eos_token_id
+        self.stop = frozenset(ends if isinstance(ends, list) else [ends])
+        self.own_loop: bool | None = None
+
+    def prepare(self, frames: Sequence[Frame]) -> list[Any]:
+        """What the model reads about frames [H, W, 3] of one size: one batch per question, on the CPU."""
+        images = [Image.fromarray(frame) for frame in frames]
+        return [self._inputs(images, question) for question in self.questions]
+
+    @torch.inference_mode()
+    def __call__(self, prepared: list[Any]) -> tuple[list[str], Tensor]:
+        """Caption B prepared frames.
 
         Returns:
             B captions of one line each, and v [B, D_v]: the vision tower's pooled feature ([B, 0] where none is known).
         """
-        inputs = self._inputs(frames).to(self.model.device)
-        if torch.is_floating_point(inputs["pixel_values"]):
-            inputs["pixel_values"] = inputs["pixel_values"].to(self.model.dtype)
-        output = self.model.generate(**inputs, max_new_tokens=self.config.max_tokens)
-        answers = output[:, inputs["input_ids"].shape[1]:]
-        texts = self.processor.batch_decode(answers, skip_special_tokens=True)
-        return [one_line(text) for text in texts], self.vision.take(len(frames))
+        answers, features = [], torch.empty(0)
+        for inputs in prepared:
+            answers.append(self._answers(inputs.to(self.model.device)))
+            features = self.vision.take(len(inputs["input_ids"]))
+        return [_joined(parts) for parts in zip(*answers, strict=True)], features
 
-    def _inputs(self, frames: Sequence[Frame]) -> Any:
-        """What the model reads: the processor's own chat template where it has one, else LLaVA's plain format."""
-        images = [Image.fromarray(frame) for frame in frames]
+    def _inputs(self, images: list[Image.Image], question: str) -> Any:
+        """The processor's own chat template where it has one, else LLaVA's plain format."""
         if getattr(self.processor, "chat_template", None):
-            question = {"type": "text", "text": self.config.prompt}
-            chat = self.processor.apply_chat_template
-            chats = [[{"role": "user", "content": [{"type": "image", "image": image}, question]}] for image in images]
+            chat, text = self.processor.apply_chat_template, {"type": "text", "text": question}
+            chats = [[{"role": "user", "content": [{"type": "image", "image": image}, text]}] for image in images]
             return chat(chats, tokenize=True, add_generation_prompt=True, return_dict=True, return_tensors="pt")
         token = getattr(self.processor, "image_token", "<image>")
-        text = f"USER: {token}\n{self.config.prompt} ASSISTANT:"
-        return self.processor(text=[text] * len(images), images=images, return_tensors="pt")
+        return self.processor(text=[f"USER: {token}\n{question} ASSISTANT:"] * len(images), images=images, return_tensors="pt")
+
+    def _answers(self, inputs: Any) -> list[str]:
+        """Greedy answers; the first batch decides whether the faster loop of our own suits this model."""
+        for name, value in inputs.items():
+            if torch.is_floating_point(value):
+                inputs[name] = value.to(self.model.dtype)
+        if self.own_loop:
+            return self._decode(self._greedy(inputs))
+        length = inputs["input_ids"].shape[1]
+        output = self.model.generate(**inputs, max_new_tokens=self.max_tokens)
+        reference = self._decode(output[:, length:].tolist())
+        if self.own_loop is None:
+            try:
+                self.own_loop = self._decode(self._greedy(inputs)) == reference
+            except (TypeError, ValueError, AttributeError, IndexError, NotImplementedError, RuntimeError):
+                self.own_loop = False  # a model whose forward pass wants more than tokens and a cache
+        return reference
+
+    def _greedy(self, inputs: Any) -> list[list[int]]:
+        """Token by token for all rows, dropping those that are finished."""
+        output = self.model(**inputs, use_cache=True, logits_to_keep=1)
+        answers: list[list[int]] = [[] for _ in inputs["input_ids"]]
+        rows = list(range(len(answers)))
+        while True:
+            tokens = output.logits[:, -1].argmax(-1)
+            chosen = tokens.tolist()
+            for row, token in zip(rows, chosen, strict=True):
+                answers[row].append(token)
+            going = [i for i, token in enumerate(chosen) if token not in self.stop]
+            if not going or len(answers[rows[going[0]]]) == self.max_tokens:
+                return answers
+            if len(going) < len(rows):
+                rows, tokens = [rows[i] for i in going], tokens[going]
+                for layer in output.past_key_values.layers:
+                    layer.batch_select_indices(torch.tensor(going, device=layer.device))
+            output = self.model(input_ids=tokens[:, None], past_key_values=output.past_key_values, use_cache=True)
+
+    def _decode(self, answers: list[list[int]]) -> list[str]:
+        return [one_line(text) for text in self.processor.batch_decode(answers, skip_special_tokens=True)]
+
+
+def _joined(parts: tuple[str, ...]) -> str:
+    """One caption from the answers about a frame."""
+    return parts[0] if len(parts) == 1 else f"Centre: {parts[0]} Background: {parts[1]}"
 
 
 class _VisionFeature:

@@ -14,13 +14,22 @@ from torch import Tensor
 Readout = Literal["rmsnorm", "linear"]
 
 
-class Prompt(NamedTuple):
+@dataclass(frozen=True)
+class Prompt:
     """One prompt about one window."""
 
-    ids: list[int]
-    """Token ids of the whole prompt."""
-    query: int
-    """Position in `ids` where the query's tokens begin."""
+    shared: list[int]
+    """Token ids before the query; one and the same list for (nearly) all prompts, so that it is in memory once."""
+    query: list[int]
+    """Token ids of the query."""
+
+    @property
+    def ids(self) -> list[int]:
+        """Token ids of the whole prompt."""
+        return self.shared + self.query
+
+    def __len__(self) -> int:
+        return len(self.shared) + len(self.query)
 
 
 class Read(NamedTuple):
@@ -88,7 +97,7 @@ class Naive:
         reader, model = self.reader, self.reader.model
         output = model.base_model(torch.tensor([prompt.ids], device=model.device), use_cache=True)
         states = output.last_hidden_state[0]
-        query = reader.values(states[prompt.query:])
+        query = reader.values(states[len(prompt.shared):])
         answer: list[int] = []
         fed: list[Tensor] = []
         while len(answer) < reader.max_tokens:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from llmvs.config import BackboneConfig, Config
+from llmvs.config import BackboneConfig, CaptionConfig, Config
 from llmvs.embeddings import Identity, differences
 from llmvs.errors import UserError
 from llmvs.extraction.hub import identify
@@ -33,7 +33,8 @@ def captions_identity(config: Config) -> Identity:
         "backbone.captioner": backbone.captioner,
         "captioner": identify(backbone.captioner, backbone.captioner_revision),
         **_numbers(backbone),
-        "caption.prompt": config.caption.prompt,
+        "caption.kind": config.caption.kind,
+        "caption.prompt": " | ".join(questions(config.caption)),
         "caption.max_tokens": config.caption.max_tokens,
         "extract.fps": extract.fps,
         "extract.every_nth_frame": extract.every_nth_frame,
@@ -67,6 +68,11 @@ def embeddings_identity(config: Config, examples: Sequence[Example]) -> Identity
     if config.examples.source == "fold":
         identity |= {"examples.seed": config.examples.seed, "data.splits": config.data.splits, "fold": config.fold}
     return identity
+
+
+def questions(caption: CaptionConfig) -> list[str]:
+    """What the captioner is asked about every frame, one caption each."""
+    return [caption.prompt] if caption.kind == "general" else [caption.centre_prompt, caption.background_prompt]
 
 
 def short_hash(identity: Identity) -> str:

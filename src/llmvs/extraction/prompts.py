@@ -101,15 +101,15 @@ class Template:
         self.turns = [(question(e.window, style), answer(e, style)) for e in examples]
         self.prefix = self._common_prefix()
 
-    def encode(self, window: Window) -> list[int]:
-        """Token ids of the whole prompt about `window`."""
-        text = render(self.tokenizer, INSTRUCTION[self.style], self.turns, question(window, self.style))
-        return self.tokenizer(text, add_special_tokens=False).input_ids
+    def encode(self, windows: Sequence[Window]) -> list[list[int]]:
+        """Token ids of the whole prompts about `windows`."""
+        texts = [render(self.tokenizer, INSTRUCTION[self.style], self.turns, question(window, self.style)) for window in windows]
+        return self.tokenizer(texts, add_special_tokens=False).input_ids
 
     def _common_prefix(self) -> list[int]:
         """Longest common beginning of prompts whose first captions have nothing in common."""
         starts = ["a", "The", "Z", "7", "#", '"', "(", "-", "'", "é", "日", "Ω", "…"]
-        probes = [self.encode(Window((start + start, "x"), 0)) for start in starts]
+        probes = self.encode([Window((start + start, "x"), 0) for start in starts])
         same = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*probes, strict=False))
         return [column[0] for column in same]
 

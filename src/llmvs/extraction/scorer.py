@@ -61,8 +61,8 @@ class Scorer:
         """
         n_steps = Counter(windows)
         distinct = list(n_steps)
-        prompts = [self._prompt(window) for window in distinct]
-        self._check_length(max(len(prompt.ids) for prompt in prompts))
+        prompts = self._prompts(distinct)
+        self._check_length(max(map(len, prompts)))
         if self.engine is None:
             self.engine = self._choose(prompts)
         reads: dict[Window, Read] = {}
@@ -79,7 +79,7 @@ class Scorer:
         """The engine that is asked for, or the fastest one; before use it must do on two prompts what the naive one does."""
         model, naive = self.reader.model, Naive(self.reader)
         plain = plain_attention(model)
-        by_length = sorted(prompts, key=lambda prompt: len(prompt.ids))
+        by_length = sorted(prompts, key=len)
         probes = [by_length[0], by_length[-1]]
         expected: dict[int, Read] = {}
         problem = ""
@@ -101,14 +101,15 @@ class Scorer:
             model.set_attn_implementation(plain)
         raise UserError(f"extract.engine={self.engine_name}: {problem}: use extract.engine=auto")
 
-    def _prompt(self, window: Window) -> Prompt:
-        ids = self.template.encode(window)
-        return Prompt(ids, self._query_start(ids))
-
-    def _query_start(self, prompt: list[int]) -> int:
-        """Where the query begins: behind the template's prefix (or where a prompt leaves it: a caption that merges into it)."""
-        same = [ours == theirs for ours, theirs in zip(prompt, self.template.prefix, strict=False)]
-        return same.index(False) if False in same else len(same)
+    def _prompts(self, windows: list[Window]) -> list[Prompt]:
+        """The prompts about windows; a caption that merges with the tokens before it makes its prompt leave the prefix early."""
+        prefix, found = self.template.prefix, []
+        for first in range(0, len(windows), 256):
+            for ids in self.template.encode(windows[first:first + 256]):
+                same = [ours == theirs for ours, theirs in zip(ids, prefix, strict=False)]
+                start = same.index(False) if False in same else len(same)
+                found.append(Prompt(prefix if start == len(prefix) else ids[:start], ids[start:]))
+        return found
 
     def _check_length(self, longest: int) -> None:
         limit = getattr(self.reader.model.config.get_text_config(), "max_position_embeddings", None)

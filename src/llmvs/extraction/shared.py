@@ -47,17 +47,16 @@ class Shared:
 
     def read(self, prompts: Sequence[Prompt]) -> Iterator[tuple[int, Read]]:
         """What every prompt gave, shortest queries first; prompts that leave the prefix early are read by themselves."""
-        start = len(self.prefix)
-        self._attend(max(len(prompt.ids) for prompt in prompts) + self.reader.max_tokens)
-        alone = [i for i, prompt in enumerate(prompts) if prompt.query < start or len(prompt.ids) == start]
+        self._attend(max(map(len, prompts)) + self.reader.max_tokens)
+        alone = [i for i, prompt in enumerate(prompts) if prompt.shared != self.prefix or not prompt.query]
         for i, (_, read) in zip(alone, Naive(self.reader).read([prompts[i] for i in alone]), strict=True):
             yield i, read
-        lengths = {i: len(prompt.ids) - start for i, prompt in enumerate(prompts) if i not in set(alone)}
+        lengths = {i: len(prompt.query) for i, prompt in enumerate(prompts) if i not in set(alone)}
         waiting = sorted(lengths, key=lambda i: (lengths[i], i))
         while waiting:
             size = self._fitting([lengths[i] for i in waiting])
             try:
-                reads = self._batch([prompts[i].ids[start:] for i in waiting[:size]])
+                reads = self._batch([prompts[i].query for i in waiting[:size]])
             except torch.OutOfMemoryError:
                 self._halve(size)
                 continue

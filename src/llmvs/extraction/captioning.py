@@ -1,0 +1,164 @@
+"""Stage 1 over many videos: which captions are missing, and how those of one video are made."""
+
+import hashlib
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+
+from llmvs.config import Config
+from llmvs.console import say
+from llmvs.errors import UserError, VideoError
+from llmvs.extraction import identity
+from llmvs.extraction.ahead import ahead
+from llmvs.extraction.captions import CaptionCache, Captions, supplied
+from llmvs.extraction.progress import Progress
+from llmvs.extraction.source import Source, check_sampled, check_supplied
+from llmvs.video.reader import Frame, Sampled, sample
+
+if TYPE_CHECKING:
+    from llmvs.extraction.captioner import Captioner
+
+
+class Captioning:
+    """Stage 1 for all videos: supplied captions, cached ones, or new ones."""
+
+    def __init__(self, config: Config, dataset: str) -> None:
+        """Open the cache of captions, unless captions are supplied."""
+        self.config = config
+        self.cache: CaptionCache | None = None
+        self.done: list[str] = []
+        if config.extract.captions is None:
+            made_with = identity.captions_identity(config)
+            place = identity.folder(config, dataset, "captions", made_with)
+            if reason := identity.why_new(place, made_with):
+                say(reason)
+            self.cache = CaptionCache(place, made_with)
+
+    def read(self, source: Source) -> Captions:
+        """The captions of a video, which are there (or supplied)."""
+        if self.cache is not None:
+            return self.cache.read(source.key)
+        captions = supplied(Path(self.config.extract.captions or ""), source.key, source.name)
+        if source.picks is not None and (notice := check_supplied(source.key, captions.frames, source.picks)):
+            say(notice)
+        return captions
+
+    def run(self, sources: Sequence[Source]) -> dict[str, str]:
+        """Caption the videos whose captions are missing or describe another file.
+
+        Returns:
+            Why a video could not be captioned, by key.
+        """
+        if self.cache is None:
+            return {}
+        todo = [source for source in sources if self._missing(source)]
+        if not todo:
+            return {}
+        failed = {source.key: f"{source.key}: no video file: put it where the dataset expects it, or give extract.captions=DIR"
+                  for source in todo if source.path is None}
+        from llmvs.extraction import models
+        from llmvs.extraction.captioner import Captioner
+
+        device = models.pick_device(self.config.accelerator)
+        asked = self.config.caption
+        pair = models.load_captioner(self.config.backbone, Path(self.config.cache), device)
+        captioner = Captioner(*pair, identity.questions(asked), asked.max_tokens)
+        with Progress("captions", [None if source.picks is None else len(source.picks) for source in todo]) as progress:
+            for source in todo:
+                if source.path is not None:
+                    try:
+                        self._caption(source, source.path, captioner, progress)
+                    except torch.OutOfMemoryError:
+                        raise UserError(f"the captioner ran out of GPU memory: reduce caption.batch={asked.batch}") from None
+                    except VideoError as error:
+                        failed[source.key] = str(error)
+                        progress.say(str(error))
+        return failed
+
+    def _caption(self, source: Source, path: Path, captioner: "Captioner", progress: Progress) -> None:
+        assert self.cache is not None
+        extract = self.config.extract
+        steps = sample(path, fps=extract.fps, every_nth_frame=extract.every_nth_frame)
+        frames, texts, features = caption_steps(steps, captioner, self.config.caption.batch, progress.steps)
+        if source.picks is not None:
+            keep = check_sampled(path, frames, source.picks)
+            frames, texts, features = frames[:keep], texts[:keep], features[:keep]
+        made_with = identity.provenance(str(captioner.model.device))
+        self.cache.write(source.key, Captions(frames, texts), features, identity.file_hash(path), made_with)
+        self.done.append(source.key)
+        progress.video()
+
+    def _missing(self, source: Source) -> bool:
+        assert self.cache is not None
+        if source.key not in self.cache:
+            return True
+        if source.path is None or not source.path.exists() or identity.file_hash(source.path) == self.cache.source(source.key):
+            return False
+        say(f"{source.path}: the video changed since it was captioned: captioned again")
+        return True
+
+
+class Framer(Protocol):
+    """What `caption_steps` needs of a captioner (see `captioner.Captioner`)."""
+
+    def prepare(self, frames: Sequence[Frame]) -> Any:
+        """Preprocess frames; called in a thread that runs ahead."""
+
+    def __call__(self, prepared: Any) -> tuple[list[str], torch.Tensor]:
+        """Captions and v [B, D_v] of prepared frames."""
+
+
+@dataclass
+class _Chunk:
+    """A batch of steps on its way to the model."""
+
+    indices: list[int]
+    """Frame index of every step."""
+    digests: list[bytes]
+    """Hash of every step's picture."""
+    new: dict[bytes, Frame]
+    """The pictures that were not seen before, by hash."""
+    prepared: Any = None
+    """What the model reads about the new pictures."""
+
+
+def caption_steps(steps: Iterable[Sampled], captioner: Framer, batch: int,
+                  progress: Callable[[int], Any] = lambda steps: None) -> tuple[list[int], list[str], torch.Tensor]:
+    """Caption the sampled frames of one video in batches; byte-identical frames once.
+
+    Decoding and preprocessing run ahead of the model, each in a thread of its own; only a few batches are in memory.
+
+    Returns:
+        T frame indices, T captions, and v [T, D_v].
+    """
+    frames: list[int] = []
+    order: list[bytes] = []
+    made: dict[bytes, tuple[str, torch.Tensor]] = {}
+    for chunk in ahead(_prepared(ahead(_chunks(steps, batch)), captioner)):
+        if chunk.new:
+            texts, features = captioner(chunk.prepared)
+            made |= {digest: (text, feature) for digest, text, feature in zip(chunk.new, texts, features, strict=True)}
+        frames += chunk.indices
+        order += chunk.digests
+        progress(len(chunk.indices))
+    return frames, [made[digest][0] for digest in order], torch.stack([made[digest][1] for digest in order])
+
+
+def _chunks(steps: Iterable[Sampled], batch: int) -> Iterator[_Chunk]:
+    steps, seen = iter(steps), set[bytes]()
+    while chunk := list(itertools.islice(steps, batch)):
+        digests = [hashlib.sha256(step.image.data).digest() for step in chunk]
+        new = {digest: step.image for digest, step in zip(digests, chunk, strict=True) if digest not in seen}
+        seen |= set(new)
+        yield _Chunk([step.index for step in chunk], digests, new)
+
+
+def _prepared(chunks: Iterator[_Chunk], captioner: Framer) -> Iterator[_Chunk]:
+    for chunk in chunks:
+        if chunk.new:
+            chunk.prepared = captioner.prepare(list(chunk.new.values()))
+        yield chunk

@@ -1,0 +1,77 @@
+"""What is extracted: a video of a dataset or a file of the user's own, and whether its steps are the annotations' picks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmvs.datasets.base import Array, Video
+from llmvs.errors import UserError, VideoError
+
+
+@dataclass(frozen=True)
+class Source:
+    """A video to extract: one of a dataset, or a file of the user's own."""
+
+    key: str
+    """Name of its files in the cache, unique within the dataset."""
+    name: str
+    """Human-readable name."""
+    path: Path | None = None
+    """The video file; None when captions are supplied."""
+    picks: Array | None = None
+    """int64 [T]: the frames that must be sampled; None: whatever the sampling gives."""
+
+    @classmethod
+    def of(cls, video: Video) -> "Source":
+        """The source of an annotated video, whose steps must be its picks."""
+        return cls(video.key, video.name, video.path, video.picks)
+
+    @classmethod
+    def file(cls, path: Path) -> "Source":
+        """The source of a video file without annotations."""
+        return cls(path.stem, path.name, path)
+
+
+def check_keys(sources: Sequence[Source]) -> None:
+    """Raise a UserError when two videos would share their files in the cache."""
+    seen: dict[str, Source] = {}
+    for source in sources:
+        if source.key in seen:
+            raise UserError(f"{source.path} and {seen[source.key].path} would both be called {source.key}: rename one of them")
+        seen[source.key] = source
+
+
+def check_sampled(path: Path, frames: list[int], picks: Array) -> int:
+    """How many of the sampled steps are the annotations' picks; the video may have one step more at its end.
+
+    Raises:
+        VideoError: the video is not the annotated one, or sampled otherwise; names both lengths, or the first difference.
+    """
+    expected = picks.tolist()
+    if len(frames) - len(expected) in (0, 1) and frames[:len(expected)] == expected:
+        return len(expected)
+    hint = "another video, or another extract.fps / extract.every_nth_frame"
+    if len(frames) == len(expected):
+        step = next(t for t, (a, b) in enumerate(zip(frames, expected, strict=True)) if a != b)
+        raise VideoError(f"{path}: step {step} is frame {frames[step]}, but frame {expected[step]} in the annotations: {hint}?")
+    raise VideoError(f"{path}: {len(frames)} steps are sampled, but the annotations have {len(expected)}: {hint}?")
+
+
+def check_supplied(key: str, frames: list[int], picks: Array) -> str | None:
+    """Supplied captions may end early, but not be of other frames.
+
+    Returns:
+        A notice, when they end early.
+
+    Raises:
+        VideoError: more captions than steps, or of other frames.
+    """
+    expected = picks.tolist()
+    if len(frames) > len(expected):
+        raise VideoError(f"{key}: {len(frames)} captions are supplied, but the annotations have {len(expected)} steps")
+    if frames != expected[:len(frames)]:
+        step = next(t for t, (a, b) in enumerate(zip(frames, expected, strict=False)) if a != b)
+        raise VideoError(f"{key}: the caption of step {step} is of frame {frames[step]}, but of frame {expected[step]} in the annotations")
+    if len(frames) < len(expected):
+        return f"{key}: captions end at step {len(frames) - 1} of {len(expected) - 1}: embeddings will cover {len(frames)} steps"
+    return None
