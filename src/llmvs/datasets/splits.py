@@ -40,7 +40,7 @@ def generated(keys: Sequence[str], name: str) -> dict[str, list[Split]]:
     rng = np.random.default_rng(zlib.crc32(name.encode()))
 
     def split(test: Sequence[str]) -> Split:
-        return [key for key in ordered if key not in test], sorted(test, key=_natural)
+        return [key for key in ordered if key not in test], sorted(map(str, test), key=_natural)
 
     overlapping = [split(list(rng.permutation(ordered)[: max(1, round(len(ordered) / FOLDS))])) for _ in range(FOLDS)]
     disjoint = [split(list(part)) for part in np.array_split(rng.permutation(ordered), FOLDS)]
@@ -64,7 +64,7 @@ def fold(dataset: Dataset, kind: str, index: int, val_fraction: float) -> Fold:
     if held >= len(train):
         raise UserError(f"fold {index} of {dataset.name} has {len(train)} training videos: too few to hold {held} out for validation")
     rng = np.random.default_rng(zlib.crc32(f"{dataset.name} {kind} {index}".encode()))
-    val = set(rng.permutation(train)[:held])
+    val = set(rng.permutation(train)[:held].tolist())
     return Fold(index, tuple(key for key in train if key not in val), tuple(key for key in train if key in val), tuple(test))
 
 
