@@ -76,7 +76,7 @@ def correlation(x: npt.ArrayLike, y: npt.ArrayLike) -> Correlation:
     """tau-b and rho of two lists of N numbers; both NaN when either is constant.
 
     >>> correlation([1, 2, 3, 4], [1, 3, 2, 4])
-    Correlation(tau=0.6666666666666666, rho=0.8)
+    Correlation(tau=0.667, rho=0.8)
     """
     return correlate(Ranking.of(x), Ranking.of(y))
 
