@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise
-        print(f"llmvs: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
+        print(f"llmvs: {error.filename or 'a file of the run or its cache'}: {error.strerror}", file=sys.stderr)
         return 2
 
 

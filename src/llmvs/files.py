@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from llmvs.errors import UserError
 
 
@@ -26,7 +28,7 @@ def atomic(path: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
         os.close(handle)
     except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}): choose another folder or free some space") from error
+        raise _unwritable(path, error) from error
     temporary = Path(name)
     try:
         yield temporary
@@ -34,10 +36,15 @@ def atomic(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror or error}): choose another folder or free some space") from error
+    except (OSError, SafetensorError) as error:  # safetensors wraps the operating system's errors in its own
+        raise _unwritable(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _unwritable(path: Path, error: Exception) -> UserError:
+    reason = getattr(error, "strerror", None) or error
+    return UserError(f"{path}: cannot be written ({reason}): choose another folder or free some space")
 
 
 def _umask() -> int:

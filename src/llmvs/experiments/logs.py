@@ -24,7 +24,18 @@ def loggers(config: Config, folder: Path, title: str) -> Iterator[list[Logger]]:
         yield [csv] if run is None else [csv, WandbLogger(experiment=run)]
     finally:
         if run is not None:
-            run.finish()
+            _finish(run)
+
+
+def _finish(run: Any) -> None:
+    """End a W&B run. What goes wrong then (a full disk, say) must not hide what went wrong before, nor be told in pages."""
+    tell, logging.raiseExceptions = logging.raiseExceptions, False
+    try:
+        run.finish()
+    except Exception as error:
+        say(f"Weights & Biases could not finish its files ({' '.join(str(error).split())[:200]})")
+    finally:
+        logging.raiseExceptions = tell
 
 
 def _start_wandb(config: Config, folder: Path, title: str) -> Any:
