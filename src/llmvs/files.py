@@ -12,6 +12,9 @@ from safetensors import SafetensorError
 
 from llmvs.errors import UserError
 
+DISK_ERRORS = (OSError, SafetensorError)
+"""What a full or read-only disk raises; safetensors wraps the operating system's errors in its own."""
+
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
@@ -28,7 +31,7 @@ def atomic(path: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
         os.close(handle)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     temporary = Path(name)
     try:
         yield temporary
@@ -36,13 +39,14 @@ def atomic(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-    except (OSError, SafetensorError) as error:  # safetensors wraps the operating system's errors in its own
-        raise _unwritable(path, error) from error
+    except DISK_ERRORS as error:
+        raise unwritable(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _unwritable(path: Path, error: Exception) -> UserError:
+def unwritable(path: Path, error: Exception) -> UserError:
+    """What a user is told when `path` cannot be written because of `error`, one of `DISK_ERRORS`."""
     reason = getattr(error, "strerror", None) or error
     return UserError(f"{path}: cannot be written ({reason}): choose another folder or free some space")
 

@@ -26,6 +26,7 @@ from transformers import (
 )
 
 from llmvs.errors import UserError, nearest
+from llmvs.files import DISK_ERRORS, unwritable
 from llmvs.extraction.hub import BUILTIN_VERSION
 
 BOS, EOS, PAD, IMAGE = "<s>", "</s>", "<pad>", "<image>"
@@ -76,9 +77,9 @@ def builtin(name: str, cache: Path) -> Path:
                 whole = Path(aside) / name
                 BUILDERS[name](whole)
                 whole.rename(folder)
-        except OSError as error:
+        except DISK_ERRORS as error:
             if not folder.is_dir():  # otherwise another process was quicker, with the same result
-                raise UserError(f"{folder}: cannot be written ({error.strerror}): choose another `cache` folder") from error
+                raise unwritable(folder, error) from error
     return folder
 
 
