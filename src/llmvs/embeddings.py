@@ -159,9 +159,15 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
     """Write a safetensors file atomically, the same bytes for the same content.
 
     The library writes `metadata` in an order that changes from run to run; here it is sorted.
+
+    Raises:
+        UserError: the folder cannot be written, or the disk is full.
     """
     with atomic(path) as temporary:
-        save_file(dict(tensors), temporary, metadata=dict(metadata))
+        try:
+            save_file(dict(tensors), temporary, metadata=dict(metadata))
+        except SafetensorError as error:
+            raise OSError(None, str(error)) from error
         with temporary.open("r+b") as file:
             size = int.from_bytes(file.read(8), "little")
             header = json.loads(file.read(size))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from llmvs.config import ExtractConfig, PromptConfig
 from llmvs.datasets.base import Video
@@ -177,6 +178,28 @@ def test_examples_of_the_fold_come_from_its_training_videos(settings, tmp_path) 
     settings.prompt.style = "summary"
     with pytest.raises(UserError, match="no summaries"):
         extract(settings, "mine", [source("v1", 3)], train)
+
+
+def test_embeddings_that_are_not_finite_fail_by_name(settings, tmp_path, monkeypatch) -> None:
+    from llmvs.extraction.engines import Reader
+
+    values = Reader.values
+    monkeypatch.setattr(Reader, "values", lambda self, states: values(self, states) * float("nan"))
+    settings = replace(settings, extract=ExtractConfig(captions=str(supply(tmp_path / "given", "v1", 2)), engine="naive"))
+    failed = extract(settings, "mine", [source("v1", 2)]).failed
+    assert "v1: embeddings q hold NaN or infinite values, first at step 0 of 2: set backbone.dtype=bfloat16" in failed["v1"]
+
+
+def test_a_full_disk_stops_everything_in_one_line(settings, film, monkeypatch) -> None:
+    def full(*args: object, **options: object) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    sources = [Source.file(film("a.mp4")), Source.file(film("b.mp4"))]
+    monkeypatch.setattr("llmvs.embeddings.save_file", full)
+    with pytest.raises(UserError, match=r"cannot be written \(.*No space left on device") as caught:
+        extract(settings, "mine", sources)
+    assert "\n" not in str(caught.value)
+    assert not list((Path(settings.cache) / "mine").rglob("*a*.safetensors"))
 
 
 def test_no_file_and_no_captions(settings) -> None:

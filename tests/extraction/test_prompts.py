@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from llmvs.extraction import examples
-from llmvs.extraction.prompts import Example, Template, Window, narrow, question, render, windows, wording
+from llmvs.extraction.prompts import Example, Template, Window, narrow, parse_number, question, render, windows, wording
 from llmvs.extraction.tiny import tokenizer
 
 LLAMA2 = (  # the format's own rules, as a jinja template: the oracle for the built-in rendering
@@ -91,3 +91,11 @@ def test_wording_hash_sees_every_change() -> None:
     base = examples.fixed(3, 7)
     other = [*base[:2], Example(base[2].window, base[2].score + 1, base[2].summary)]
     assert len({wording("numeric", base), wording("summary", base), wording("numeric", base[:2]), wording("numeric", other)}) == 4
+
+
+@pytest.mark.parametrize(("text", "number"), [
+    ("7", 7), (" 10.", 10), ("0", 0), ("8/10", 8), ("8 / 10.", 8), ("6.5", 6.5), ("7\n", 7), ("3, because", 3),
+    ("37", None), ("", None), ("seven", None), ("I say 7", None), ("-3", None), ("11/10", None), ("7th", None),
+])
+def test_numbers_are_read_never_guessed(text: str, number: float | None) -> None:
+    assert parse_number(text) == number

@@ -8,7 +8,7 @@ from llmvs.errors import UserError
 from llmvs.extraction import cascade, examples
 from llmvs.extraction.engines import Naive, Prompt, Reader
 from llmvs.extraction.prompts import Template, windows
-from llmvs.extraction.scorer import Scorer, parse_number, stop_tokens
+from llmvs.extraction.scorer import Scorer, stop_tokens
 
 CAPTIONS = ["a man is walking on the beach", "a dog jumps into the water", "a dog jumps into the water", "a red car",
             "", "two naïve cats", "a dog"]
@@ -106,11 +106,3 @@ def test_prompt_beyond_the_context(scorer_pair) -> None:
 def test_stop_tokens_of_checkpoint_and_tokenizer(scorer_pair) -> None:
     model, tokenizer = scorer_pair
     assert stop_tokens(model, tokenizer) == {tokenizer.eos_token_id}
-
-
-@pytest.mark.parametrize(("text", "number"), [
-    ("7", 7), (" 10.", 10), ("0", 0), ("8/10", 8), ("8 / 10.", 8), ("6.5", 6.5), ("7\n", 7), ("3, because", 3),
-    ("37", None), ("", None), ("seven", None), ("I say 7", None), ("-3", None), ("11/10", None), ("7th", None),
-])
-def test_numbers_are_read_never_guessed(text: str, number: float | None) -> None:
-    assert parse_number(text) == number

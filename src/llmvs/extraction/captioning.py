@@ -16,7 +16,7 @@ from llmvs.extraction import identity
 from llmvs.extraction.ahead import ahead
 from llmvs.extraction.captions import CaptionCache, Captions, supplied
 from llmvs.extraction.progress import Progress
-from llmvs.extraction.source import Source, check_sampled, check_supplied
+from llmvs.extraction.source import Source, check_supplied, only_picks
 from llmvs.video.reader import Frame, Sampled, sample
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Captioning:
         self.config = config
         self.cache: CaptionCache | None = None
         self.done: list[str] = []
+        self.n_reused = 0
         if config.extract.captions is None:
             made_with = identity.captions_identity(config)
             place = identity.folder(config, dataset, "captions", made_with)
@@ -56,6 +57,7 @@ class Captioning:
         if self.cache is None:
             return {}
         todo = [source for source in sources if self._missing(source)]
+        self.n_reused = len(sources) - len(todo)
         if not todo:
             return {}
         failed = {source.key: f"{source.key}: no video file: put it where the dataset expects it, or give extract.captions=DIR"
@@ -77,20 +79,19 @@ class Captioning:
                     except VideoError as error:
                         failed[source.key] = str(error)
                         progress.say(str(error))
+                progress.video()
         return failed
 
     def _caption(self, source: Source, path: Path, captioner: "Captioner", progress: Progress) -> None:
         assert self.cache is not None
         extract = self.config.extract
         steps = sample(path, fps=extract.fps, every_nth_frame=extract.every_nth_frame)
-        frames, texts, features = caption_steps(steps, captioner, self.config.caption.batch, progress.steps)
         if source.picks is not None:
-            keep = check_sampled(path, frames, source.picks)
-            frames, texts, features = frames[:keep], texts[:keep], features[:keep]
-        made_with = identity.provenance(str(captioner.model.device))
+            steps = only_picks(path, steps, source.picks)
+        frames, texts, features = caption_steps(steps, captioner, self.config.caption.batch, progress.steps)
+        made_with = identity.provenance(captioner.model.device)
         self.cache.write(source.key, Captions(frames, texts), features, identity.file_hash(path), made_with)
         self.done.append(source.key)
-        progress.video()
 
     def _missing(self, source: Source) -> bool:
         assert self.cache is not None

@@ -10,10 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
-
 from llmvs.errors import UserError
+
+try:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.utils import logging
+except ModuleNotFoundError as missing:
+    raise UserError(f"extraction needs {missing.name}: pip install 'llmvs[extract]'") from missing
 
 BUILTIN = "builtin:"
 BUILTIN_VERSION = "1"
@@ -41,12 +45,16 @@ def identify(name: str, revision: str | None) -> str:
 @contextmanager
 def explained(name: str, role: str) -> Iterator[None]:
     """Turn what the libraries raise about model `name`, often a page long, into a UserError of one line with the cure."""
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()  # the library announces each of its attempts to reach the hub
     try:
         yield
     except UserError:
         raise
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
         raise UserError(f"backbone {role} {name}: {_cure(error, name, role)}") from error
+    finally:
+        logging.set_verbosity(level)
 
 
 def _cure(error: BaseException, name: str, role: str) -> str:

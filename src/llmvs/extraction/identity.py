@@ -8,12 +8,16 @@ import importlib.metadata
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from llmvs.config import BackboneConfig, CaptionConfig, Config
 from llmvs.embeddings import Identity, differences
 from llmvs.errors import UserError
 from llmvs.extraction.hub import identify
 from llmvs.extraction.prompts import Example, wording
+
+if TYPE_CHECKING:
+    import torch
 
 RECIPE = 1
 """Raised whenever this package makes different captions or embeddings from the same settings."""
@@ -106,15 +110,19 @@ def why_new(place: Path, identity: Identity) -> str | None:
     return f"{place}: a new folder, because {name} was made with {'; '.join(nearest).replace('(expected', '(now')}"
 
 
-def provenance(device: str) -> dict[str, str]:
-    """Versions of the libraries that computed, and where. Recorded, never compared."""
+def provenance(device: "torch.device") -> dict[str, str]:
+    """Versions of the libraries that computed, and the kind of device. Recorded, never compared."""
     versions = {}
     for package in ("llmvs", "torch", "transformers", "tokenizers", "opencv-python-headless"):
         try:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return {**versions, "device": device}
+    if device.type == "cuda":
+        import torch
+
+        return {**versions, "device": torch.cuda.get_device_name(device)}
+    return {**versions, "device": device.type}
 
 
 def file_hash(path: Path) -> str:

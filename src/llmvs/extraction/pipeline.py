@@ -11,6 +11,7 @@ Model code is imported only where a model is loaded: a run that finds its cache 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -21,10 +22,13 @@ from llmvs.embeddings import EmbeddingCache, Embeddings
 from llmvs.errors import UserError, VideoError
 from llmvs.extraction import examples, identity
 from llmvs.extraction.captioning import Captioning
-from llmvs.extraction.captions import CaptionCache, Captions
+from llmvs.extraction.captions import CaptionCache
 from llmvs.extraction.progress import Progress
-from llmvs.extraction.prompts import Example, Template, windows
+from llmvs.extraction.prompts import Example, Template, parse_number, windows
 from llmvs.extraction.source import Source, check_keys
+
+if TYPE_CHECKING:
+    from llmvs.extraction.scorer import Scorer
 
 
 @dataclass
@@ -37,6 +41,8 @@ class Extraction:
     """The captions and vision features; None where captions were supplied."""
     captioned: list[str] = field(default_factory=list)
     """Videos captioned by this run."""
+    n_captions_reused: int = 0
+    """Videos whose captions were there already."""
     scored: list[str] = field(default_factory=list)
     """Videos whose embeddings were made by this run."""
     reused: list[str] = field(default_factory=list)
@@ -48,11 +54,11 @@ class Extraction:
 
     def summary(self) -> str:
         """One line that says what was done and what was reused."""
-        done = f"captions: {len(self.captioned)} made" if self.captions is not None else "captions: supplied"
-        line = f"{done}; embeddings: {len(self.scored)} made, {len(self.reused)} reused ({self.cache.folder})"
+        captions = "supplied" if self.captions is None else f"{len(self.captioned)} made, {self.n_captions_reused} reused"
+        line = f"captions: {captions}; embeddings: {len(self.scored)} made, {len(self.reused)} reused ({self.cache.folder})"
         if self.not_numbers:
             line += f"; {self.not_numbers} answers are not a number from 0 to 10"
-        return line + (f"; {len(self.failed)} videos failed" if self.failed else "")
+        return line + (f"; failed: {len(self.failed)}" if self.failed else "")
 
     def check(self) -> None:
         """Raise a UserError that names the first failed video, if there is one."""
@@ -86,47 +92,67 @@ def extract(config: Config, dataset: str, sources: Sequence[Source], train: Sequ
     place = identity.folder(config, dataset, "embeddings", made_with)
     if reason := identity.why_new(place, made_with):
         say(reason)
-    result = Extraction(EmbeddingCache(place, made_with), stage.cache, stage.done, failed=failed)
-    _score(config, [source for source in sources if source.key not in failed], stage, shown, result)
+    result = Extraction(EmbeddingCache(place, made_with), stage.cache, stage.done, stage.n_reused, failed=failed)
+    _Scoring(config, stage, shown, result).run([source for source in sources if source.key not in failed])
     say(result.summary())
     return result
 
 
-def _score(config: Config, sources: Sequence[Source], stage: Captioning, shown: list[Example], result: Extraction) -> None:
+class _Scoring:
     """Stage 2 for all videos: write what is missing or was made from other captions."""
-    todo: list[tuple[Source, Captions]] = []
-    for source in sources:
-        try:
-            captions = stage.read(source)
-        except VideoError as error:
-            result.failed[source.key] = str(error)
-            say(str(error))
-            continue
-        if source.key not in result.cache:
-            todo.append((source, captions))
-        elif result.cache.captions_hash(source.key) != captions.sha256():
-            say(f"{source.key}: its captions changed since its embeddings were made: extracted again")
-            todo.append((source, captions))
-        else:
-            result.reused.append(source.key)
-    if not todo:
-        return
-    from llmvs.extraction import models
-    from llmvs.extraction.scorer import Scorer, parse_number
 
-    device = models.pick_device(config.accelerator)
-    model, tokenizer = models.load_scorer(config.backbone, Path(config.cache), device)
-    scorer = Scorer(model, Template(tokenizer, config.prompt.style, shown), config.prompt.max_tokens, config.extract)
-    made_with = identity.provenance(str(device)) | {"dtype": str(model.dtype).removeprefix("torch.")}
-    with Progress("embeddings", [len(captions.frames) for _, captions in todo]) as progress:
-        for source, captions in todo:
-            scored = scorer(windows(captions.texts, config.prompt.window), progress.steps)
-            embeddings = Embeddings(scored.q, scored.a, torch.tensor(captions.frames), scored.answer_ids, scored.answers, scored.tokens)
-            result.cache.write(source.key, embeddings, captions.sha256(), made_with | {"engine": scorer.engine_name})
-            result.scored.append(source.key)
-            if config.prompt.style == "numeric":
-                result.not_numbers += sum(parse_number(answer) is None for answer in scored.answers)
-            progress.video()
+    def __init__(self, config: Config, stage: Captioning, shown: list[Example], result: Extraction) -> None:
+        self.config, self.stage, self.shown, self.result = config, stage, shown, result
+
+    def run(self, sources: Sequence[Source]) -> None:
+        todo = [source for source in sources if not self._fresh(source)]
+        if not todo:
+            return
+        from llmvs.extraction import models
+        from llmvs.extraction.scorer import Scorer
+
+        config = self.config
+        device = models.pick_device(config.accelerator)
+        model, tokenizer = models.load_scorer(config.backbone, Path(config.cache), device)
+        scorer = Scorer(model, Template(tokenizer, config.prompt.style, self.shown), config.prompt.max_tokens, config.extract)
+        with Progress("embeddings", [None if source.picks is None else len(source.picks) for source in todo]) as progress:
+            for source in todo:
+                try:
+                    self._embed(source, scorer, progress)
+                except VideoError as error:
+                    self.result.failed[source.key] = str(error)
+                    progress.say(str(error))
+                progress.video()
+
+    def _fresh(self, source: Source) -> bool:
+        """Whether the embeddings are there and made from the captions of today."""
+        cache = self.result.cache
+        if source.key not in cache:
+            return False
+        try:
+            fresh = cache.captions_hash(source.key) == self.stage.read(source).sha256()
+        except VideoError:
+            return False  # reported when its turn comes
+        if fresh:
+            self.result.reused.append(source.key)
+        else:
+            say(f"{source.key}: its captions changed since its embeddings were made: extracted again")
+        return fresh
+
+    def _embed(self, source: Source, scorer: "Scorer", progress: Progress) -> None:
+        captions = self.stage.read(source)
+        scored = scorer(windows(captions.texts, self.config.prompt.window), progress.steps)
+        steps = torch.tensor(captions.frames)
+        try:
+            embeddings = Embeddings(scored.q, scored.a, steps, scored.answer_ids, scored.answers, scored.tokens)
+        except UserError as error:
+            raise VideoError(f"{source.key}: {error}: set backbone.dtype=bfloat16 or float32") from error
+        made_with = identity.provenance(scorer.reader.model.device) | {"engine": scorer.engine_name, "dtype": str(scored.q.dtype)}
+        self.result.cache.write(source.key, embeddings, captions.sha256(), made_with)
+        self.result.scored.append(source.key)
+        if self.config.prompt.style == "numeric":
+            self.result.not_numbers += sum(parse_number(answer) is None for answer in scored.answers)
+        progress.video()
 
 
 def _examples(config: Config, train: Sequence[Video], stage: Captioning) -> list[Example]:

@@ -11,6 +11,7 @@ query's tokens, over which q is pooled, are well defined: the window's captions,
 
 import hashlib
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -84,6 +85,17 @@ def question(window: Window, style: Style) -> str:
 def answer(example: Example, style: Style) -> str:
     """What the example's answer looks like in the prompt."""
     return str(example.score) if style == "numeric" else example.summary
+
+
+def parse_number(answer: str) -> float | None:
+    """The number that an answer begins with, if it is one from 0 to 10; None otherwise.
+
+    >>> parse_number("7"), parse_number("8/10."), parse_number("I would say 7"), parse_number("37")
+    (7.0, 8.0, None, None)
+    """
+    match = re.match(r"\s*(\d+(?:\.\d+)?)(?:\s*/\s*10)?(?![\w/])", answer)
+    value = float(match.group(1)) if match else None
+    return value if value is not None and value <= 10 else None
 
 
 def wording(style: Style, examples: Sequence[Example]) -> str:

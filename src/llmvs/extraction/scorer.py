@@ -6,7 +6,6 @@ once, the last one too, although nothing is generated after it: without that, a 
 token that ends an answer is not part of it, unless the answer is empty; then it stands for the answer.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
@@ -123,14 +122,3 @@ def stop_tokens(model: PreTrainedModel, tokenizer: Any) -> frozenset[int]:
     ends = model.generation_config.eos_token_id
     ids = ends if isinstance(ends, list) else [ends]
     return frozenset(i for i in [*ids, tokenizer.eos_token_id] if i is not None)
-
-
-def parse_number(answer: str) -> float | None:
-    """The number that an answer begins with, if it is one from 0 to 10; None otherwise.
-
-    >>> parse_number("7"), parse_number("8/10."), parse_number("I would say 7"), parse_number("37")
-    (7.0, 8.0, None, None)
-    """
-    match = re.match(r"\s*(\d+(?:\.\d+)?)(?:\s*/\s*10)?(?![\w/])", answer)
-    value = float(match.group(1)) if match else None
-    return value if value is not None and value <= 10 else None

@@ -1,11 +1,12 @@
 """What is extracted: a video of a dataset or a file of the user's own, and whether its steps are the annotations' picks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from llmvs.datasets.base import Array, Video
 from llmvs.errors import UserError, VideoError
+from llmvs.video.reader import Sampled
 
 
 @dataclass(frozen=True)
@@ -41,20 +42,26 @@ def check_keys(sources: Sequence[Source]) -> None:
         seen[source.key] = source
 
 
-def check_sampled(path: Path, frames: list[int], picks: Array) -> int:
-    """How many of the sampled steps are the annotations' picks; the video may have one step more at its end.
+def only_picks(path: Path, steps: Iterable[Sampled], picks: Array) -> Iterator[Sampled]:
+    """The sampled steps, as long as they are the annotations' picks; the video may have one step more at its end.
 
     Raises:
         VideoError: the video is not the annotated one, or sampled otherwise; names both lengths, or the first difference.
     """
     expected = picks.tolist()
-    if len(frames) - len(expected) in (0, 1) and frames[:len(expected)] == expected:
-        return len(expected)
     hint = "another video, or another extract.fps / extract.every_nth_frame"
-    if len(frames) == len(expected):
-        step = next(t for t, (a, b) in enumerate(zip(frames, expected, strict=True)) if a != b)
-        raise VideoError(f"{path}: step {step} is frame {frames[step]}, but frame {expected[step]} in the annotations: {hint}?")
-    raise VideoError(f"{path}: {len(frames)} steps are sampled, but the annotations have {len(expected)}: {hint}?")
+    count, wrong = 0, ""
+    for step in steps:
+        if count < len(expected) and not wrong:
+            if step.index == expected[count]:
+                yield step
+            else:
+                wrong = f"step {count} is frame {step.index}, but frame {expected[count]} in the annotations"
+        count += 1  # also behind a difference, so that both lengths can be named
+    if count not in (len(expected), len(expected) + 1):
+        raise VideoError(f"{path}: {count} steps are sampled, but the annotations have {len(expected)}: {hint}?")
+    if wrong:
+        raise VideoError(f"{path}: {wrong}: {hint}?")
 
 
 def check_supplied(key: str, frames: list[int], picks: Array) -> str | None:
