@@ -26,8 +26,8 @@ from transformers import (
 )
 
 from llmvs.errors import UserError, nearest
-from llmvs.files import DISK_ERRORS, unwritable
 from llmvs.extraction.hub import BUILTIN_VERSION
+from llmvs.files import DISK_ERRORS, unwritable
 
 BOS, EOS, PAD, IMAGE = "<s>", "</s>", "<pad>", "<image>"
 WIDTH, PIXELS, PATCH = 64, 112, 16
@@ -107,7 +107,7 @@ def _llama(vocabulary: int) -> LlamaConfig:
 def build_llama(folder: Path) -> None:
     """Write the small scorer and its tokenizer to `folder`."""
     text = tokenizer()
-    _save(LlamaForCausalLM(_llama(len(text))), folder, text, list("0123456789"))
+    _save(LlamaForCausalLM(_llama(len(text))), folder, text, set("0123456789"))
     text.save_pretrained(folder)
 
 
@@ -118,19 +118,19 @@ def build_llava(folder: Path) -> None:
                               image_size=PIXELS, patch_size=PATCH, projection_dim=WIDTH)
     config = LlavaConfig(vision_config=vision, text_config=_llama(len(text)), image_token_index=text.get_vocab()[IMAGE],
                          vision_feature_layer=-2, vision_feature_select_strategy="default", dtype=torch.float32)
-    _save(LlavaForConditionalGeneration(config), folder, text, WORDS)
+    _save(LlavaForConditionalGeneration(config), folder, text, {EOS, *("\u0120" + word for word in WORDS)})  # U+0120: a space
     images = CLIPImageProcessorPil(size={"shortest_edge": PIXELS}, crop_size={"height": PIXELS, "width": PIXELS})
     LlavaProcessor(image_processor=images, tokenizer=text, patch_size=PATCH, vision_feature_select_strategy="default",
                    num_additional_image_tokens=1).save_pretrained(folder)
 
 
-def _save(model: PreTrainedModel, folder: Path, text: TokenizersBackend, says: list[str]) -> None:
+def _save(model: PreTrainedModel, folder: Path, text: TokenizersBackend, said: set[str]) -> None:
     """Draw the weights and save the model.
 
-    Matrices keep the scale of their input, so that pictures and words stay visible to the end. Rows of the output layer are
-    zero but for the words the model may say (and the end), so that captions are words and answers are digits.
+    Matrices keep the scale of their input, so that pictures and words stay visible to the end. Only tokens in `said` are ever
+    chosen, so that captions are words and answers are digits: the others get the mean of their rows in the output layer,
+    and no mean exceeds the largest.
     """
-    said = {EOS, *says, *("\u0120" + word for word in says)}  # U+0120: a space, in byte-level BPE
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if name.endswith("bias"):
@@ -141,8 +141,9 @@ def _save(model: PreTrainedModel, folder: Path, text: TokenizersBackend, says: l
                 scale = 1.0 if "embed" in name else weight[0].numel() ** -0.5
                 scale *= next((factor for part, factor in SHARPEN.items() if part in name), 1)
                 weight.normal_(0, scale, generator=torch.Generator().manual_seed(zlib.crc32(name.encode())))
-        silent = [i for token, i in text.get_vocab().items() if token not in said]
-        model.get_output_embeddings().weight[silent] = 0
+        head, vocabulary = model.get_output_embeddings().weight, text.get_vocab()
+        chosen = torch.tensor([token in said for token in sorted(vocabulary, key=vocabulary.__getitem__)])
+        head[~chosen] = head[chosen].mean(0)
     model.generation_config = GenerationConfig(bos_token_id=0, eos_token_id=1, pad_token_id=2)
     model.save_pretrained(folder)
 
