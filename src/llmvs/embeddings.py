@@ -164,10 +164,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
         UserError: the folder cannot be written, or the disk is full.
     """
     with atomic(path) as temporary:
-        try:
-            save_file(dict(tensors), temporary, metadata=dict(metadata))
-        except SafetensorError as error:
-            raise OSError(None, str(error)) from error
+        save_file(dict(tensors), temporary, metadata=dict(metadata))
         with temporary.open("r+b") as file:
             size = int.from_bytes(file.read(8), "little")
             header = json.loads(file.read(size))

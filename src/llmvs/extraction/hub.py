@@ -20,7 +20,7 @@ except ModuleNotFoundError as missing:
     raise UserError(f"extraction needs {missing.name}: pip install 'llmvs[extract]'") from missing
 
 BUILTIN = "builtin:"
-BUILTIN_VERSION = "1"
+BUILTIN_VERSION = "2"
 """Raised whenever the built-in models or their tokenizer change."""
 PROBED_BYTES = 1 << 20
 """How much of a weight file's beginning and end goes into a folder's hash: all of 26 GB would take minutes."""
