@@ -23,7 +23,7 @@ def test_a_real_clip_and_bad_company(shared, tmp_path, capsys):
     said = capsys.readouterr().err
     assert [line.split(":")[1].strip() for line in said.splitlines() if line.startswith("failed:")] == [
         str(folder / "corrupted.mp4"), str(folder / "empty.mp4")]
-    assert "2 videos failed" in said
+    assert "failed: 2" in said
     cache = EmbeddingCache(next((tmp_path / "cache" / "own").glob("embeddings-*")))
     embeddings = cache.read("nasa_13013")
     assert cache.keys() == ["nasa_13013"]

@@ -9,7 +9,7 @@ ROWS = {"This run": Figure(0.1234567, -0.2), "random": Figure(0.001, 0.0, 0.0158
 def test_a_block():
     assert text_table({"paper": ROWS}, {"paper": "what it compares"}, ["A note."]).splitlines() == [
         "paper: what it compares",
-        "                                          tau      rho",
+        "                                         tau      rho",
         "  This run                           +0.1235  -0.2000",
         "  Random                             +0.0010  +0.0000   sd 0.0158 0.0194",
         "  Ceiling, the annotators' own mean  +0.4000  +0.5000",
@@ -21,7 +21,7 @@ def test_a_block():
 def test_equal_blocks_are_merged_and_f1_is_in_per_cent():
     text = text_table({"paper": ROWS, "per_annotator": dict(ROWS), "f1": {"This run": Figure(0.5, 1.0)}}, {"paper": "x", "f1": "y"})
     assert text.splitlines()[0] == "paper = per_annotator: x"
-    assert text.splitlines()[-2:] == ["              mean %    max %", "  This run    50.00   100.00"]
+    assert text.splitlines()[-2:] == ["             mean %    max %", "  This run    50.00   100.00"]
 
 
 def test_undefined_is_said():

@@ -55,7 +55,7 @@ def test_importing_twice_reads_and_another_pair_is_refused(tmp_path, dataset):
     before = first.path("video_1").stat().st_mtime_ns
     import_released(query, answer, dataset, tmp_path / "cache")
     assert first.path("video_1").stat().st_mtime_ns == before
-    with pytest.raises(UserError, match="query_sha256=.*expected"):
+    with pytest.raises(UserError, match=r"query_sha256=.*expected"):
         import_released(answer, query, dataset, tmp_path / "cache")
 
 
