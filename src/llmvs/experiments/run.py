@@ -63,13 +63,15 @@ def _fit_and_judge(config: Config, dataset: Dataset, fold: Fold, cache: Embeddin
     chosen = fitted.selected
     judged = judge(used, chosen.scores, [fold.test])
     blocks = with_floors("This run", judged, baselines(used, [fold.test]))
+    trimmed = [f"{video.key} ({video.name}): judged on the first {video.n_steps} of {dataset.video(video.key).n_steps} steps."
+               for video in fitted.videos["test"] if video.n_steps < dataset.video(video.key).n_steps]
     clock.lap("evaluation")
     document = {
         "format": 1, "experiment": config.experiment, "folder": str(folder),
         "dataset": dataset.name, "synthetic": dataset.synthetic, "heading": label(dataset), "splits": config.data.splits,
         "fold": config.fold, "seed": config.seed, "selection": config.selection, "epoch": chosen.epoch + 1, "epochs": config.optim.epochs,
         "videos": {"train": list(fold.train), "val": list(fold.val), "test": list(fold.test)},
-        "titles": titles(dataset), "protocols": as_numbers(blocks), "notes": [random_note(DRAWS), *undefined_notes(judged)],
+        "titles": titles(dataset), "protocols": as_numbers(blocks), "notes": [random_note(DRAWS), *undefined_notes(judged), *trimmed],
         "per_video": {name: result.per_video for name, result in judged.items()},
         "rules": {rule: {"epoch": epoch.epoch + 1, "means": {part: {name: pair._asdict() for name, pair in rows.items()}
                          for part, rows in epoch.means.items()}} for rule, epoch in fitted.epochs.items()},
