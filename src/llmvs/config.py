@@ -114,6 +114,8 @@ class ExtractConfig:
     """Folder of JSON Lines files named after the videos that replace the caption stage; None: caption the frames."""
     embeddings: str | None = None
     """Folder of embeddings made earlier (imported ones, say), used as they are; None: extract what is missing."""
+    refresh: Literal["missing", "always", "never"] = "missing"
+    """Make what is `missing`; make everything again (`always`); or refuse to run when something is missing (`never`)."""
     engine: Literal["auto", "naive", "expand", "cascade"] = "auto"
     """How the scorer runs: prompt by prompt (`naive`) or in batches behind a prefix computed once; `auto`: the fastest that fits."""
     tokens_per_batch: int = 8192

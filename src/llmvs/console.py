@@ -5,8 +5,14 @@ import sys
 
 
 def say(message: str) -> None:
-    """Print a message for the user on standard error; only the first process of a run speaks."""
-    if is_first_process():
+    """Print a message for the user on standard error, above any progress bar; only the first process of a run speaks."""
+    if not is_first_process():
+        return
+    if "tqdm" in sys.modules:
+        from tqdm import tqdm
+
+        tqdm.write(message, file=sys.stderr)
+    else:
         print(message, file=sys.stderr, flush=True)
 
 

@@ -56,7 +56,7 @@ def test_list_says_what_is_there_and_what_made_it(cache: Path, capsys: pytest.Ca
     assert lines[0].split() == ["FOLDER", "VIDEOS", "SIZE", "USED", "MADE", "FROM"]
     assert lines[1].startswith("backbones/tiny-llama-1 ")
     assert "1.5 kB" in lines[1]
-    assert re.match(r"mine/captions-\w{8} +3 .* builtin:tiny-llava \(1, auto\); \"Provide a .*image.\"; 2.0 fps", lines[2])
+    assert re.match(r"mine/captions-\w{8} +3 .* builtin:tiny-llava \(\d+, auto\); \"Provide a .*image.\"; 2.0 fps", lines[2])
     name = folder(cache, "captions").name.split("-")[1]
     assert re.match(rf"mine/embeddings-\w{{8}} +3 .* builtin:tiny-llama .*window 7, numeric, 3 fixed examples; captions {name}", lines[3])
     assert lines[-1].startswith("3 folders, ")

@@ -9,7 +9,9 @@ from llmvs.datasets.files import VIDEO_SUFFIXES
 from llmvs.datasets.splits import fold as make_fold
 from llmvs.errors import UserError
 from llmvs.experiments.judged import open_dataset
-from llmvs.extraction.pipeline import Extraction, Source, extract
+from llmvs.experiments.ranks import extract_shared
+from llmvs.extraction.pipeline import Extraction
+from llmvs.extraction.source import Source
 
 
 def extract_dataset(config: Config) -> int:
@@ -19,7 +21,7 @@ def extract_dataset(config: Config) -> int:
     if config.examples.source == "fold":
         held = config.data.val_fraction if config.selection == "val" else 0.0
         train = [dataset.video(key) for key in make_fold(dataset, config.data.splits, config.fold, held).train]
-    return _report(extract(config, dataset.name, [Source.of(video) for video in dataset.videos.values()], train))
+    return _report(extract_shared(config, dataset.name, [Source.of(video) for video in dataset.videos.values()], train))
 
 
 def extract_files(config: Config, paths: Iterable[Path]) -> int:
@@ -30,7 +32,7 @@ def extract_files(config: Config, paths: Iterable[Path]) -> int:
     """
     if config.examples.source == "fold":
         raise UserError("examples.source=fold: files of your own belong to no fold: use examples.source=fixed")
-    return _report(extract(config, config.data.dataset, [Source.file(path) for path in _videos(paths)]))
+    return _report(extract_shared(config, config.data.dataset, [Source.file(path) for path in _videos(paths)]))
 
 
 def _videos(paths: Iterable[Path]) -> list[Path]:

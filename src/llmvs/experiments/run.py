@@ -21,7 +21,7 @@ from llmvs.files import read_json, write_json, write_text
 from llmvs.layers import flat, load_config, run_folder, to_yaml
 
 RESULT = "result.json"
-HOW = ("resume", "runs", "cache", "accelerator", "devices", "num_nodes", "log", "caption.batch")
+HOW = ("resume", "runs", "cache", "accelerator", "devices", "num_nodes", "log", "caption.batch", "extract.refresh")
 """Settings (or groups) that may change between two attempts at the same run: they say how it runs, not what."""
 RULES = {"val": "best on the held-out videos", "last": "the last one", "test": "best on the TEST videos, as published figures mostly are"}
 
@@ -97,10 +97,11 @@ def _embeddings(config: Config, dataset: Dataset, fold: Fold) -> EmbeddingCache:
             raise UserError(f"extract.embeddings={cache.folder}: made with {'; '.join(changes)}: use the same settings, or another folder")
         say(f"reused: the embeddings in {cache.folder}, as they are")
         return cache
-    from llmvs.extraction.pipeline import Source, extract
+    from llmvs.experiments.ranks import extract_shared
+    from llmvs.extraction.source import Source
 
     sources = [Source.of(dataset.video(key)) for key in (*fold.train, *fold.val, *fold.test)]
-    extraction = extract(config, dataset.name, sources, [dataset.video(key) for key in fold.train])
+    extraction = extract_shared(config, dataset.name, sources, [dataset.video(key) for key in fold.train])
     extraction.check()
     return extraction.cache
 

@@ -15,7 +15,7 @@ from llmvs.errors import UserError, VideoError
 from llmvs.extraction import identity
 from llmvs.extraction.ahead import ahead
 from llmvs.extraction.captions import CaptionCache, Captions, supplied
-from llmvs.extraction.progress import Progress
+from llmvs.extraction.progress import Progress, all_ranks, checked
 from llmvs.extraction.source import Source, check_supplied, only_picks
 from llmvs.video.reader import Frame, Sampled, sample
 
@@ -32,6 +32,7 @@ class Captioning:
         self.cache: CaptionCache | None = None
         self.done: list[str] = []
         self.n_reused = 0
+        self.captioner: Captioner | None = None
         if config.extract.captions is None:
             made_with = identity.captions_identity(config)
             place = identity.folder(config, dataset, "captions", made_with)
@@ -48,55 +49,70 @@ class Captioning:
             say(notice)
         return captions
 
-    def run(self, sources: Sequence[Source]) -> dict[str, str]:
-        """Caption the videos whose captions are missing or describe another file.
+    def there(self) -> frozenset[str]:
+        """The videos whose captions need not be made, as far as a look at the folder tells."""
+        return frozenset() if self.cache is None or self.config.extract.refresh == "always" else self.cache.keys()
+
+    def run(self, sources: Sequence[Source], n_videos: int | None = None) -> dict[str, str]:
+        """Caption the videos whose captions are missing, then those whose captions describe another file.
+
+        Args:
+            sources: of this rank.
+            n_videos: how many all ranks have together; None for a rank that is alone.
 
         Returns:
             Why a video could not be captioned, by key.
         """
         if self.cache is None:
             return {}
-        todo = [source for source in sources if self._missing(source)]
-        self.n_reused = len(sources) - len(todo)
-        if not todo:
-            return {}
-        failed = {source.key: f"{source.key}: no video file: put it where the dataset expects it, or give extract.captions=DIR"
-                  for source in todo if source.path is None}
+        failed, there = dict[str, str](), self.there()
+        new, old = [source for source in sources if source.key not in there], [source for source in sources if source.key in there]
+        with Progress("captions", [source.n_steps for source in new], all_ranks(self.cache, n_videos)) as progress:
+            for source in itertools.chain(new, checked(old)):
+                try:
+                    if source.key in there and not self._changed(source):
+                        self.n_reused += 1
+                        continue
+                    self._caption(source, progress)
+                except VideoError as error:
+                    failed[source.key] = str(error)
+                    progress.say(str(error))
+                progress.video()
+        if self.captioner is not None:
+            from llmvs.extraction.models import free_memory
+
+            self.captioner = None
+            free_memory()
+        return failed
+
+    def _caption(self, source: Source, progress: Progress) -> None:
+        assert self.cache is not None
+        extract, caption, path = self.config.extract, self.config.caption, source.path
+        if path is None:
+            raise VideoError(f"{source.key}: no video file: put it where the dataset expects it, or give extract.captions=DIR")
+        self.captioner = self.captioner or self._load()
+        steps = sample(path, fps=extract.fps, every_nth_frame=extract.every_nth_frame)
+        if source.picks is not None:
+            steps = only_picks(path, steps, source.picks)
+        try:
+            frames, texts, features = caption_steps(steps, self.captioner, caption.batch, progress.steps)
+        except torch.OutOfMemoryError:
+            raise UserError(f"the captioner ran out of GPU memory: reduce caption.batch={caption.batch}") from None
+        made_with = identity.provenance(self.captioner.model.device)
+        self.cache.write(source.key, Captions(frames, texts), features, identity.file_hash(path), made_with)
+        self.done.append(source.key)
+
+    def _load(self) -> "Captioner":
         from llmvs.extraction import models
         from llmvs.extraction.captioner import Captioner
 
         device = models.pick_device(self.config.accelerator)
-        asked = self.config.caption
         pair = models.load_captioner(self.config.backbone, Path(self.config.cache), device)
-        captioner = Captioner(*pair, identity.questions(asked), asked.max_tokens)
-        with Progress("captions", [None if source.picks is None else len(source.picks) for source in todo]) as progress:
-            for source in todo:
-                if source.path is not None:
-                    try:
-                        self._caption(source, source.path, captioner, progress)
-                    except torch.OutOfMemoryError:
-                        raise UserError(f"the captioner ran out of GPU memory: reduce caption.batch={asked.batch}") from None
-                    except VideoError as error:
-                        failed[source.key] = str(error)
-                        progress.say(str(error))
-                progress.video()
-        return failed
+        return Captioner(*pair, identity.questions(self.config.caption), self.config.caption.max_tokens)
 
-    def _caption(self, source: Source, path: Path, captioner: "Captioner", progress: Progress) -> None:
+    def _changed(self, source: Source) -> bool:
+        """Whether the video file is another one than that of the cached captions; without a file they stand."""
         assert self.cache is not None
-        extract = self.config.extract
-        steps = sample(path, fps=extract.fps, every_nth_frame=extract.every_nth_frame)
-        if source.picks is not None:
-            steps = only_picks(path, steps, source.picks)
-        frames, texts, features = caption_steps(steps, captioner, self.config.caption.batch, progress.steps)
-        made_with = identity.provenance(captioner.model.device)
-        self.cache.write(source.key, Captions(frames, texts), features, identity.file_hash(path), made_with)
-        self.done.append(source.key)
-
-    def _missing(self, source: Source) -> bool:
-        assert self.cache is not None
-        if source.key not in self.cache:
-            return True
         if source.path is None or not source.path.exists() or identity.file_hash(source.path) == self.cache.source(source.key):
             return False
         say(f"{source.path}: the video changed since it was captioned: captioned again")

@@ -9,6 +9,7 @@ The same format is read from any folder (`extract.captions=DIR`), so captions of
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +121,11 @@ class CaptionCache:
 
     def __contains__(self, key: str) -> bool:
         return self.path(key).exists() and self._features(key).exists()
+
+    def keys(self) -> frozenset[str]:
+        """The videos whose captions and features are there."""
+        names = set(os.listdir(self.folder)) if self.folder.is_dir() else set()
+        return frozenset(name[:-6] for name in names if name.endswith(".jsonl") and f"{name[:-6]}.safetensors" in names)
 
     def read(self, key: str) -> Captions:
         """The captions of video `key`."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from llmvs.config import BackboneConfig, CaptionConfig, Config
 from llmvs.embeddings import Identity, differences
-from llmvs.errors import UserError
+from llmvs.errors import VideoError
 from llmvs.extraction.hub import identify
 from llmvs.extraction.prompts import Example, wording
 
@@ -129,7 +129,7 @@ def file_hash(path: Path) -> str:
     """Hash of a video file by its size, first and last MiB: enough to notice that it was replaced, cheap for any length.
 
     Raises:
-        UserError: the file cannot be read.
+        VideoError: the file cannot be read.
     """
     part = 1 << 20
     try:
@@ -139,7 +139,7 @@ def file_hash(path: Path) -> str:
             file.seek(max(part, size - part))
             digest.update(file.read(part))
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+        raise VideoError(f"{path}: cannot be read ({error.strerror})") from None
     return digest.hexdigest()[:16]
 
 

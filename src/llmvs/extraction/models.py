@@ -1,5 +1,6 @@
 """Load any frozen model through transformers' Auto classes: a hub id, a folder in Hugging Face format, or `builtin:NAME`."""
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,6 +55,21 @@ def pick_device(accelerator: str) -> torch.device:
     if accelerator in ("gpu", "cuda", "mps"):
         raise UserError(f"accelerator={accelerator}: torch sees no such device here: use accelerator=cpu")
     return torch.device("cpu")
+
+
+def build(config: BackboneConfig, cache: Path) -> None:
+    """Write those of the two models that are built in and not there yet."""
+    with _quiet():
+        for name in (config.captioner, config.scorer):
+            if name.startswith(BUILTIN):
+                tiny.builtin(name.removeprefix(BUILTIN), cache)
+
+
+def free_memory() -> None:
+    """Hand the memory of a model that nobody holds any more back to the GPU: the next model needs it, or the training."""
+    gc.collect()
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def _load(name: str, revision: str | None, config: BackboneConfig, cache: Path, device: torch.device,

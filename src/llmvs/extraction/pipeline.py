@@ -8,10 +8,11 @@ on behind it. The hash is that of everything that shaped the files, so other set
 Model code is imported only where a model is loaded: a run that finds its cache filled starts at once.
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -22,9 +23,11 @@ from llmvs.embeddings import EmbeddingCache, Embeddings
 from llmvs.errors import UserError, VideoError
 from llmvs.extraction import examples, identity
 from llmvs.extraction.captioning import Captioning
-from llmvs.extraction.captions import CaptionCache
-from llmvs.extraction.progress import Progress
+from llmvs.extraction.captions import CaptionCache, Captions
+from llmvs.extraction.hub import BUILTIN
+from llmvs.extraction.progress import Progress, all_ranks, checked
 from llmvs.extraction.prompts import Example, Template, parse_number, windows
+from llmvs.extraction.ranks import ALONE, Ranks
 from llmvs.extraction.source import Source, check_keys
 
 if TYPE_CHECKING:
@@ -66,93 +69,154 @@ class Extraction:
             more = f" (and {len(self.failed) - 1} more videos)" if len(self.failed) > 1 else ""
             raise UserError(f"{next(iter(self.failed.values()))}{more}")
 
+    def record(self) -> dict[str, Any]:
+        """Plain values, from which `merged` makes the whole."""
+        plain = {name: value for name, value in vars(self).items() if name not in ("cache", "captions")}
+        captions = None if self.captions is None else [str(self.captions.folder), dict(self.captions.identity)]
+        return {"cache": [str(self.cache.folder), dict(self.cache.identity)], "captions": captions, **plain}
 
-def extract(config: Config, dataset: str, sources: Sequence[Source], train: Sequence[Video] = ()) -> Extraction:
-    """Fill the caches for `sources`; what is there already is not made again.
+
+def merged(records: Sequence[Mapping[str, Any]]) -> Extraction:
+    """What all ranks did together, from the `Extraction.record` of each (at least one)."""
+    (place, made_with), captions = records[0]["cache"], records[0]["captions"]
+    result = Extraction(EmbeddingCache(Path(place), made_with), captions and CaptionCache(Path(captions[0]), captions[1]))
+    for record in records:
+        for name in ("captioned", "scored", "reused"):
+            getattr(result, name).extend(record[name])
+        result.failed |= record["failed"]
+        result.n_captions_reused += record["n_captions_reused"]
+        result.not_numbers += record["not_numbers"]
+    return result
+
+
+def extract(config: Config, dataset: str, sources: Sequence[Source], train: Sequence[Video] = (), ranks: Ranks = ALONE) -> Extraction:
+    """Fill the caches for `sources`; what is there already is not made again, unless `extract.refresh=always`.
 
     Args:
         config: the settings; their identity decides the folders.
         dataset: name of the folder in the cache.
         sources: the videos.
         train: the fold's training videos, from which examples are drawn (only with `examples.source=fold`).
+        ranks: which of the processes that share the videos this one is.
 
     Returns:
-        The caches and what was done. A video that cannot be read is listed in `failed`; the others are done.
+        The caches and what this rank did. A video that cannot be read is listed in `failed`; the others are done.
 
     Raises:
         UserError: what concerns all videos: two of one key, a model that cannot be loaded, a prompt beyond the context, a full disk.
     """
     check_keys(sources)
-    drawn_from = [Source.of(video) for video in train] if config.examples.source == "fold" else []
-    everything = list({source.key: source for source in [*sources, *drawn_from]}.values())
+    drawn, alone = config.examples.source == "fold", ranks.world_size == 1
+    everything = list({source.key: source for source in [*sources, *(map(Source.of, train) if drawn else ())]}.values())
     stage = Captioning(config, dataset)
-    failed = stage.run(everything)
-    shown = _examples(config, train, stage)
-    made_with = identity.embeddings_identity(config, shown)
-    place = identity.folder(config, dataset, "embeddings", made_with)
-    if reason := identity.why_new(place, made_with):
-        say(reason)
-    result = Extraction(EmbeddingCache(place, made_with), stage.cache, stage.done, stage.n_reused, failed=failed)
-    _Scoring(config, stage, shown, result).run([source for source in sources if source.key not in failed])
-    say(result.summary())
+    if config.extract.refresh == "never":
+        return _Scoring(config, dataset, stage, _examples(config, train, stage)).refuse_missing(sources)
+    scoring = None if drawn else _Scoring(config, dataset, stage, _examples(config, train, stage))
+    mine = ranks.share(everything, (scoring or stage).there())
+    if ranks.rank == 0 and not alone:
+        _build(config)  # transformers saves a checkpoint on the first of connected ranks only
+    ranks.barrier()  # nobody has written a video yet, so that all have shared out the same list
+    failed = stage.run(mine, None if alone else len(everything))
+    if drawn:
+        ranks.barrier()  # the examples are drawn from the captions of all ranks
+    scoring = scoring or _Scoring(config, dataset, stage, _examples(config, train, stage))
+    asked = {source.key for source in sources} - failed.keys()
+    result = scoring.run([source for source in mine if source.key in asked], failed, None if alone else len(sources))
+    if alone:
+        say(result.summary())
     return result
 
 
 class _Scoring:
     """Stage 2 for all videos: write what is missing or was made from other captions."""
 
-    def __init__(self, config: Config, stage: Captioning, shown: list[Example], result: Extraction) -> None:
-        self.config, self.stage, self.shown, self.result = config, stage, shown, result
+    def __init__(self, config: Config, dataset: str, stage: Captioning, shown: list[Example]) -> None:
+        made_with = identity.embeddings_identity(config, shown)
+        place = identity.folder(config, dataset, "embeddings", made_with)
+        if reason := identity.why_new(place, made_with):
+            say(reason)
+        self.config, self.stage, self.shown = config, stage, shown
+        self.result = Extraction(EmbeddingCache(place, made_with), stage.cache, stage.done)
+        self.scorer: Scorer | None = None
 
-    def run(self, sources: Sequence[Source]) -> None:
-        todo = [source for source in sources if not self._fresh(source)]
-        if not todo:
-            return
+    def there(self) -> frozenset[str]:
+        """The videos whose embeddings need not be made, as far as a look at the folder tells."""
+        return frozenset() if self.config.extract.refresh == "always" else frozenset(self.result.cache.keys())
+
+    def refuse_missing(self, sources: Sequence[Source]) -> Extraction:
+        """The embeddings as they are, or a UserError where some are missing."""
+        there, folder = self.there(), self.result.cache.folder
+        missing = [source.key for source in sources if source.key not in there]
+        if missing:
+            more = f" (and {len(missing) - 1} more videos)" if len(missing) > 1 else ""
+            raise UserError(f"extract.refresh=never: {folder} has no embeddings of {missing[0]}{more}: "
+                            "run `llmvs extract` with the same settings where the models are")
+        self.result.reused = [source.key for source in sources]
+        return self.result
+
+    def run(self, sources: Sequence[Source], failed: dict[str, str], n_videos: int | None) -> Extraction:
+        result, there = self.result, self.there()
+        result.n_captions_reused, result.failed = self.stage.n_reused, failed
+        new, old = [source for source in sources if source.key not in there], [source for source in sources if source.key in there]
+        with Progress("embeddings", [source.n_steps for source in new], all_ranks(result.cache, n_videos)) as progress:
+            for source in itertools.chain(new, checked(old)):
+                try:
+                    captions = self.stage.read(source)
+                    if source.key in there and self._fresh(source.key, captions):
+                        result.reused.append(source.key)
+                        continue
+                    self._embed(source.key, captions, progress)
+                except VideoError as error:
+                    failed[source.key] = str(error)
+                    progress.say(str(error))
+                progress.video()
+        if self.scorer is not None:
+            from llmvs.extraction.models import free_memory
+
+            self.scorer = None
+            free_memory()
+        return result
+
+    def _fresh(self, key: str, captions: Captions) -> bool:
+        """Whether the embeddings that are there are whole, and made from these captions."""
+        cache = self.result.cache
+        try:
+            if cache.captions_hash(key) == captions.sha256():
+                return True
+            say(f"{key}: its captions changed since its embeddings were made: extracted again")
+        except UserError:
+            say(f"{cache.path(key)}: damaged: extracted again")
+        return False
+
+    def _load(self) -> "Scorer":
         from llmvs.extraction import models
         from llmvs.extraction.scorer import Scorer
 
-        config = self.config
-        device = models.pick_device(config.accelerator)
-        model, tokenizer = models.load_scorer(config.backbone, Path(config.cache), device)
-        scorer = Scorer(model, Template(tokenizer, config.prompt.style, self.shown), config.prompt.max_tokens, config.extract)
-        with Progress("embeddings", [None if source.picks is None else len(source.picks) for source in todo]) as progress:
-            for source in todo:
-                try:
-                    self._embed(source, scorer, progress)
-                except VideoError as error:
-                    self.result.failed[source.key] = str(error)
-                    progress.say(str(error))
-                progress.video()
+        prompt, device = self.config.prompt, models.pick_device(self.config.accelerator)
+        model, tokenizer = models.load_scorer(self.config.backbone, Path(self.config.cache), device)
+        return Scorer(model, Template(tokenizer, prompt.style, self.shown), prompt.max_tokens, self.config.extract)
 
-    def _fresh(self, source: Source) -> bool:
-        """Whether the embeddings are there and made from the captions of today."""
-        cache = self.result.cache
-        if source.key not in cache:
-            return False
-        try:
-            fresh = cache.captions_hash(source.key) == self.stage.read(source).sha256()
-        except VideoError:
-            return False  # reported when its turn comes
-        if fresh:
-            self.result.reused.append(source.key)
-        else:
-            say(f"{source.key}: its captions changed since its embeddings were made: extracted again")
-        return fresh
-
-    def _embed(self, source: Source, scorer: "Scorer", progress: Progress) -> None:
-        captions = self.stage.read(source)
+    def _embed(self, key: str, captions: Captions, progress: Progress) -> None:
+        scorer = self.scorer = self.scorer or self._load()
         scored = scorer(windows(captions.texts, self.config.prompt.window), progress.steps)
         steps = torch.tensor(captions.frames)
         try:
             embeddings = Embeddings(scored.q, scored.a, steps, scored.answer_ids, scored.answers, scored.tokens)
         except UserError as error:
-            raise VideoError(f"{source.key}: {error}: set backbone.dtype=bfloat16 or float32") from error
+            raise VideoError(f"{key}: {error}: set backbone.dtype=bfloat16 or float32") from error
         made_with = identity.provenance(scorer.reader.model.device) | {"engine": scorer.engine_name, "dtype": str(scored.q.dtype)}
-        self.result.cache.write(source.key, embeddings, captions.sha256(), made_with)
-        self.result.scored.append(source.key)
+        self.result.cache.write(key, embeddings, captions.sha256(), made_with)
+        self.result.scored.append(key)
         if self.config.prompt.style == "numeric":
             self.result.not_numbers += sum(parse_number(answer) is None for answer in scored.answers)
-        progress.video()
+
+
+def _build(config: Config) -> None:
+    """Write the built-in models that are asked for and not there yet."""
+    if any(name.startswith(BUILTIN) for name in (config.backbone.captioner, config.backbone.scorer)):
+        from llmvs.extraction.models import build
+
+        build(config.backbone, Path(config.cache))
 
 
 def _examples(config: Config, train: Sequence[Video], stage: Captioning) -> list[Example]:

@@ -32,6 +32,19 @@ class Source:
         """The source of a video file without annotations."""
         return cls(path.stem, path.name, path)
 
+    @property
+    def n_steps(self) -> int | None:
+        """T, where it is known without opening the video."""
+        return None if self.picks is None else len(self.picks)
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of the video file; 0 where there is none."""
+        try:
+            return 0 if self.path is None else self.path.stat().st_size
+        except OSError:
+            return 0
+
 
 def check_keys(sources: Sequence[Source]) -> None:
     """Raise a UserError when two videos would share their files in the cache."""
