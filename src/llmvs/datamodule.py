@@ -109,24 +109,39 @@ class Part(TorchDataset[Batch]):
 class EmbeddingDataModule(L.LightningDataModule):
     """Loads the embeddings of a fold once and serves them from memory (on the GPU where they fit)."""
 
-    def __init__(self, dataset: Dataset, fold: Fold, cache: EmbeddingCache, *, inputs: Literal["qa", "q", "a"] = "qa",
+    def __init__(self, dataset: Dataset, fold: Fold, cache: EmbeddingCache | None, *, inputs: Literal["qa", "q", "a"] = "qa",
                  incomplete: Literal["refuse", "trim"] = "refuse", batch_videos: int = 10, seed: int = 1112) -> None:
         """Nothing is read before `setup`.
 
         Args:
             dataset: gives the videos of the keys in `fold`.
             fold: which videos train, hold out (may be empty) and test.
-            cache: their embeddings.
+            cache: their embeddings; None: `use` names them later, as `llmvs.refresh.RefreshEmbeddings` does.
             inputs: `qa`: a step's embedding is the elementwise maximum of q and a (paper, section 3.3); `q` or `a`: that one.
             incomplete: what to do with a test video whose embeddings end early.
             batch_videos: videos per optimizer step, over all ranks.
             seed: decides the order of the training videos, with the epoch.
         """
         super().__init__()
-        self.dataset, self.fold, self.cache = dataset, fold, cache
+        self.dataset, self.fold, self._cache = dataset, fold, cache
         self.inputs, self.incomplete = inputs, incomplete
         self.batch_videos, self.seed = batch_videos, seed
         self.parts: dict[str, Part] = {}
+
+    @property
+    def cache(self) -> EmbeddingCache:
+        """Where the embeddings are.
+
+        Raises:
+            UserError: no cache was given.
+        """
+        if self._cache is None:
+            raise UserError("no embeddings were given: name a cache, or add the callback RefreshEmbeddings to the trainer")
+        return self._cache
+
+    def use(self, cache: EmbeddingCache) -> None:
+        """Serve the embeddings of `cache` from now on; `setup` loads them."""
+        self._cache, self.parts = cache, {}
 
     @property
     def videos(self) -> dict[str, list[Video]]:
@@ -144,12 +159,12 @@ class EmbeddingDataModule(L.LightningDataModule):
         return self.parts["train"].embeddings[0].shape[1]
 
     def setup(self, stage: str | None = None) -> None:
-        """Load the fold's embeddings, the first time it is called.
+        """Load the fold's embeddings, the first time it is called, if it is known by then where they are.
 
         Raises:
             UserError: embeddings are missing, damaged, of mixed widths or of other steps than the annotations.
         """
-        if not self.parts:
+        if not self.parts and self._cache is not None:
             self.parts = self._load()
         device = self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
         if device.type == "cuda" and self._bytes() < torch.cuda.mem_get_info(device)[0] // 4:

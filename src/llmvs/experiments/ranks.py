@@ -1,36 +1,32 @@
-"""Extraction on many devices: whose process does what, and what they did together.
+"""Extraction on many devices: starting the processes that share the videos, or finding a place among them.
 
-Lightning Fabric reads where a process stands (started from here, by torchrun or by SLURM), sets its device and lets the
-ranks meet. On one machine the ranks are started here and not by Lightning, which ends all of them when one dies: here
-the others finish, and the same command makes up for the dead one. Each rank leaves a record; no result travels.
-Lightning is imported where it is needed: a single process is not kept waiting for it.
+Lightning Fabric knows where a process stands (started from here, by torchrun or by SLURM), chooses its device and connects
+the ranks. On one machine the ranks are started here and not by Lightning, which ends all of them when one dies: here the
+others finish. Lightning is imported where it is needed: a single process is not kept waiting for it.
 """
 
 import multiprocessing
 import os
-import shutil
 import sys
-import tempfile
 import threading
-from collections.abc import Mapping, Sequence
-from multiprocessing.connection import wait
-from pathlib import Path
+from collections.abc import Sequence
+from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
 from llmvs.config import Config, HardwareConfig
-from llmvs.console import say
+from llmvs.console import is_first_process, say
 from llmvs.datasets.base import Video
 from llmvs.errors import UserError
-from llmvs.extraction.pipeline import Extraction, extract, merged
-from llmvs.extraction.ranks import Ranks, meeting_place
+from llmvs.extraction.pipeline import Extraction, extract
+from llmvs.extraction.ranks import Ranks
 from llmvs.extraction.source import Source
-from llmvs.files import read_json, write_json
+from llmvs.extraction.together import Job, Meeting, RankLost, extract_together, merged, work
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
-Job = tuple[Config, str, Sequence[Source], Sequence[Video]]
-"""The arguments of `extract`."""
+START = "spawn"
+"""How processes are started: forked ones could not use a GPU that this process has used."""
 
 
 def extract_shared(config: Config, dataset: str, sources: Sequence[Source], train: Sequence[Video] = ()) -> Extraction:
@@ -41,17 +37,23 @@ def extract_shared(config: Config, dataset: str, sources: Sequence[Source], trai
     Raises:
         UserError: as `extract`; or a rank died (what it had finished stays, and the others have finished theirs).
     """
-    job = config, dataset, sources, train
-    if config.devices * config.num_nodes == 1:
+    job, n_ranks = (config, dataset, sources, train), config.devices * config.num_nodes
+    if "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ["WORLD_SIZE"]) != n_ranks:
+        raise UserError(f"devices={config.devices} num_nodes={config.num_nodes}: torchrun has started {os.environ['WORLD_SIZE']} ranks: "
+                        "give as many devices as --nproc-per-node, and as many num_nodes as --nnodes")
+    if n_ranks == 1:
         return extract(*job)
-    if launched():
-        return _take_part(job)
-    if config.num_nodes > 1:
+    if _launched():
+        result = _take_part(job)
+    elif config.num_nodes == 1:
+        result = _start(job)
+    else:
         raise UserError(f"num_nodes={config.num_nodes}: start the ranks with torchrun or srun on every node")
-    return _start(job)
+    say(result.summary())
+    return result
 
 
-def launched() -> bool:
+def _launched() -> bool:
     """Whether torchrun, SLURM or the user started this process as one rank of several."""
     from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 
@@ -61,89 +63,66 @@ def launched() -> bool:
 def _take_part(job: Job) -> Extraction:
     """Be one of the ranks that somebody else has started."""
     fabric = _fabric(job[0], None)
-    barrier = meeting_place()
-    folder = Path(fabric.broadcast(_records(job) if fabric.global_rank == 0 else ""))
-    _work(job, Ranks(fabric.global_rank, fabric.world_size, barrier), folder)
-    say("waiting for the other ranks")
-    barrier()
-    result = _gather(folder, range(fabric.world_size), {})
-    barrier()
-    if fabric.global_rank == 0:
-        shutil.rmtree(folder, ignore_errors=True)
-        say(result.summary())
-    return result
+    try:
+        return extract_together(job, fabric.global_rank, fabric.world_size)
+    except RankLost:
+        if is_first_process():
+            raise
+        sys.exit(2)  # the first rank says it
 
 
 def _start(job: Job) -> Extraction:
     """Start a process per device and wait for all of them, also when one dies."""
     from lightning.fabric.plugins.environments.lightning import find_free_network_port
 
-    config, folder = job[0], Path(_records(job))
-    port, context = find_free_network_port(), multiprocessing.get_context("spawn")
-    processes = [context.Process(target=_rank, args=(job, rank, port, folder), name=f"rank {rank}") for rank in range(config.devices)]
+    context, port = multiprocessing.get_context(START), find_free_network_port()
+    ears, processes = [], []
     try:
-        for process in processes:
+        for rank in range(job[0].devices):
+            ear, mouth = context.Pipe(duplex=False)
+            process = context.Process(target=_rank, args=(job, rank, port, mouth))  # type: ignore[attr-defined]
             process.start()
+            mouth.close()  # the rank holds the only other one, so that its death is noticed
+            ears.append(ear)
+            processes.append(process)
+        records = [_listen(ear) for ear in ears]
         for process in processes:
             process.join()
-        result = _gather(folder, range(config.devices), {rank: process.exitcode for rank, process in enumerate(processes)})
     finally:
         for process in processes:
             if process.is_alive():
                 process.terminate()
-                process.join()
-        shutil.rmtree(folder, ignore_errors=True)
-    say(result.summary())
-    return result
+            process.join()
+    dead = [f"rank {rank} died (exit status {process.exitcode})" for rank, process in enumerate(processes) if records[rank] is None]
+    if dead:
+        raise UserError(f"{', '.join(dead)}: run the same command again, it makes what is missing")
+    return merged([record for record in records if record is not None])
 
 
-def _rank(job: Job, rank: int, port: int, folder: Path) -> None:
+def _listen(ear: Connection) -> dict[str, Any] | None:
+    """The record that a rank sends at its end; None when it died before."""
+    try:
+        record: dict[str, Any] = ear.recv()
+        return record
+    except EOFError:
+        return None
+
+
+def _rank(job: Job, rank: int, port: int, mouth: Connection) -> None:
     """One started process."""
     _end_with_parent()
     os.environ.update(LOCAL_RANK=str(rank), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
     try:
         fabric = _fabric(job[0], "gloo")
-        _work(job, Ranks(fabric.global_rank, fabric.world_size, meeting_place()), folder)
-    except KeyboardInterrupt:  # Ctrl-C goes to all processes, and the first one says so
+        mouth.send(work(job, Ranks(fabric.global_rank, fabric.world_size, Meeting().barrier)))
+    except UserError as error:
+        mouth.send({"error": str(error)})
+    except KeyboardInterrupt:  # Ctrl-C reaches all processes, and the one that started them says so
         sys.exit(130)
 
 
-def _work(job: Job, ranks: Ranks, folder: Path) -> None:
-    """Do this rank's share and leave a record of it."""
-    try:
-        record = extract(*job, ranks).record()
-    except UserError as error:
-        record = {"error": str(error)}
-    write_json(folder / f"{ranks.rank}.json", record)
-
-
-def _gather(folder: Path, ranks: Sequence[int], exits: Mapping[int, int | None]) -> Extraction:
-    """The result of all ranks."""
-    paths = {rank: folder / f"{rank}.json" for rank in ranks}
-    records: dict[int, dict[str, Any]] = {rank: read_json(path, "a rank's record") for rank, path in paths.items() if path.exists()}
-    errors = [record["error"] for record in records.values() if "error" in record]
-    dead = [rank for rank in ranks if rank not in records]
-    if dead:
-        named = ", ".join(f"{rank} (exit status {exits.get(rank, 'unknown')})" for rank in dead)
-        done = sum(len(record.get("scored", ())) for record in records.values())
-        raise UserError(f"rank {named} died; the others have made {done} embeddings: run the same command again, it makes what is missing")
-    if errors:
-        raise UserError(errors[0])
-    return merged([records[rank] for rank in ranks])
-
-
-def _records(job: Job) -> str:
-    """A new folder in the cache for the ranks' records."""
-    place = Path(job[0].cache) / job[1]
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        return tempfile.mkdtemp(prefix=".ranks-", dir=place)
-    except OSError as error:
-        raise UserError(f"{place}: cannot be written ({error.strerror}): choose another `cache` folder") from error
-
-
 def _fabric(config: HardwareConfig, backend: str | None) -> "Fabric":
-    """This process's place among the ranks, its device set and the ranks connected."""
+    """This process's place among the ranks, its device chosen and the ranks connected."""
     from lightning.fabric import Fabric
     from lightning.fabric.strategies import DDPStrategy
 

@@ -9,10 +9,10 @@ Model code is imported only where a model is loaded: a run that finds its cache 
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -68,25 +68,6 @@ class Extraction:
         if self.failed:
             more = f" (and {len(self.failed) - 1} more videos)" if len(self.failed) > 1 else ""
             raise UserError(f"{next(iter(self.failed.values()))}{more}")
-
-    def record(self) -> dict[str, Any]:
-        """Plain values, from which `merged` makes the whole."""
-        plain = {name: value for name, value in vars(self).items() if name not in ("cache", "captions")}
-        captions = None if self.captions is None else [str(self.captions.folder), dict(self.captions.identity)]
-        return {"cache": [str(self.cache.folder), dict(self.cache.identity)], "captions": captions, **plain}
-
-
-def merged(records: Sequence[Mapping[str, Any]]) -> Extraction:
-    """What all ranks did together, from the `Extraction.record` of each (at least one)."""
-    (place, made_with), captions = records[0]["cache"], records[0]["captions"]
-    result = Extraction(EmbeddingCache(Path(place), made_with), captions and CaptionCache(Path(captions[0]), captions[1]))
-    for record in records:
-        for name in ("captioned", "scored", "reused"):
-            getattr(result, name).extend(record[name])
-        result.failed |= record["failed"]
-        result.n_captions_reused += record["n_captions_reused"]
-        result.not_numbers += record["not_numbers"]
-    return result
 
 
 def extract(config: Config, dataset: str, sources: Sequence[Source], train: Sequence[Video] = (), ranks: Ranks = ALONE) -> Extraction:

@@ -87,4 +87,4 @@ def all_ranks(folder: Listed, n_videos: int | None) -> Callable[[], str] | None:
 
 def checked(items: Sequence[T]) -> Iterable[T]:
     """The items, with a bar where looking at them takes long."""
-    return tqdm(items, desc="check", unit="video", delay=2, leave=False, disable=not is_first_process())
+    return tqdm(items, desc="check", unit="video", delay=2, leave=False, disable=not items or not is_first_process())

@@ -3,15 +3,8 @@
 import heapq
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
-import torch
-
-from llmvs.errors import UserError
 from llmvs.extraction.source import Source
-
-LONGEST = timedelta(days=30)
-"""How long a rank waits for the others: one of them may be busy with its longest video, or with all of its own."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +20,14 @@ class Ranks:
         """This rank's videos, in the order of the list: the longest are given out first, each to the rank with the least to do.
 
         Every rank that sees the same files shares them out alike. A video is as long as its steps where all are known, else
-        as its file is big; one that is `done` takes no time.
+        as its file is big; one that is `done` is only looked at.
         """
         if self.world_size == 1:
             return list(sources)
         known = all(source.n_steps is not None for source in sources)
-        lengths = [0 if source.key in done else (source.n_steps if known else source.n_bytes) or 0 for source in sources]
+        lengths = [(source.n_steps if known else source.n_bytes) or 0 for source in sources]
+        look = 1 + max(lengths, default=0) // 1000
+        lengths = [look if source.key in done else length for source, length in zip(sources, lengths, strict=True)]
         loads = [(0, 0, rank) for rank in range(self.world_size)]  # time, videos, rank: already a heap
         mine = []
         for index in sorted(range(len(sources)), key=lambda i: -lengths[i]):
@@ -44,19 +39,3 @@ class Ranks:
 
 
 ALONE = Ranks()
-
-
-def meeting_place() -> Callable[[], None]:
-    """A barrier for the ranks of this process's group, which must be connected; it waits as long as an extraction takes.
-
-    The barrier raises a UserError when another rank died.
-    """
-    group = torch.distributed.new_group(backend="gloo", timeout=LONGEST)
-
-    def barrier() -> None:
-        try:
-            torch.distributed.barrier(group)
-        except RuntimeError as error:
-            raise UserError("another rank died: run the same command again, it makes what is missing") from error
-
-    return barrier
