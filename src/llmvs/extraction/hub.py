@@ -14,7 +14,13 @@ from llmvs.errors import UserError
 
 try:
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
     from huggingface_hub.utils import logging
 except ModuleNotFoundError as missing:
     raise UserError(f"extraction needs {missing.name}: pip install 'llmvs[extract]'") from missing
@@ -68,6 +74,8 @@ def _cure(error: BaseException, name: str, role: str) -> str:
     text = " ".join(str(error).split())
     if caused_by(GatedRepoError):
         return f"its authors ask for consent: accept their terms at https://huggingface.co/{name}, then log in with `hf auth login`"
+    if caused_by(HFValidationError):
+        return "no such folder, and not a hub id (AUTHOR/NAME) either: check the spelling"
     if caused_by(RepositoryNotFoundError, RevisionNotFoundError):
         return "no such model or revision on the hub (or it is private: `hf auth login`), and no such folder: check the spelling"
     if caused_by(LocalEntryNotFoundError, ConnectionError) or "couldn't connect" in text:
