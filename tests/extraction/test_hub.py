@@ -1,5 +1,6 @@
 """Which weights a name means, and what is said about names that mean none."""
 
+import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -83,3 +84,14 @@ def test_absent_gpu_is_named() -> None:
     assert pick_device("cpu") == CPU
     with pytest.raises(UserError, match="accelerator=cuda: torch sees no such device"):
         pick_device("cuda")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is not None, reason="bitsandbytes is installed")
+def test_quantizing_without_its_package(built: Path) -> None:
+    with pytest.raises(UserError, match=r"needs a package that is not installed.*bitsandbytes"):
+        load_scorer(BackboneConfig(scorer="builtin:tiny-llama", quantize="4bit"), built, CPU)
+
+
+def test_number_format_is_a_setting(built: Path) -> None:
+    model, _ = load_scorer(BackboneConfig(scorer="builtin:tiny-llama", dtype="bfloat16"), built, CPU)
+    assert model.dtype == torch.bfloat16

@@ -202,8 +202,11 @@ def test_a_full_disk_stops_everything_in_one_line(settings, film, monkeypatch) -
     assert not list((Path(settings.cache) / "mine").rglob("*a*.safetensors"))
 
 
-def test_no_file_and_no_captions(settings) -> None:
-    assert "no video file" in extract(settings, "mine", [source("v1", 3)]).failed["v1"]
+def test_no_file_and_no_captions_is_said_before_a_model_is_loaded(settings, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(models, "load_captioner", no_model)
+    failed = extract(settings, "mine", [source("v1", 3), Source.file(tmp_path / "absent.mp4")]).failed
+    assert "v1: no video file" in failed["v1"]
+    assert "absent.mp4: no such video file" in failed["absent"]
 
 
 def test_two_files_of_one_name(settings, film) -> None:

@@ -90,6 +90,8 @@ class Captioning:
         extract, caption, path = self.config.extract, self.config.caption, source.path
         if path is None:
             raise VideoError(f"{source.key}: no video file: put it where the dataset expects it, or give extract.captions=DIR")
+        if not path.is_file():
+            raise VideoError(f"{path}: no such video file")  # said before a model is loaded
         self.captioner = self.captioner or self._load()
         steps = sample(path, fps=extract.fps, every_nth_frame=extract.every_nth_frame)
         if source.picks is not None:

@@ -6,7 +6,6 @@ batch gets a new one around the same prefix tensors. The output layer sees one p
 """
 
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, cast
 
@@ -15,6 +14,7 @@ from torch import Tensor
 from transformers import Cache, DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from llmvs.console import say
 from llmvs.errors import UserError
 from llmvs.extraction import cascade
 from llmvs.extraction.engines import Naive, Prompt, Read, Reader
@@ -48,10 +48,10 @@ class Shared:
     def read(self, prompts: Sequence[Prompt]) -> Iterator[tuple[int, Read]]:
         """What every prompt gave, shortest queries first; prompts that leave the prefix early are read by themselves."""
         self._attend(max(map(len, prompts)) + self.reader.max_tokens)
-        alone = [i for i, prompt in enumerate(prompts) if prompt.shared != self.prefix or not prompt.query]
+        lengths = {i: len(prompt.query) for i, prompt in enumerate(prompts) if prompt.query and prompt.shared == self.prefix}
+        alone = [i for i in range(len(prompts)) if i not in lengths]
         for i, (_, read) in zip(alone, Naive(self.reader).read([prompts[i] for i in alone]), strict=True):
             yield i, read
-        lengths = {i: len(prompt.query) for i, prompt in enumerate(prompts) if i not in set(alone)}
         waiting = sorted(lengths, key=lambda i: (lengths[i], i))
         while waiting:
             size = self._fitting([lengths[i] for i in waiting])
@@ -87,7 +87,7 @@ class Shared:
             raise UserError("the scorer's memory does not suffice for a single prompt: set backbone.quantize or backbone.device_map, "
                             "or reduce prompt.window or examples.count")
         self.budget //= 2
-        print(f"out of GPU memory: going on with extract.tokens_per_batch={self.budget}", file=sys.stderr)
+        say(f"out of GPU memory: going on with extract.tokens_per_batch={self.budget}")
 
     def _batch(self, queries: list[list[int]]) -> list[Read]:
         """Queries of similar length, together: first all their tokens, then their answers token by token."""
