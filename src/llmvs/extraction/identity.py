@@ -3,6 +3,7 @@
 Only what shapes the result is in an identity. Batch sizes, devices and library versions are not: they are provenance.
 """
 
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -112,17 +113,23 @@ def why_new(place: Path, identity: Identity) -> str | None:
 
 def provenance(device: "torch.device") -> dict[str, str]:
     """Versions of the libraries that computed, and the kind of device. Recorded, never compared."""
+    name = device.type
+    if device.type == "cuda":
+        import torch
+
+        name = torch.cuda.get_device_name(device)
+    return {**_versions(), "device": name}
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
     versions = {}
     for package in ("llmvs", "torch", "transformers", "tokenizers", "opencv-python-headless"):
         try:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    if device.type == "cuda":
-        import torch
-
-        return {**versions, "device": torch.cuda.get_device_name(device)}
-    return {**versions, "device": device.type}
+    return versions
 
 
 def file_hash(path: Path) -> str:

@@ -17,6 +17,7 @@ from llmvs.extraction.source import Source
 
 LONGEST = timedelta(days=30)
 """How long a rank waits for the others: one of them may be busy with its longest video, or with all of its own."""
+LOST = "another rank died: run the same command again, it makes what is missing"
 Job = tuple[Config, str, Sequence[Source], Sequence[Video]]
 """The arguments of `extract`, but for the ranks."""
 
@@ -29,8 +30,16 @@ class Meeting:
     """Where the ranks of this process's group (which must be connected) wait for each other, however long it takes."""
 
     def __init__(self) -> None:
-        """Open a group of its own: the training's has a timeout that suits batches, not videos."""
-        self.group = torch.distributed.new_group(backend="gloo", timeout=LONGEST)
+        """Open a group of its own: the training's has a timeout that suits batches, not videos.
+
+        Raises:
+            RankLost: one of the ranks is gone already.
+        """
+        try:
+            self.group = torch.distributed.new_group(backend="gloo", timeout=LONGEST)
+        except RuntimeError as error:
+            raise RankLost(LOST) from error
+        self.barrier()  # a rank that left before all are connected would leave them without an answer
 
     def barrier(self) -> None:
         """Return when all are here.
@@ -50,7 +59,7 @@ class Meeting:
         try:
             torch.distributed.all_gather_object(records, record, group=self.group)
         except RuntimeError as error:
-            raise RankLost("another rank died: run the same command again, it makes what is missing") from error
+            raise RankLost(LOST) from error
         for other in records:
             if "error" in other:
                 raise RankLost(other["error"])
