@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from llmvs.config import BackboneConfig, Config, ExamplesConfig
+from llmvs.config import BackboneConfig, Config, ExamplesConfig, ExtractConfig
 from llmvs.datasets.base import Dataset
 from llmvs.errors import UserError
 from llmvs.experiments import ranks
@@ -89,6 +89,8 @@ def test_two_ranks_write_the_same_bytes_as_one(dataset: Dataset, two: Config, al
     assert " of 4 by all ranks" in said
     again = extract_shared(two, "films", sources(dataset))
     assert (again.captioned, again.scored, sorted(again.reused), again.n_captions_reused) == ([], [], list("abcd"), 4)
+    never = extract_shared(replace(two, extract=ExtractConfig(refresh="never")), "films", sources(dataset))
+    assert sorted(never.reused) == list("abcd")
 
 
 @pytest.mark.parametrize("end", ["kill", "exit"])

@@ -91,7 +91,8 @@ def extract(config: Config, dataset: str, sources: Sequence[Source], train: Sequ
     everything = list({source.key: source for source in [*sources, *(map(Source.of, train) if drawn else ())]}.values())
     stage = Captioning(config, dataset)
     if config.extract.refresh == "never":
-        return _Scoring(config, dataset, stage, _examples(config, train, stage)).refuse_missing(sources)
+        found = _Scoring(config, dataset, stage, _examples(config, train, stage))
+        return found.refuse_missing(sources if ranks.rank == 0 else [])  # the first rank answers for all
     scoring = None if drawn else _Scoring(config, dataset, stage, _examples(config, train, stage))
     mine = ranks.share(everything, (scoring or stage).there())
     if ranks.rank == 0 and not alone:
