@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+from collections.abc import Iterable
 
 import pytest
 import torch
@@ -97,12 +98,17 @@ def test_half_precision_is_no_worse_than_naive(name: str, attention, dtype: torc
     naive = run(Naive(half))
     fast = run(Shared(half, PREFIX, 100, attention))
 
-    def error(reads: list[Read]) -> float:
-        difference = torch.cat([ours.q.float() - theirs.q for ours, theirs in zip(reads, exact, strict=True)])
-        return float(difference.norm() / torch.cat([read.q for read in exact]).norm())
+    # An answer that rounding changed has other tokens, whose states are no error of rounding.
+    same = [i for i, reads in enumerate(zip(exact, naive, fast, strict=True)) if len({tuple(read.answer) for read in reads}) == 1]
+    assert len(same) > len(exact) / 2
 
-    assert error(naive) > 0
-    assert error(fast) <= 1.1 * error(naive)
+    def error(reads: list[Read], pooled: str, rows: Iterable[int]) -> float:
+        difference = torch.cat([getattr(reads[i], pooled).float() - getattr(exact[i], pooled) for i in rows])
+        return float(difference.norm() / torch.cat([getattr(exact[i], pooled) for i in rows]).norm())
+
+    for pooled, rows in (("q", range(len(exact))), ("a", same)):
+        assert error(naive, pooled, rows) > 0
+        assert error(fast, pooled, rows) <= 1.1 * error(naive, pooled, rows)
 
 
 def test_running_out_of_memory_halves_the_budget_and_goes_on(monkeypatch, capsys) -> None:
