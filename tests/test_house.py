@@ -11,12 +11,12 @@ SRC = Path(__file__).parents[1] / "src" / "llmvs"
 FLOORS = [  # a module may import from its own floor and from those below it
     {"config", "errors", "files", "console", "__init__"},
     {"datasets", "video", "embeddings", "layers", "reference"},
-    {"extraction", "head", "evaluation"},
+    {"backbones", "extraction", "head", "evaluation"},
     {"module", "callbacks", "refresh", "datamodule"},
     {"experiments", "report"},
     {"cli", "__main__"},
 ]
-LIGHTNING_FREE = ("head", "evaluation", "extraction", "datasets", "video", "embeddings", "config", "files")
+LIGHTNING_FREE = ("head", "evaluation", "extraction", "backbones", "datasets", "video", "embeddings", "config", "files")
 MODULES = sorted(SRC.rglob("*.py"))
 
 

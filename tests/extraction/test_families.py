@@ -26,13 +26,13 @@ from transformers import (
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
+from llmvs.backbones.vocabulary import tokenizer
 from llmvs.config import BackboneConfig, ExtractConfig
 from llmvs.extraction import examples
 from llmvs.extraction.captioner import Captioner
 from llmvs.extraction.models import load_captioner, load_scorer
 from llmvs.extraction.prompts import Template, windows
 from llmvs.extraction.scorer import Scorer
-from llmvs.extraction.tiny import tokenizer
 
 CPU = torch.device("cpu")
 SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from llmvs.backbones.tiny import builtin
 from llmvs.config import BackboneConfig
 from llmvs.errors import UserError
 from llmvs.extraction.hub import identify
 from llmvs.extraction.models import load_captioner, load_scorer, pick_device
-from llmvs.extraction.tiny import builtin
 
 CPU = torch.device("cpu")
 

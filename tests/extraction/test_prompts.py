@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 
+from llmvs.backbones.vocabulary import tokenizer
 from llmvs.extraction import examples
 from llmvs.extraction.prompts import Example, Template, Window, narrow, parse_number, question, render, windows, wording
-from llmvs.extraction.tiny import tokenizer
 
 LLAMA2 = (  # the format's own rules, as a jinja template: the oracle for the built-in rendering
     "{% if messages[0]['role'] == 'system' %}{% set rest = messages[1:] %}{% set system = messages[0]['content'] %}"

@@ -18,9 +18,9 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from llmvs.backbones import tiny
 from llmvs.config import BackboneConfig
 from llmvs.errors import UserError
-from llmvs.extraction import tiny
 from llmvs.extraction.hub import BUILTIN, explained
 
 

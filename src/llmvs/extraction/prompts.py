@@ -59,6 +59,10 @@ QUESTION: dict[Style, str] = {
     "summary": "The centre frame is number {centre}. What do these frames show, in one sentence?",
 }
 
+FRAME_QUESTION = ("How important is this frame to a summary of the whole video? Answer with one integer from 0 (nobody would miss it) "
+                  "to 10 (without it the summary would be wrong), and with nothing else.")
+"""What a multimodal model is asked that judges frames by itself (paper, "zero-shot LLaVA"; its wording is not published)."""
+
 
 def windows(captions: Sequence[str], size: int) -> list[Window]:
     """One window per step: the captions t - size // 2 .. t + size // 2, clipped at the ends of the video.

@@ -30,14 +30,14 @@ FORMAT = 1
 EVERY = 12
 """Frames between two steps: 2 steps per second."""
 _X264 = {"preset": "ultrafast", "crf": "24", "x264-params": "cabac=1:bframes=3:b-adapt=0:weightb=0"}  # superfast's size in 2/3 of its time
-_DEFAULTS: dict[str, Any] = {"clips": 15, "seed": 0, "seconds": [40.0, 70.0]}
+_DEFAULTS: dict[str, Any] = {"clips": 25, "seed": 0, "seconds": [40.0, 120.0]}
 
 
 def load(root: Path, *, clips: int | None = None, seed: int | None = None, seconds: tuple[float, float] | None = None) -> Dataset:
     """The demo dataset in `root`; clips that are missing are rendered first, with a progress bar on stderr.
 
-    What is not given is taken from the folder if it holds a finished demo, else from the defaults: 15 clips of 40 to
-    70 seconds from seed 0.
+    What is not given is taken from the folder if it holds a finished demo, else from the defaults: 25 clips of 40 to
+    120 seconds from seed 0.
 
     Args:
         root: the folder; made when it does not exist.

@@ -20,7 +20,8 @@ from llmvs.datasets.demo.pen import Pen, Picture
 from llmvs.datasets.demo.scenery import WORLD
 from llmvs.datasets.demo.world import FPS, HEIGHT, WIDTH, Actor, Scene, Script
 
-_FINE = 2  # the background is drawn this much finer than it is shown, so that zooming in finds detail
+FINE = 2
+"""The background is drawn this much finer than it is shown, so that zooming in finds detail."""
 _BACKGROUNDS: dict[str, Callable[[Pen, np.random.Generator, str], None]] = {
     "beach": places.beach, "forest": places.forest, "mountain road": places.mountain_road, "farm": places.farm,
     "snowy village": places.snowy_village, "park": places.park, "desert": places.desert,
@@ -46,8 +47,8 @@ class Painter:
     def frame(self, number: int) -> Picture:
         """Frame `number` of the scene: RGB, uint8 [180, 320, 3]."""
         image = self._seen(number) if self.still is None else self.still.copy()
-        left, top, width, height = _camera(self.scene, number)
-        pen = Pen(image, -left * WIDTH / width, -top * HEIGHT / height, _FINE * WIDTH / width, _FINE * HEIGHT / height, self.near)
+        left, top, width, height = camera(self.scene, number)
+        pen = Pen(image, -left * WIDTH / width, -top * HEIGHT / height, FINE * WIDTH / width, FINE * HEIGHT / height, self.near)
         seconds = number / FPS
         self._ambience(pen, seconds)
         figures = self.scene.actors
@@ -61,7 +62,7 @@ class Painter:
 
     def _seen(self, number: int) -> Picture:
         """The background through the camera."""
-        left, top, width, height = _camera(self.scene, number)
+        left, top, width, height = camera(self.scene, number)
         seen = self.background[top:top + height, left:left + width]
         return np.asarray(cv2.resize(seen, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR), np.uint8)
 
@@ -118,9 +119,9 @@ def frame(script: Script, number: int) -> Picture:
 def _background(place: str, time: str, weather: str, layout: int) -> Picture:
     """The still part of a scene, finer than it is shown; a clip comes back to the same few places."""
     rng = np.random.default_rng([layout, 3])
-    image = np.zeros((HEIGHT * _FINE, WORLD * _FINE, 3), np.uint8)
+    image = np.zeros((HEIGHT * FINE, WORLD * FINE, 3), np.uint8)
     floodlit = place == "stadium"
-    pen = Pen(image, 0, 0, _FINE, _FINE, grade(_light(time, weather), weather, near=floodlit))
+    pen = Pen(image, 0, 0, FINE, FINE, grade(_light(time, weather), weather, near=floodlit))
     if weather:
         sky(pen, rng, time, weather)
     _BACKGROUNDS[place](pen, rng, time)
@@ -132,7 +133,7 @@ def _light(time: str, weather: str) -> str:
     return time if weather else "day"  # indoors the lamps are on
 
 
-def _camera(scene: Scene, number: int) -> tuple[int, int, int, int]:
+def camera(scene: Scene, number: int) -> tuple[int, int, int, int]:
     """What the camera sees: left, top, width and height in pixels of the background.
 
     Whole pixels of the fine background are half pixels of the frame: smooth enough, and a crop is far cheaper than a warp.
@@ -143,9 +144,9 @@ def _camera(scene: Scene, number: int) -> tuple[int, int, int, int]:
         centre += 60 * (way - 0.5) * (1 if scene.camera == "pan right" else -1)
     elif scene.camera.startswith("zoom"):
         width -= 58 * (way if scene.camera == "zoom in" else 1 - way)
-    columns = 2 * round(width * _FINE / 2)
+    columns = 2 * round(width * FINE / 2)
     rows = round(columns * HEIGHT / WIDTH)
-    return round(centre * _FINE) - columns // 2, round((HEIGHT * _FINE - rows) * 0.85), columns, rows
+    return round(centre * FINE) - columns // 2, round((HEIGHT * FINE - rows) * 0.85), columns, rows
 
 
 def _phase(actor: Actor, number: int) -> float:

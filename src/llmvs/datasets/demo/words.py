@@ -1,8 +1,10 @@
 """True sentences about a moment of the demo world: one canonical wording, and others to train and test captioners with."""
 
+import re
+
 import numpy as np
 
-from llmvs.datasets.demo.catalogue import ACTIONS, EVENTS, PEOPLE, PLACES
+from llmvs.datasets.demo.catalogue import ACTIONS, EVENTS, FIGURES, PEOPLE, PLACES
 from llmvs.datasets.demo.world import Moment
 
 _WHEN = {
@@ -13,6 +15,9 @@ _WHEN = {
     ("day", ""): "by day", ("night", ""): "at night",
 }
 _DRESS = {"man": "shirt", "woman": "dress", "child": "cap"}
+_ORDER = (*PEOPLE, *FIGURES)
+_FIGURE = rf"\ban? (?:({'|'.join(PEOPLE)}) in an? (\w+) (?:{'|'.join(_DRESS.values())})|(\w+) ({'|'.join(FIGURES)}))"
+_DOES = rf" ({'|'.join(sorted((action.finite for action in ACTIONS.values()), key=len)[::-1])})\b"
 
 
 def sentence(moment: Moment) -> str:
@@ -28,6 +33,17 @@ def sentence(moment: Moment) -> str:
     if not happening:
         return _capital(f"{_and(figures)} {scene}.")
     return _capital(f"{happening} {scene}{' while ' + _and(figures) if figures else ''}.")
+
+
+def centre(moment: Moment) -> str:
+    """What happens, without where and when: `A woman in a blue dress waits.`"""
+    happening, figures = _split(moment, finite=True)
+    return _capital(f"{_and([c for c in (happening, *figures) if c])}.")
+
+
+def background(moment: Moment) -> str:
+    """Where and when, without what happens: `The picture was taken on the beach at sunset.`"""
+    return f"The picture was taken {_place(moment)} {_when(moment)}."
 
 
 def wordings(moment: Moment) -> list[str]:
@@ -62,6 +78,7 @@ def _split(moment: Moment, finite: bool) -> tuple[str, list[str]]:
         happening = event.finite if finite else event.participle
         if event.actor:
             happening = happening.format(figure(*figures.pop(0)[:2]))
+    figures.sort(key=lambda each: _ORDER.index(each[0]))  # the order a script has them in cannot be seen in the picture
     verbs = [(ACTIONS[action].finite if finite else ACTIONS[action].participle) for _, _, action in figures]
     return happening, [f"{figure(kind, colour)} {verb}" for (kind, colour, _), verb in zip(figures, verbs, strict=True)]
 
@@ -80,3 +97,22 @@ def _and(parts: list[str]) -> str:
 
 def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
+
+
+def facts(text: str) -> set[tuple[str, ...]]:
+    """What a sentence in the canonical wording claims: place, time and weather, event, and every figure with colour and action.
+
+    >>> sorted(facts("A pan bursts into flames in the kitchen at night while a man in a blue shirt waits."))[:3]
+    [('action', 'man', 'waits'), ('colour', 'man', 'blue'), ('event', 'flames')]
+    """
+    known: set[tuple[str, ...]] = {("place", name) for name, place in PLACES.items() if re.search(rf"\b{place.phrase}\b", text)}
+    times = [phrase for phrase in _WHEN.values() if f" {phrase}" in text]
+    known |= {("when", max(times, key=len))} if times else set()
+    for name, event in EVENTS.items():
+        if re.search(event.finite.replace("{} ", ""), text, re.IGNORECASE):
+            known.add(("event", name))
+    for person, colour, animal, kind in re.findall(_FIGURE, text, re.IGNORECASE):
+        known |= {("figure", person or kind), ("colour", person or kind, colour or animal)}
+    for match in re.finditer(_FIGURE + _DOES, text, re.IGNORECASE):
+        known.add(("action", match[1] or match[4], next(name for name, action in ACTIONS.items() if action.finite == match[5])))
+    return known

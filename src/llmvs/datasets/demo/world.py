@@ -126,7 +126,7 @@ class Script:
         return cls(value["seed"], value["clip"], scenes)
 
 
-def script(seed: int, clip: int, seconds: tuple[float, float] = (40, 70)) -> Script:
+def script(seed: int, clip: int, seconds: tuple[float, float] = (40, 120)) -> Script:
     """The script of clip number `clip` in the world of `seed`, between `seconds[0]` and `seconds[1]` long.
 
     Three kinds of shots share a clip: idle ones (a small pool, so that they repeat), actions (some repeat) and events

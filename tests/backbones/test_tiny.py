@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from llmvs.backbones.tiny import builtin
+from llmvs.backbones.vocabulary import tokenizer
 from llmvs.errors import UserError
 from llmvs.extraction.models import load_captioner, load_scorer
-from llmvs.extraction.tiny import builtin, tokenizer
 from tests.extraction.conftest import TINY
 
 
@@ -30,11 +31,11 @@ def test_tokenizer_gives_every_text_back(text: str) -> None:
     assert len(tokens(" walking").input_ids) == 2  # <s> and one whole word
 
 
-def test_both_load_like_any_checkpoint(built: Path) -> None:
-    model, text = load_scorer(TINY, built, torch.device("cpu"))
+def test_both_load_like_any_checkpoint(tmp_path: Path) -> None:
+    model, text = load_scorer(TINY, tmp_path, torch.device("cpu"))
     assert type(model).__name__ == "LlamaForCausalLM"
     assert (text.bos_token, text.eos_token, text.pad_token) == ("<s>", "</s>", "<pad>")
-    model, processor = load_captioner(TINY, built, torch.device("cpu"))
+    model, processor = load_captioner(TINY, tmp_path, torch.device("cpu"))
     assert type(model).__name__ == "LlavaForConditionalGeneration"
     assert processor.image_token == "<image>"
     assert not model.training

@@ -1,0 +1,55 @@
+"""Teach one of the demo's models and save it in Hugging Face format."""
+
+import tempfile
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedModel, TokenizersBackend
+
+from llmvs.backbones.recipe import captioner, scorer
+from llmvs.backbones.recipe.language import demo_tokenizer
+from llmvs.backbones.recipe.material import Levels
+from llmvs.console import say
+
+LOOKS, CAPTIONS, PROMPTS = 600, 1100, 500
+"""Batches: of the captioner's eyes alone, of the whole captioner, of the scorer."""
+
+
+def teach_captioner(folder: Path, share: float, threads: int) -> None:
+    """Teach the captioner and save it."""
+    device, text, levels = _begin(threads, 1)
+    model, processor = captioner.build(text)
+    looks, captions = (max(1, round(count * share)) for count in (LOOKS, CAPTIONS))
+    captioner.teach(model, processor, captioner.batches(text, levels), looks, captions, device)
+    _save(folder, model, processor)
+
+
+def teach_scorer(folder: Path, share: float, threads: int) -> None:
+    """Teach the scorer and save it."""
+    device, text, levels = _begin(threads, 2)
+    model = scorer.build(text)
+    scorer.teach(model, text, levels, max(1, round(PROMPTS * share)), device)
+    _save(folder, model, text)
+
+
+MODELS = {"demo-llava": teach_captioner, "demo-llama": teach_scorer}
+
+
+def _begin(threads: int, seed: int) -> tuple[torch.device, TokenizersBackend, Levels]:
+    torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu"), demo_tokenizer(), Levels()
+
+
+def _save(folder: Path, model: PreTrainedModel, companion: object) -> None:
+    """Write 16-bit weights; the configuration asks for 32 bits when they are loaded, since CPUs are slow with 16."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as aside:
+        whole = Path(aside) / folder.name
+        model.cpu().half()
+        for config in (model.config, *(getattr(model.config, name) for name in model.config.sub_configs)):
+            config.dtype = torch.float32
+        model.save_pretrained(whole)
+        companion.save_pretrained(whole)  # type: ignore[attr-defined]
+        whole.rename(folder)
+    say(f"wrote {folder}")
