@@ -102,6 +102,7 @@ def test_the_folder_of_a_run():
 
     assert folder() == "runs/tvsum/fold0/seed1112"
     assert folder("fold=2", "seed=3", "devices=2", "log.wandb=disabled", "data.root=/x") == "runs/tvsum/fold2/seed3"
+    assert folder("extract.tokens_per_batch=512", "caption.batch=2", "extract.refresh=never") == "runs/tvsum/fold0/seed1112"
     assert folder("optim.lr=1e-4") == "runs/tvsum+optim.lr=1e-4/fold0/seed1112"
     assert folder("head.dim=64", "extract.captions=/some/dir") == folder("extract.captions=/other/dir", "head.dim=64")
     assert folder("experiment=mine", "optim.lr=1e-4", "runs=/r") == "/r/mine/fold0/seed1112"

@@ -119,7 +119,7 @@ class ExtractConfig:
     engine: Literal["auto", "naive", "expand", "cascade"] = "auto"
     """How the scorer runs: prompt by prompt (`naive`) or in batches behind a prefix computed once; `auto`: the fastest that fits."""
     tokens_per_batch: int = 8192
-    """Most tokens of queries that the scorer reads at once; halved by itself when the GPU's memory does not suffice."""
+    """Most tokens of queries that the scorer reads at once; changes speed and memory only; halved by itself when the GPU runs out of it."""
     readout: Literal["rmsnorm", "linear"] = "rmsnorm"
     """Where the scorer is read: after the final norm, or after the output layer (paper, table of ablations)."""
     keep: Literal["pooled", "tokens"] = "pooled"

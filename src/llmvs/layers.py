@@ -19,7 +19,7 @@ from llmvs.errors import UserError, nearest
 
 COMMAND_LINE = "command line"
 UNNAMED = ("experiment", "fold", "seed", "resume", "runs", "cache", "accelerator", "devices", "num_nodes", "log",
-           "data.root", "caption.batch", "extract.refresh")
+           "data.root", "caption.batch", "extract.refresh", "extract.tokens_per_batch")
 """Keys (or groups of keys) that say where and how a run happens, not what it is: they do not enter its name."""
 
 

@@ -21,7 +21,8 @@ from llmvs.files import read_json, write_json, write_text
 from llmvs.layers import flat, load_config, run_folder, to_yaml
 
 RESULT = "result.json"
-HOW = ("resume", "runs", "cache", "accelerator", "devices", "num_nodes", "log", "caption.batch", "extract.refresh")
+HOW = ("resume", "runs", "cache", "accelerator", "devices", "num_nodes", "log",
+       "caption.batch", "extract.refresh", "extract.tokens_per_batch")
 """Settings (or groups) that may change between two attempts at the same run: they say how it runs, not what."""
 RULES = {"val": "best on the held-out videos", "last": "the last one", "test": "best on the TEST videos, as published figures mostly are"}
 
