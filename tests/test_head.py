@@ -1,7 +1,10 @@
 """The head against an independent re-computation, its size, and its indifference to padding."""
 
+import json
+import math
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +13,7 @@ from numpy.typing import NDArray
 
 from llmvs.config import HeadConfig
 from llmvs.errors import UserError
-from llmvs.head import Head, load_head, save_head
+from llmvs.head import Head, load_head, save_head, sinusoids
 
 SMALL = HeadConfig(dim=32, feedforward=48, layers=3, heads=2)
 
@@ -47,6 +50,13 @@ def recompute(head: Head, steps: NDArray) -> NDArray:
         return x @ w[f"{name}.weight"].T + w[f"{name}.bias"]
 
     x = norm(linear(steps.astype(np.float64), "project.0"), w["project.1.weight"], w["project.1.bias"])
+    if head.config.positions == "sinusoidal":
+        half = head.config.dim // 2
+        x += [[math.sin(t / 10000 ** (i / half)) for i in range(half)] + [math.cos(t / 10000 ** (i / half)) for i in range(half)]
+              for t in range(len(x))]
+    for i in range(head.config.layers if head.config.aggregator == "feedforward" else 0):
+        inner = np.maximum(linear(x, f"encoder.{i}.mlp.0"), 0)
+        x = norm(x + linear(inner, f"encoder.{i}.mlp.3"), w[f"encoder.{i}.norm.weight"], w[f"encoder.{i}.norm.bias"])
     for i in range(head.config.layers if head.config.aggregator == "attention" else 0):
         layer = f"encoder.layers.{i}"
         q, k, v = np.split(x @ w[f"{layer}.self_attn.in_proj_weight"].T + w[f"{layer}.self_attn.in_proj_bias"], 3, axis=-1)
@@ -65,10 +75,11 @@ def recompute(head: Head, steps: NDArray) -> NDArray:
     return 1 / (1 + np.exp(-linear(x, "score.10")[:, 0]))
 
 
-@pytest.mark.parametrize("aggregator", ["attention", "mlp"])
+@pytest.mark.parametrize("changes", [{}, {"aggregator": "mlp"}, {"aggregator": "feedforward"}, {"positions": "sinusoidal"},
+                                     {"layers": 1}, {"layers": 6, "positions": "sinusoidal"}])
 @pytest.mark.parametrize("grad", [True, False])
-def test_equals_an_independent_recomputation(aggregator: str, grad: bool) -> None:
-    head = draw(HeadConfig(dim=32, feedforward=48, aggregator=aggregator))  # type: ignore[arg-type]
+def test_equals_an_independent_recomputation(changes: dict[str, Any], grad: bool) -> None:
+    head = draw(HeadConfig(dim=32, feedforward=48, **changes))
     rows = videos(20, 7)
     with torch.set_grad_enabled(grad):
         scores = head(*pad(rows))
@@ -102,9 +113,10 @@ def test_every_matrix_is_xavier_uniform() -> None:
             assert matrix.std().item() == pytest.approx(bound / 3**0.5, rel=0.03), name
 
 
+@pytest.mark.parametrize("changes", [{}, {"aggregator": "feedforward"}, {"positions": "sinusoidal"}])
 @pytest.mark.parametrize("grad", [True, False])
-def test_padding_does_not_change_a_score(grad: bool) -> None:
-    head = draw()
+def test_padding_does_not_change_a_score(changes: dict[str, Any], grad: bool) -> None:
+    head = draw(HeadConfig(dim=32, feedforward=48, **changes))
     rows = videos(15, 4, 9)
     with torch.set_grad_enabled(grad), warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -120,16 +132,37 @@ def test_steps_see_each_other_only_through_attention() -> None:
     rows = videos(6)
     changed = rows[0].clone()
     changed[5] += 1
-    for aggregator, sees in (("attention", True), ("mlp", False)):
+    for aggregator, sees in (("attention", True), ("feedforward", False), ("mlp", False)):
         head = draw(HeadConfig(dim=32, feedforward=48, aggregator=aggregator))  # type: ignore[arg-type]
         before, after = head(*pad(rows))[0], head(*pad([changed]))[0]
         assert bool((before[:5] != after[:5]).any()) == sees
 
 
-def test_order_of_the_steps_does_not_matter_without_positions() -> None:
-    head = draw()
+def test_order_of_the_steps_matters_only_with_positions() -> None:
     [row] = videos(8)
-    torch.testing.assert_close(head(*pad([row.flip(0)]))[0].flip(0), head(*pad([row]))[0], atol=1e-6, rtol=0)
+    order = torch.randperm(8, generator=torch.Generator().manual_seed(1))
+
+    def difference(head: Head) -> float:
+        with torch.no_grad():
+            return float((head(*pad([row[order]]))[0] - head(*pad([row]))[0][order]).abs().max())
+
+    assert difference(draw()) < 1e-6
+    for aggregator in ("attention", "feedforward", "mlp"):
+        config = HeadConfig(dim=32, feedforward=48, aggregator=aggregator, positions="sinusoidal")  # type: ignore[arg-type]
+        assert difference(draw(config)) > 1e-3
+
+
+def test_the_first_waves_by_hand() -> None:
+    waves = sinusoids(3, 4)
+    want = [[0, 0, 1, 1], [math.sin(1), math.sin(0.01), math.cos(1), math.cos(0.01)],
+            [math.sin(2), math.sin(0.02), math.cos(2), math.cos(0.02)]]
+    torch.testing.assert_close(waves, torch.tensor(want), atol=1e-6, rtol=0)
+
+
+def test_positions_have_no_weights() -> None:
+    plain, placed = draw(), draw(HeadConfig(dim=32, feedforward=48, positions="sinusoidal"))
+    assert plain.state_dict().keys() == placed.state_dict().keys()
+    assert plain.config.positions == HeadConfig().positions == "none"
 
 
 def test_scores_are_float32_under_autocast() -> None:
@@ -143,6 +176,15 @@ def test_saved_and_loaded_head_scores_alike(tmp_path: Path) -> None:
     loaded = load_head(tmp_path)
     assert loaded.config == head.config
     assert torch.equal(loaded(*pad(videos(5))), head(*pad(videos(5))))
+
+
+def test_a_head_described_before_there_were_positions_loads(tmp_path: Path) -> None:
+    head = draw()
+    save_head(tmp_path, head.state_dict(), head.input_dim, head.config)
+    description = json.loads((tmp_path / "head.json").read_text())
+    del description["head"]["positions"]
+    (tmp_path / "head.json").write_text(json.dumps(description))
+    assert torch.equal(load_head(tmp_path)(*pad(videos(5))), head(*pad(videos(5))))
 
 
 def test_a_head_whose_files_do_not_belong_together_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The loss, the gradients of shared batches, the schedule, and what a checkpoint must agree with."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -103,3 +103,14 @@ def test_a_checkpoint_of_another_training_is_refused(changed: LLMVSModule, says:
     with pytest.raises(UserError, match=f"made with {says}: start over") as caught:
         changed.on_load_checkpoint(checkpoint)
     assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_older_than_a_setting_goes_on_with_its_default() -> None:
+    module = LLMVSModule(WIDTH, HEAD, OptimConfig(), 0)
+    older = asdict(HEAD)
+    del older["positions"]
+    checkpoint = {"hyper_parameters": {**module.hparams, "head": older}}
+    module.on_load_checkpoint(checkpoint)
+    placed = LLMVSModule(WIDTH, replace(HEAD, positions="sinusoidal"), OptimConfig(), 0)
+    with pytest.raises(UserError, match=r"head.positions=none \(expected sinusoidal\)"):
+        placed.on_load_checkpoint(checkpoint)

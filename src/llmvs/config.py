@@ -139,18 +139,20 @@ class HeadConfig:
 
     inputs: Literal["qa", "q", "a"] = "qa"
     """What is max-pooled into a step's embedding: the query's tokens, the answer's, or both."""
-    aggregator: Literal["attention", "mlp"] = "attention"
-    """`attention`: steps see each other; `mlp`: every step alone."""
+    aggregator: Literal["attention", "feedforward", "mlp"] = "attention"
+    """`attention`: steps see each other; `feedforward`: the same layers without self-attention; `mlp`: no layers, only the score MLP."""
+    positions: Literal["none", "sinusoidal"] = "none"
+    """Whether a step knows its place in the video: `sinusoidal` adds fixed waves of its index (the paper: none)."""
     dim: int = 2048
     """Width M."""
     layers: int = 3
-    """Self-attention layers."""
+    """Layers of the aggregator (`mlp` has none)."""
     heads: int = 2
     """Attention heads per layer."""
     feedforward: int = 2048
     """Width of the feed-forward part of a layer."""
     dropout: float = 0.1
-    """Dropout probability in the self-attention layers."""
+    """Dropout probability in the aggregator's layers."""
 
     def __post_init__(self) -> None:
         for name in ("dim", "layers", "heads", "feedforward"):

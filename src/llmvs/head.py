@@ -1,6 +1,8 @@
 """The trained network (paper, section 3.3): one score per step from the embeddings of a whole video. Pure torch.
 
     embedding [D] -> Linear -> LayerNorm -> self-attention over the T steps (post-norm, no positions) -> score MLP -> sigmoid
+
+`HeadConfig` can add positions, and take the self-attention or its layers away: ablations of the paper, and ours.
 """
 
 from dataclasses import asdict
@@ -27,13 +29,13 @@ class Head(nn.Module):
 
         Args:
             input_dim: D, the width of a step's embedding.
-            config: the network's sizes; `aggregator="mlp"` leaves the self-attention out.
+            config: the network's parts and sizes.
         """
         super().__init__()
         self.input_dim = input_dim
         self.config = config
         self.project = nn.Sequential(nn.Linear(input_dim, config.dim), nn.LayerNorm(config.dim))
-        self.encoder = _encoder(config) if config.aggregator == "attention" else None
+        self.encoder = _aggregator(config)
         self.score = _score_mlp(config.dim)
         for parameter in self.parameters():
             if parameter.dim() > 1:
@@ -50,8 +52,12 @@ class Head(nn.Module):
             float32 [B, T] in [0, 1], also under autocast; meaningless where `mask` is False.
         """
         steps = self.project(embeddings)
-        if self.encoder is not None:
+        if self.config.positions == "sinusoidal":
+            steps = steps + sinusoids(steps.shape[1], self.config.dim, steps.device)
+        if isinstance(self.encoder, nn.TransformerEncoder):
             steps = self.encoder(steps, src_key_padding_mask=~mask)
+        elif self.encoder is not None:
+            steps = self.encoder(steps)
         *hidden, last = self.score
         for layer in hidden:
             steps = layer(steps)
@@ -59,7 +65,37 @@ class Head(nn.Module):
             return last(steps.float()).squeeze(-1).sigmoid()
 
 
-def _encoder(config: HeadConfig) -> nn.TransformerEncoder:
+def sinusoids(n_steps: int, dim: int, device: torch.device | None = None) -> Tensor:
+    """float32 [T, M] fixed positional encoding (Vaswani et al. 2017, section 3.5), sines in the first half, cosines in the second.
+
+    Entry (t, i) is sin(t / 10000^(2i/M)) for i < M/2, entry (t, M/2 + i) its cosine. A step's place is its index,
+    whatever the video's length and the padding behind it.
+    """
+    rates = 10000.0 ** (-torch.arange(dim // 2, device=device) / (dim // 2))
+    angles = torch.arange(n_steps, device=device)[:, None] * rates
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+class FeedForward(nn.Module):
+    """What a post-norm transformer layer does to every step alone: x -> LayerNorm(x + MLP(x)), [.., M] -> [.., M]."""
+
+    def __init__(self, config: HeadConfig) -> None:
+        """Two matrices, M -> feed-forward width -> M, as in a self-attention layer of the same settings."""
+        super().__init__()
+        self.mlp = nn.Sequential(nn.Linear(config.dim, config.feedforward), nn.ReLU(), nn.Dropout(config.dropout),
+                                 nn.Linear(config.feedforward, config.dim), nn.Dropout(config.dropout))
+        self.norm = nn.LayerNorm(config.dim)
+
+    def forward(self, steps: Tensor) -> Tensor:
+        """[.., M] -> [.., M]."""
+        return self.norm(steps + self.mlp(steps))
+
+
+def _aggregator(config: HeadConfig) -> nn.Module | None:
+    if config.aggregator == "mlp":
+        return None
+    if config.aggregator == "feedforward":
+        return nn.Sequential(*(FeedForward(config) for _ in range(config.layers)))
     layer = nn.TransformerEncoderLayer(config.dim, config.heads, config.feedforward, config.dropout, batch_first=True)
     # Nested tensors would cut the output to the longest real video, another shape than in training.
     return nn.TransformerEncoder(layer, config.layers, enable_nested_tensor=False)

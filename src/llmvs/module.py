@@ -117,7 +117,10 @@ class LLMVSModule(L.LightningModule):
         Raises:
             UserError: names the settings that differ.
         """
-        changes = differences(dict(_flat(checkpoint["hyper_parameters"])), dict(_flat(dict(self.hparams))))
+        made_with = checkpoint["hyper_parameters"]
+        # A setting that is newer than the checkpoint had its default's effect.
+        made_with = made_with | {"head": asdict(HeadConfig()) | made_with["head"], "optim": asdict(OptimConfig()) | made_with["optim"]}
+        changes = differences(dict(_flat(made_with)), dict(_flat(dict(self.hparams))))
         if changes:
             raise UserError(f"the checkpoint was made with {'; '.join(changes)}: {START_OVER}")
 
