@@ -82,6 +82,8 @@ def _parser() -> argparse.ArgumentParser:
 
     train = verb("train", _train, "train and evaluate one fold: extract what is missing, fit the head, print the table", table=True)
     extract = verb("extract", _extract, "caption and embed videos: a dataset's, or the files and folders named")
+    for one in (train, extract):
+        one.add_argument("--yes", action="store_true", help="start also what takes days on this machine")
     evaluate = verb("evaluate", _evaluate, "judge a file of scores beside chance and people", table=True)
     evaluate.add_argument("--scores", type=Path, required=True, metavar="FILE", help="JSON {video: [one number per step]}, or h5")
     floors = verb("baselines", _baselines, "what chance and people reach on a dataset: Random, Human, Ceiling", table=True)
@@ -139,9 +141,12 @@ def _print(document: dict[str, Any], text: str, as_json: bool) -> None:
 
 
 def _train(given: argparse.Namespace) -> None:
+    from llmvs.experiments.costs import ask_first
     from llmvs.experiments.run import train
 
-    document, text = train(_load(given.settings))
+    config = _load(given.settings)
+    ask_first(config, given.yes)
+    document, text = train(config)
     _print(document, text, given.json)
 
 
@@ -179,7 +184,11 @@ def _extract(given: argparse.Namespace) -> int:
     files = [Path(argument) for argument in given.settings if argument not in settings]
     if files:
         return extract_files(_load(["data.dataset=own", *settings]), files)
-    return extract_dataset(_load(settings))
+    from llmvs.experiments.costs import ask_first
+
+    config = _load(settings)
+    ask_first(config, given.yes)
+    return extract_dataset(config)
 
 
 def _import(given: argparse.Namespace) -> None:

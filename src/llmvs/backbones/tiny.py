@@ -24,6 +24,7 @@ from transformers import (
     TokenizersBackend,
 )
 
+from llmvs.backbones.shipped import SHIPPED, shipped
 from llmvs.backbones.vocabulary import EOS, IMAGE, WORDS, tokenizer
 from llmvs.errors import UserError, nearest
 from llmvs.extraction.hub import BUILTIN_VERSION
@@ -35,13 +36,15 @@ SHARPEN = {"projector": 4, "q_proj": 3, "k_proj": 3}
 """Factors on the scale of some weights: loud pictures, and attention that picks instead of averaging."""
 
 def builtin(name: str, cache: Path) -> Path:
-    """The folder of `builtin:NAME`, built under `CACHE/backbones` when it is not there yet (whole or absent).
+    """The folder of `builtin:NAME`: shipped, or built under `CACHE/backbones` when it is not there yet (whole or absent).
 
     Raises:
-        UserError: no such built-in model.
+        UserError: no such built-in model; a shipped one is damaged.
     """
+    if name in SHIPPED:
+        return shipped(name)
     if name not in BUILDERS:
-        raise UserError(f"builtin:{name}: no such built-in model{nearest(name, BUILDERS)}")
+        raise UserError(f"builtin:{name}: no such built-in model{nearest(name, [*SHIPPED, *BUILDERS])}")
     folder = cache / "backbones" / f"{name}-{BUILTIN_VERSION}"
     if not folder.is_dir():
         try:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from llmvs.backbones.shipped import SHIPPED, checksums
 from llmvs.errors import UserError
 
 try:
@@ -27,7 +28,7 @@ except ModuleNotFoundError as missing:
 
 BUILTIN = "builtin:"
 BUILTIN_VERSION = "2"
-"""Raised whenever the built-in models or their tokenizer change."""
+"""Raised whenever the models built on the spot (`tiny-...`) or their tokenizer change."""
 PROBED_BYTES = 1 << 20
 """How much of a weight file's beginning and end goes into a folder's hash: all of 26 GB would take minutes."""
 
@@ -39,7 +40,8 @@ def identify(name: str, revision: str | None) -> str:
         UserError: a hub id that is unknown, gated or out of reach, or a folder without a model.
     """
     if name.startswith(BUILTIN):
-        return f"version {BUILTIN_VERSION}"
+        short = name.removeprefix(BUILTIN)
+        return f"content {checksums(short)['model.safetensors'][:16]}" if short in SHIPPED else f"version {BUILTIN_VERSION}"
     if Path(name).is_dir():
         return f"content {_folder_hash(Path(name))}"
     if revision is not None and len(revision) == 40 and set(revision) <= set("0123456789abcdef"):
