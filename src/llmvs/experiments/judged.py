@@ -41,16 +41,17 @@ def evaluate_document(config: Config, scores_file: Path, draws: int) -> tuple[di
     chosen = [tests[index] for index in folds] or [sorted(scores)]
     scope = f"mean over folds {', '.join(map(str, folds))}" if folds else f"the {len(scores)} videos given (they cover no whole fold)"
     judged = judge(dataset, scores, chosen)
-    blocks = with_floors(str(scores_file), judged, baselines(dataset, chosen, draws))
+    blocks = with_floors({str(scores_file): judged}, baselines(dataset, chosen, draws))
     heading = f"{label(dataset)}, {config.data.splits} splits, {scope}"
     document = {**_about(config, dataset), "scores": str(scores_file), "folds": folds, "videos": sorted({k for t in chosen for k in t}),
                 "draws": draws, "protocols": as_numbers(blocks), "per_video": {name: result.per_video for name, result in judged.items()}}
     return document, f"{heading}\n\n{text_table(blocks, titles(dataset), [random_note(draws), *undefined_notes(judged)])}"
 
 
-def with_floors(contender: str, judged: Mapping[str, Judged], floors: Mapping[str, Mapping[str, Figure]]) -> dict[str, dict[str, Figure]]:
-    """Per protocol the contender's row above the floors' rows."""
-    return {name: {contender: result.figure, **floors[name]} for name, result in judged.items()}
+def with_floors(contenders: Mapping[str, Mapping[str, Judged]],
+                floors: Mapping[str, Mapping[str, Figure]]) -> dict[str, dict[str, Figure]]:
+    """Per protocol the contenders' rows above the floors' rows."""
+    return {name: {**{row: judged[name].figure for row, judged in contenders.items()}, **rows} for name, rows in floors.items()}
 
 
 def titles(dataset: Dataset) -> dict[str, str]:

@@ -1,10 +1,10 @@
 """One run: a fold from video files to its table. Every stage reuses what it finds and says so."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmvs.config import Config
 from llmvs.console import is_first_process, say
@@ -17,8 +17,12 @@ from llmvs.evaluation.judging import judge
 from llmvs.experiments.environment import environment
 from llmvs.experiments.judged import as_numbers, label, open_dataset, random_note, titles, undefined_notes, with_floors
 from llmvs.experiments.tables import text_table
+from llmvs.experiments.zeroshot import ROW, answered, judge_answered
 from llmvs.files import read_json, write_json, write_text
 from llmvs.layers import flat, load_config, run_folder, to_yaml
+
+if TYPE_CHECKING:
+    from llmvs.experiments.fit import Fit
 
 RESULT = "result.json"
 HOW = ("resume", "runs", "cache", "accelerator", "devices", "num_nodes", "log",
@@ -51,40 +55,50 @@ def train(config: Config) -> tuple[dict[str, Any], str]:
     clock.lap("dataset")
     cache = _embeddings(config, dataset, fold)
     clock.lap("extraction")
-    document = _fit_and_judge(config, dataset, fold, cache, folder, clock)
-    return document, _text(document)
-
-
-def _fit_and_judge(config: Config, dataset: Dataset, fold: Fold, cache: EmbeddingCache, folder: Path, clock: "_Clock") -> dict[str, Any]:
     from llmvs.experiments.fit import fit
 
     fitted = fit(config, dataset, fold, cache, folder)
     clock.lap("training")
+    document = _judge(config, dataset, fold, cache, fitted)
+    clock.lap("evaluation")
+    document |= {"seconds": clock.laps, "environment": environment()}
+    _write(folder, document, fitted, fold.test)
+    return document, _text(document)
+
+
+def _judge(config: Config, dataset: Dataset, fold: Fold, cache: EmbeddingCache, fitted: "Fit") -> dict[str, Any]:
+    """What is known of a run once its scores are there: all of result.json but its cost."""
     used = replace(dataset, videos={**dataset.videos, **{video.key: video for videos in fitted.videos.values() for video in videos}})
     chosen = fitted.selected
     judged = judge(used, chosen.scores, [fold.test])
-    blocks = with_floors("This run", judged, baselines(used, [fold.test]))
+    contenders, notes = {"This run": judged}, [random_note(DRAWS), *undefined_notes(judged)]
+    if (numbers := answered(cache, fold.test)) is not None:
+        contenders[ROW], more = judge_answered(used, numbers, fold.test)
+        notes += more
     trimmed = [f"{video.key} ({video.name}): judged on the first {video.n_steps} of {dataset.video(video.key).n_steps} steps."
                for video in fitted.videos["test"] if video.n_steps < dataset.video(video.key).n_steps]
-    clock.lap("evaluation")
-    document = {
-        "format": 1, "experiment": config.experiment, "folder": str(folder),
+    return {
+        "format": 1, "experiment": config.experiment, "folder": str(run_folder(config)),
         "dataset": dataset.name, "synthetic": dataset.synthetic, "heading": label(dataset), "splits": config.data.splits,
         "fold": config.fold, "seed": config.seed, "selection": config.selection, "epoch": chosen.epoch + 1, "epochs": config.optim.epochs,
         "videos": {"train": list(fold.train), "val": list(fold.val), "test": list(fold.test)},
-        "titles": titles(dataset), "protocols": as_numbers(blocks), "notes": [random_note(DRAWS), *undefined_notes(judged), *trimmed],
+        "titles": titles(dataset), "protocols": as_numbers(with_floors(contenders, baselines(used, [fold.test]))),
+        "notes": [*notes, *trimmed],
         "per_video": {name: result.per_video for name, result in judged.items()},
+        "per_video_of": {row: {name: result.per_video for name, result in contenders[row].items()} for row in (ROW,) if row in contenders},
         "rules": {rule: {"epoch": epoch.epoch + 1, "means": {part: {name: pair._asdict() for name, pair in rows.items()}
                          for part, rows in epoch.means.items()}} for rule, epoch in fitted.epochs.items()},
         "embeddings": {"folder": str(cache.folder), "identity": dict(cache.identity)},
-        "seconds": clock.laps, "environment": environment(),
     }
+
+
+def _write(folder: Path, document: dict[str, Any], fitted: "Fit", test: Sequence[str]) -> None:
+    """The scores of every rule, then the result; what an interrupted run would have needed is not needed any more."""
     if is_first_process():
         for rule, epoch in fitted.epochs.items():
-            write_json(folder / "scores" / f"{rule}.json", {key: epoch.scores[key] for key in fold.test})
+            write_json(folder / "scores" / f"{rule}.json", {key: epoch.scores[key] for key in test})
         write_json(folder / RESULT, document)
         (folder / "last.ckpt").unlink(missing_ok=True)
-    return document
 
 
 def _embeddings(config: Config, dataset: Dataset, fold: Fold) -> EmbeddingCache:

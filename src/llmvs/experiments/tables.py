@@ -6,6 +6,7 @@ from math import isnan
 from llmvs.evaluation.baselines import Figure
 
 TITLES = {
+    "zero_shot": "LLM alone, zero-shot",
     "random": "Random",
     "human_pairwise": "Human, one against another",
     "human_others": "Human, one against the mean of the others",
