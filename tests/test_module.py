@@ -2,17 +2,20 @@
 
 from dataclasses import asdict, replace
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from llmvs.config import HeadConfig, OptimConfig
 from llmvs.datamodule import EmbeddingDataModule, GlobalBatches, Share
 from llmvs.errors import UserError
-from llmvs.module import LLMVSModule, video_errors
+from llmvs.module import LLMVSModule, video_errors, video_rankings
 from tests.toys import FOLD, WIDTH, make_cache, make_dataset
 
 HEAD = HeadConfig(dim=64, feedforward=32, layers=2, dropout=0.0)
+LOSSES = [OptimConfig(), OptimConfig(ranking=0.5)]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +34,7 @@ def gradients(module: LLMVSModule) -> dict[str, Tensor]:
 
 def share_gradients(module: LLMVSModule, data: EmbeddingDataModule, share: Share) -> dict[str, Tensor]:
     batch = data.parts["train"][share]
-    (video_errors(module.head(batch.embeddings, batch.mask), batch.gtscore, batch.mask) * batch.weight).sum().backward()
+    (module.losses(batch) * batch.weight).sum().backward()
     return gradients(module)
 
 
@@ -39,8 +42,12 @@ def one_by_one(module: LLMVSModule, data: EmbeddingDataModule, which: list[int])
     """The released code's way: a video at a time without padding, gradients accumulated."""
     for i in which:
         part = data.parts["train"]
-        scores = module.head(part.embeddings[i][None], torch.ones(1, len(part.gtscores[i]), dtype=torch.bool))[0]
-        (torch.nn.functional.mse_loss(scores, part.gtscores[i]) / len(which)).backward()
+        gtscore, real = part.gtscores[i][None], torch.ones(1, len(part.gtscores[i]), dtype=torch.bool)
+        scores = module.head(part.embeddings[i][None], real)
+        loss = torch.nn.functional.mse_loss(scores, gtscore)
+        if module.optim.ranking:
+            loss = loss + module.optim.ranking * video_rankings(scores, gtscore, real, module.optim.ranking_margin).squeeze()
+        (loss / len(which)).backward()
     return gradients(module)
 
 
@@ -57,16 +64,60 @@ def test_the_error_of_a_video_is_over_its_real_steps() -> None:
     torch.testing.assert_close(video_errors(scores, gtscore, mask), torch.tensor([0.625, 0.03]))
 
 
-def test_a_padded_batch_has_the_gradients_of_its_videos_one_by_one(data: EmbeddingDataModule) -> None:
-    module = LLMVSModule(WIDTH, HEAD, OptimConfig(), seed=0).train()
+def brute_force(scores: NDArray, gtscore: NDArray, margin: float) -> float:
+    """The ranking loss of one video [T] as its definition reads, in float64."""
+    costs = []
+    for s_i, g_i in zip(scores, gtscore, strict=True):
+        for s_j, g_j in zip(scores, gtscore, strict=True):
+            if g_i - g_j > margin:
+                costs.append(np.log1p((s_j / (1 - s_j)) / (s_i / (1 - s_i))))
+    return float(np.mean(costs)) if costs else 0.0
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.05, 0.5])
+def test_the_ranking_loss_and_its_gradient_equal_a_brute_force(margin: float) -> None:
+    rng = np.random.default_rng(5)
+    lengths = (9, 4, 1, 6)
+    mask = torch.arange(9) < torch.tensor(lengths)[:, None]
+    scores = torch.from_numpy(rng.uniform(0.02, 0.98, mask.shape)).requires_grad_()
+    gtscore = torch.from_numpy(rng.integers(0, 16, mask.shape) / 15)  # ties, as with 15 annotators
+    gtscore[3] = 0.4  # a video without a pair
+    found = video_rankings(scores, gtscore, mask, margin)
+    [gradient] = torch.autograd.grad(found.sum(), scores)
+    for row, length in enumerate(lengths):
+        s, g = scores.detach().numpy()[row, :length], gtscore.numpy()[row, :length]
+        assert found[row].item() == pytest.approx(brute_force(s, g, margin), abs=1e-12)
+        slopes = [(brute_force(s + step, g, margin) - brute_force(s - step, g, margin)) / 2e-6 for step in 1e-6 * np.eye(length)]
+        np.testing.assert_allclose(gradient[row, :length], slopes, atol=1e-7)
+        assert not gradient[row, length:].any()
+    assert found[2] == found[3] == 0
+
+
+def test_the_ranking_loss_of_a_pair_by_hand() -> None:
+    def loss(first: float, second: float, margin: float = 0.0) -> float:
+        real = torch.ones(1, 2, dtype=torch.bool)
+        return video_rankings(torch.tensor([[first, second]]), torch.tensor([[0.8, 0.5]]), real, margin).item()
+
+    assert loss(0.5, 0.5) == pytest.approx(np.log(2))
+    assert loss(0.75, 0.5) == pytest.approx(np.log(1 + 1 / 3))  # odds 3 against 1
+    assert loss(0.5, 0.75) == pytest.approx(np.log(1 + 3))
+    assert loss(0.1, 0.9, margin=0.31) == 0
+    assert loss(1.0, 0.0) == pytest.approx(0, abs=1e-6)
+    assert np.isfinite(loss(0.0, 1.0))
+
+
+@pytest.mark.parametrize("optim", LOSSES, ids=["errors", "rankings"])
+def test_a_padded_batch_has_the_gradients_of_its_videos_one_by_one(data: EmbeddingDataModule, optim: OptimConfig) -> None:
+    module = LLMVSModule(WIDTH, HEAD, optim, seed=0).train()
     [first, second] = GlobalBatches(len(FOLD.train), 4, seed=0)
     for share in (first, second):
         assert_close(share_gradients(module, data, share), one_by_one(module, data, share.which))
 
 
+@pytest.mark.parametrize("optim", LOSSES, ids=["errors", "rankings"])
 @pytest.mark.parametrize("world_size", [2, 3, 8])
-def test_the_average_over_ranks_is_the_gradient_of_one_rank(data: EmbeddingDataModule, world_size: int) -> None:
-    module = LLMVSModule(WIDTH, HEAD, OptimConfig(), seed=0).train()
+def test_the_average_over_ranks_is_the_gradient_of_one_rank(data: EmbeddingDataModule, world_size: int, optim: OptimConfig) -> None:
+    module = LLMVSModule(WIDTH, HEAD, optim, seed=0).train()
     steps = zip(*(GlobalBatches(len(FOLD.train), 4, 0, rank, world_size) for rank in range(world_size)), strict=True)
     for whole, shares in zip(GlobalBatches(len(FOLD.train), 4, 0), steps, strict=True):
         ranks = [share_gradients(module, data, share) for share in shares]

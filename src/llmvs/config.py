@@ -164,7 +164,7 @@ class HeadConfig:
 
 @dataclass
 class OptimConfig:
-    """How the head is trained: AdamW on the mean squared error to `gtscore`."""
+    """How the head is trained: AdamW on the mean squared error to `gtscore`, and on the order of the steps where that is asked for."""
 
     lr: float = 1.19e-4
     """Peak learning rate (the paper: 1.19e-4 on SumMe, 7e-5 on TVSum)."""
@@ -180,10 +180,14 @@ class OptimConfig:
     """Epochs of the cosine's way down to `min_lr`; None: all of them."""
     min_lr: float = 1e-6
     """Learning rate at the bottom of the cosine."""
+    ranking: float = 0.0
+    """Weight of the pairwise ranking loss, added to the squared error; 0: none, as in the paper."""
+    ranking_margin: float = 0.05
+    """Two steps of a video are ranked where their gtscores differ by more than this."""
 
     def __post_init__(self) -> None:
         _require(self.lr > 0, "optim.lr", self.lr, "more than 0")
-        for name in ("weight_decay", "clip", "min_lr"):
+        for name in ("weight_decay", "clip", "min_lr", "ranking", "ranking_margin"):
             _require(getattr(self, name) >= 0, f"optim.{name}", getattr(self, name), "0 or more")
         _require(self.epochs >= 1, "optim.epochs", self.epochs, "at least 1")
         _require(self.batch_videos >= 1, "optim.batch_videos", self.batch_videos, "at least 1")

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
+from torch.nn.functional import softplus
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torchmetrics import Metric
 
@@ -26,8 +27,23 @@ def video_errors(scores: Tensor, gtscore: Tensor, mask: Tensor) -> Tensor:
     return squared.sum(dim=1) / mask.sum(dim=1)
 
 
+def video_rankings(scores: Tensor, gtscore: Tensor, mask: Tensor, margin: float) -> Tensor:
+    """Pairwise logistic ranking loss of every video: [B, T], [B, T], bool [B, T] -> [B].
+
+    A pair (i, j) is two real steps of one video with gtscore_i - gtscore_j > margin. With z = logit(score), what the
+    head gives before its sigmoid, it costs log(1 + exp(z_j - z_i)): little where step i is ahead, log 2 where the two tie
+    (RankNet, Burges et al. 2005). A video's loss is the mean over its pairs, 0 where it has none. Scores within 1e-6 of
+    0 or 1 are taken as 1e-6 and 1 - 1e-6.
+    """
+    z = scores.logit(eps=1e-6).masked_fill(~mask, 0)
+    behind = z[:, None, :] - z[:, :, None]
+    pairs = (gtscore[:, :, None] - gtscore[:, None, :] > margin) & mask[:, :, None] & mask[:, None, :]
+    costs = softplus(behind).masked_fill(~pairs, 0)
+    return costs.sum(dim=(1, 2)) / pairs.sum(dim=(1, 2)).clamp(min=1)
+
+
 class LLMVSModule(L.LightningModule):
-    """AdamW on the mean over videos of `video_errors` (paper, section 3.4), the cosine stepping once per epoch."""
+    """AdamW on the mean over videos of `losses` (paper, section 3.4), the cosine stepping once per epoch."""
 
     def __init__(self, input_dim: int, head: HeadConfig, optim: OptimConfig, seed: int,
                  metrics: Mapping[str, VideoScores] | None = None) -> None:
@@ -64,15 +80,23 @@ class LLMVSModule(L.LightningModule):
         torch.manual_seed((int(state[0]) << 32 | int(state[1])) >> 1)
         self.log("lr", self.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
 
+    def losses(self, batch: Batch) -> Tensor:
+        """[B] what every video costs: `video_errors`, and `optim.ranking` times `video_rankings`."""
+        scores = self.head(batch.embeddings, batch.mask)
+        losses = video_errors(scores, batch.gtscore, batch.mask)
+        if self.optim.ranking:
+            losses = losses + self.optim.ranking * video_rankings(scores, batch.gtscore, batch.mask, self.optim.ranking_margin)
+        return losses
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """This rank's part of the mean over the global batch.
 
         Raises:
             UserError: the loss is not a finite number.
         """
-        errors = video_errors(self.head(batch.embeddings, batch.mask), batch.gtscore, batch.mask)
-        self._check(errors, "loss", "train", batch)
-        loss = (errors * batch.weight).sum()
+        losses = self.losses(batch)
+        self._check(losses, "loss", "train", batch)
+        loss = (losses * batch.weight).sum()
         self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=batch.videos, sync_dist=self.trainer.world_size > 1)
         return loss
 

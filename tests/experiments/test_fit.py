@@ -254,9 +254,10 @@ def assert_ranks_agree(one: Fit, two: Fit, folder: Path) -> None:
         np.testing.assert_allclose(two.selected.scores[key], scores, atol=1e-5)
 
 
-@pytest.mark.parametrize("batch_videos", [3, 4])  # 5 videos: shares of 2 + 1, or of 2 + 2 and a rank without a video
+# 5 videos: shares of 2 + 1, or of 2 + 2 and a rank without a video
+@pytest.mark.parametrize(("batch_videos", "ranking"), [(3, 0.0), (4, 0.0), (4, 0.5)])
 def test_two_ranks_train_and_judge_like_one(cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                            batch_videos: int) -> None:
+                                            batch_videos: int, ranking: float) -> None:
     two_ranks_by_fork(monkeypatch)
     original = EpochProgress.on_train_start
 
@@ -265,7 +266,8 @@ def test_two_ranks_train_and_judge_like_one(cache: EmbeddingCache, tmp_path: Pat
         (tmp_path / f"rank {trainer.global_rank} of {torch.distributed.get_world_size()}").touch()
 
     head = HeadConfig(dim=64, feedforward=32, layers=1, dropout=0.0)  # each rank draws its own dropout
-    config = make_config(head=head, selection="last", optim=OptimConfig(lr=1e-3, epochs=3, batch_videos=batch_videos, clip=1.0))
+    optim = OptimConfig(lr=1e-3, epochs=3, batch_videos=batch_videos, clip=1.0, ranking=ranking)
+    config = make_config(head=head, selection="last", optim=optim)
     one = fit(config, DATASET, FOLD, cache, tmp_path / "one")
     monkeypatch.setattr(EpochProgress, "on_train_start", count_ranks)
     two = fit(replace(config, devices=2), DATASET, FOLD, cache, tmp_path / "two")
