@@ -10,7 +10,8 @@ from llmvs.errors import UserError
 from llmvs.experiments.costs import ask_first
 from llmvs.layers import load_config
 
-PAPER = ["data.dataset=demo", "accelerator=cpu", "backbone.captioner=llava-hf/llava-1.5-7b-hf", "backbone.scorer=meta-llama/Llama-2-13b-chat-hf"]
+PAPER = ["data.dataset=demo", "accelerator=cpu", "backbone.captioner=llava-hf/llava-1.5-7b-hf",
+         "backbone.scorer=meta-llama/Llama-2-13b-chat-hf"]
 
 
 def settings(*more: str) -> Config:

@@ -25,8 +25,8 @@ def ask_first(config: Config, yes: bool) -> None:
 
     if pick_device(config.accelerator).type == "cpu":
         days = STEPS * SECONDS_PER_STEP / 86400
-        raise UserError(f"the demo with {' and '.join(large)} on a CPU: a download of gigabytes (the paper's pair: 40 GB) and, with the "
-                        f"paper's pair, some {days:.0f} days of computing on two cores: use configs/backbone/demo.yaml, or add --yes to go on all the same")
+        raise UserError(f"the demo with {' and '.join(large)} on a CPU: a download of gigabytes, and days of computing (the paper's pair: "
+                        f"40 GB, {days:.0f} days on two cores): use configs/backbone/demo.yaml, or add --yes to go on all the same")
 
 
 def _is_large(name: str) -> bool:

@@ -7,29 +7,24 @@ Nothing in it was filmed or judged by a human: it shows that the machinery works
 people's videos.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from llmvs.datasets.base import Dataset, Video
 from llmvs.datasets.demo import annotators
-from llmvs.datasets.demo.draw import Painter
-from llmvs.datasets.demo.pen import Picture
-from llmvs.datasets.demo.sound import RATE, soundtrack
+from llmvs.datasets.demo.render import Job, render
 from llmvs.datasets.demo.world import FPS, TRAINING_SEEDS, Script, script
 from llmvs.datasets.splits import FOLDS, generated
 from llmvs.errors import UserError
 from llmvs.files import read_json, write_json
-from llmvs.video.writer import read_tags, write
+from llmvs.video.writer import read_tags
 
 FORMAT = 1
 """Raised whenever the same seed would give other clips or ratings."""
 EVERY = 12
 """Frames between two steps: 2 steps per second."""
-_X264 = {"preset": "ultrafast", "crf": "24", "x264-params": "cabac=1:bframes=3:b-adapt=0:weightb=0"}  # superfast's size in 2/3 of its time
 _DEFAULTS: dict[str, Any] = {"clips": 25, "seed": 0, "seconds": [40.0, 120.0]}
 
 
@@ -97,9 +92,7 @@ def _render(root: Path, scripts: list[Script], made: dict[str, Any], known: bool
     world = f"seed={made['seed']} seconds={made['seconds'][0]:g}-{made['seconds'][1]:g}"
     tags = [f"synthetic demo clip {clip.clip + 1} of llmvs, format {FORMAT}, {world}" for clip in scripts]
     missing = [clip for clip, tag in zip(scripts, tags, strict=True) if not _is_there(root, clip, tag, known)]
-    with tqdm(total=sum(clip.n_frames for clip in missing), desc="rendering the synthetic demo", unit="frame", disable=not missing) as bar:
-        for clip in missing:
-            write(_path(root, clip.clip), _frames(clip, bar), FPS, soundtrack(clip), RATE, {"comment": tags[clip.clip]}, _X264)
+    render([Job(clip, _path(root, clip.clip), tags[clip.clip]) for clip in missing])
 
 
 def _is_there(root: Path, clip: Script, tag: str, known: bool) -> bool:
@@ -109,14 +102,6 @@ def _is_there(root: Path, clip: Script, tag: str, known: bool) -> bool:
     if not known and read_tags(path).get("comment") != tag:
         raise UserError(f"{path}: not the clip that the demo would write here: choose another folder, or move it away")
     return True
-
-
-def _frames(clip: Script, bar: tqdm) -> Iterator[Picture]:
-    for scene in clip.scenes:
-        painter = Painter(scene)
-        for number in range(scene.n_frames):
-            yield painter.frame(number)
-            bar.update()
 
 
 def _path(root: Path, number: int) -> Path:
