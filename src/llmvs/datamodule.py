@@ -20,6 +20,7 @@ from llmvs.console import say
 from llmvs.datasets.base import Dataset, Fold, Video
 from llmvs.embeddings import EmbeddingCache, Embeddings, differences
 from llmvs.errors import UserError
+from llmvs.head import step_embeddings
 
 PARTS = ("train", "val", "test")
 START_OVER = "start over with resume=false, or use another experiment name"
@@ -178,17 +179,13 @@ class EmbeddingDataModule(L.LightningDataModule):
             video = self._match(name, self.dataset.video(key), found)
             videos, embeddings = loaded.setdefault(name, ([], []))
             videos.append(video)
-            embeddings.append(self._step_embeddings(found))
+            # Nothing that is trained stands before the maximum, so it is taken once.
+            embeddings.append(step_embeddings(found.q, found.a, self.inputs))
         for name in ("train", "test"):
             if name not in loaded:
                 raise UserError(f"fold {self.fold.index} of {self.dataset.name} has no {name} videos: choose another fold or data.splits")
         _check_widths(self.cache, loaded)
         return {name: Part(videos, embeddings, torch.device("cpu")) for name, (videos, embeddings) in loaded.items()}
-
-    def _step_embeddings(self, found: Embeddings) -> Tensor:
-        """float32 [T, D]. Nothing that is trained stands before the maximum, so it is taken once."""
-        q, a = found.q.float(), found.a.float()
-        return {"q": q, "a": a, "qa": torch.maximum(q, a)}[self.inputs]
 
     def _match(self, part: str, video: Video, found: Embeddings) -> Video:
         """The video as far as its embeddings go, or a UserError where that is not allowed."""

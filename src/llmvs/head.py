@@ -21,6 +21,18 @@ WEIGHTS = "weights.safetensors"
 DESCRIPTION = "head.json"
 
 
+def step_embeddings(q: Tensor, a: Tensor, inputs: str) -> Tensor:
+    """What the head reads of one video (paper, section 3.3): [T, D], [T, D] -> float32 [T, D].
+
+    Args:
+        q: query embeddings.
+        a: answer embeddings.
+        inputs: `qa`: the elementwise maximum of both; `q` or `a`: that one.
+    """
+    q, a = q.float(), a.float()
+    return {"q": q, "a": a, "qa": torch.maximum(q, a)}[inputs]
+
+
 class Head(nn.Module):
     """Global aggregation: 88.8 M parameters at D = 5120 and the paper's settings."""
 
