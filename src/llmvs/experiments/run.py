@@ -142,6 +142,10 @@ def _what(config: Config) -> dict[str, Any]:
 
 
 def _text(document: Mapping[str, Any]) -> str:
+    return f"{table(document)}\n\nrun: {document['folder']}"
+
+
+def table(document: Mapping[str, Any]) -> str:
     """The table a run ends with, from its result alone."""
     blocks = {name: {row: Figure(*figure.values()) for row, figure in rows.items()} for name, rows in document["protocols"].items()}
     videos = document["videos"]
@@ -150,7 +154,7 @@ def _text(document: Mapping[str, Any]) -> str:
         f"{len(videos['train'])} videos trained on, {len(videos['val'])} held out, {len(videos['test'])} tested",
         f"selection={document['selection']}: epoch {document['epoch']} of {document['epochs']}, {RULES[document['selection']]}",
     ]
-    return "\n".join([*lines, "", text_table(_undefined(blocks), document["titles"], document["notes"]), "", f"run: {document['folder']}"])
+    return "\n".join([*lines, "", text_table(_undefined(blocks), document["titles"], document["notes"])])
 
 
 def _undefined(blocks: Mapping[str, Mapping[str, Figure]]) -> dict[str, dict[str, Figure]]:
