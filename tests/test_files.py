@@ -2,12 +2,14 @@
 
 import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from llmvs.errors import UserError
-from llmvs.files import atomic, dumps, read_json, write_json, write_text
+from llmvs.files import atomic, dumps, locked, read_json, write_json, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -60,3 +62,41 @@ def test_unreadable_json(tmp_path):
         read_json(tmp_path / "a.json", "a result")
     with pytest.raises(UserError, match=r"b\.json: no such file \(expected a result\)"):
         read_json(tmp_path / "b.json", "a result")
+
+
+def test_a_lock_is_held_once_and_leaves_nothing(tmp_path):
+    with locked(tmp_path / "new" / ".lock", "taken"):
+        with pytest.raises(UserError, match=r"^taken$"), locked(tmp_path / "new" / ".lock", "taken"):
+            pass
+        assert (tmp_path / "new" / ".lock").exists()
+    assert list((tmp_path / "new").iterdir()) == []
+    with locked(tmp_path / "new" / ".lock", "taken"):
+        pass
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from llmvs.files import locked
+with locked(Path(sys.argv[1]), "taken"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_the_lock_of_a_killed_process_is_free(tmp_path):
+    path = tmp_path / ".lock"
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(UserError, match=r"^taken$"), locked(path, "taken"):
+            pass
+        holder.kill()
+    assert path.exists()
+    with locked(path, "taken"):
+        pass
+
+
+def test_a_lock_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot be written"), locked(tmp_path / "file" / ".lock", "taken"):
+        pass

@@ -1,5 +1,6 @@
 """Files that are either whole or absent: written beside their place, forced to disk, then renamed over it."""
 
+import errno
 import json
 import os
 import tempfile
@@ -49,6 +50,44 @@ def unwritable(path: Path, error: Exception) -> UserError:
     """What a user is told when `path` cannot be written because of `error`, one of `DISK_ERRORS`."""
     reason = getattr(error, "strerror", None) or error
     return UserError(f"{path}: cannot be written ({reason}): choose another folder or free some space")
+
+
+@contextmanager
+def locked(path: Path, refusal: str) -> Iterator[None]:
+    """Hold the lock file `path` while the block runs. The system lets go of it when the process dies, however it dies.
+
+    Raises:
+        UserError: another process holds it (`refusal` says so), or the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = _lock(path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    if handle is None:
+        raise UserError(refusal)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _lock(path: Path) -> int | None:
+    """An open, locked file; None where another process has it. Where the file system knows no locks, it is open only."""
+    import fcntl
+
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.EACCES):
+                os.close(handle)
+                return None
+        if os.fstat(handle).st_nlink:  # else its last holder has removed it since it was opened: a lock that nobody sees
+            return handle
+        os.close(handle)
 
 
 def _umask() -> int:
