@@ -5,7 +5,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup train extract baselines config test test-slow lint clean
+.PHONY: help setup train extract baselines config test test-slow demo-backbones lint clean
 
 PYTHON ?= python3
 DATASET ?= demo
@@ -20,7 +20,7 @@ LAYERS = configs/dataset/$(DATASET).yaml $(BACKBONE:%=configs/backbone/%.yaml) $
 SETTINGS = $(LAYERS) fold=$(FOLD) $(SEED:%=seed=%) $(ARGS)
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
 
 setup: .venv/installed  ## make .venv and install everything into it
 
@@ -41,6 +41,9 @@ test: setup  ## run the tests (minutes)
 
 test-slow: setup  ## run the tests that take minutes each
 	@$(BIN)/pytest -q -m slow
+
+demo-backbones: setup  ## teach the demo's two small models again where they are missing or damaged (under an hour)
+	@$(BIN)/python -m llmvs.backbones.recipe
 
 lint: setup  ## check style, types and import order
 	@$(BIN)/ruff check . && $(BIN)/mypy

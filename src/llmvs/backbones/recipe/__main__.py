@@ -1,34 +1,51 @@
-"""`python -m llmvs.backbones.recipe FOLDER`: teach both models and write them to FOLDER, each when it is done.
+"""`python -m llmvs.backbones.recipe [FOLDER]`: teach the demo's two models and write them to FOLDER, each when it is done.
 
-On CPUs the two are taught side by side, one process and half of the cores each. A model that is in FOLDER already is
-not taught again.
+On CPUs the two are taught side by side, one process and half of the cores each. A model that is in FOLDER already, and
+whole, is not taught again; without FOLDER that is where the package keeps its own.
 """
 
 import argparse
 import multiprocessing
 import os
+import shutil
 import sys
 from pathlib import Path
 
 import torch
 
 from llmvs.backbones.recipe.teach import MODELS
+from llmvs.backbones.shipped import CHECKSUMS, SHIPPED, WEIGHTS, sha256, shipped
+from llmvs.console import say
+from llmvs.errors import UserError
+from llmvs.files import write_json
 
 
 def main(arguments: list[str]) -> int:
-    """Teach what is missing."""
-    parser = argparse.ArgumentParser(prog="python -m llmvs.backbones.recipe", description=__doc__.split("\n")[0] if __doc__ else "")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--share", type=float, default=1.0, help="how much of the training to do (tests: far below 1)")
+    """Teach what is missing or damaged; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m llmvs.backbones.recipe", description="Teach the demo's two models.")
+    parser.add_argument("folder", type=Path, nargs="?", default=WEIGHTS)
+    parser.add_argument("--again", action="store_true", help="also those that are there and whole")
+    parser.add_argument("--share", type=float, default=1.0, help="how much of the training to do (to try the recipe: far below 1)")
     given = parser.parse_args(arguments)
-    missing = [name for name in MODELS if not (given.folder / name).is_dir()]
-    if torch.cuda.is_available() or (os.cpu_count() or 1) == 1:
-        for name in missing:
-            MODELS[name](given.folder / name, given.share, os.cpu_count() or 1)
+    names = [name for name in SHIPPED if given.again or not _is_whole(name, given.folder)]
+    for name in names:
+        shutil.rmtree(given.folder / name, ignore_errors=True)
+    status = _teach(names, given.folder, given.share)
+    if status == 0 and names:
+        write_json(given.folder / CHECKSUMS, {name: {path.name: sha256(path) for path in sorted((given.folder / name).iterdir())}
+                                              for name in SHIPPED})
+    say(f"{given.folder}: {'taught ' + ' and '.join(names) if names else 'both models are there and whole'}")
+    return status
+
+
+def _teach(names: list[str], folder: Path, share: float) -> int:
+    cores = os.cpu_count() or 1
+    if torch.cuda.is_available() or cores == 1 or len(names) == 1:
+        for name in names:
+            MODELS[name](folder / name, share, cores)
         return 0
     spawn = multiprocessing.get_context("spawn")
-    threads = max(1, (os.cpu_count() or 1) // max(1, len(missing)))
-    jobs = [spawn.Process(target=MODELS[name], args=(given.folder / name, given.share, threads)) for name in missing]
+    jobs = [spawn.Process(target=MODELS[name], args=(folder / name, share, cores // 2)) for name in names]
     for job in jobs:
         job.start()
     for job in jobs:
@@ -36,5 +53,15 @@ def main(arguments: list[str]) -> int:
     return max([abs(job.exitcode or 0) for job in jobs], default=0)
 
 
+def _is_whole(name: str, folder: Path) -> bool:
+    try:
+        return shipped(name, folder).is_dir()
+    except UserError:
+        return False
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import torch
 from transformers import PreTrainedModel, TokenizersBackend
+from transformers.utils import logging
 
 from llmvs.backbones.recipe import captioner, scorer
 from llmvs.backbones.recipe.language import demo_tokenizer
 from llmvs.backbones.recipe.material import Levels
 from llmvs.console import say
+from llmvs.files import read_json, write_json
 
 LOOKS, CAPTIONS, PROMPTS = 600, 1100, 500
 """Batches: of the captioner's eyes alone, of the whole captioner, of the scorer."""
@@ -44,12 +46,14 @@ def _begin(threads: int, seed: int) -> tuple[torch.device, TokenizersBackend, Le
 def _save(folder: Path, model: PreTrainedModel, companion: object) -> None:
     """Write 16-bit weights; the configuration asks for 32 bits when they are loaded, since CPUs are slow with 16."""
     folder.parent.mkdir(parents=True, exist_ok=True)
+    logging.disable_progress_bar()
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as aside:
         whole = Path(aside) / folder.name
-        model.cpu().half()
-        for config in (model.config, *(getattr(model.config, name) for name in model.config.sub_configs)):
-            config.dtype = torch.float32
-        model.save_pretrained(whole)
+        model.cpu().half().save_pretrained(whole)
         companion.save_pretrained(whole)  # type: ignore[attr-defined]
+        place = whole / "config.json"
+        write_json(place, {**read_json(place, "a model's configuration"), "dtype": "float32"})
+        for path in whole.iterdir():
+            path.chmod(0o644)
         whole.rename(folder)
     say(f"wrote {folder}")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from llmvs.datasets.base import Dataset, Video
+from llmvs.datasets.base import Dataset, Sampling, Video
 from llmvs.datasets.demo import annotators
 from llmvs.datasets.demo.render import Job, render
 from llmvs.datasets.demo.world import FPS, TRAINING_SEEDS, Script, script
@@ -58,7 +58,8 @@ def load(root: Path, *, clips: int | None = None, seed: int | None = None, secon
         write_json(manifest, done)
     videos = [_video(Path(root), number, clip) for number, clip in enumerate(done["clips"])]
     keys = [video.key for video in videos]
-    return Dataset("demo", "ratings", dict(zip(keys, videos, strict=True)), generated(keys, "demo"), synthetic=True)
+    return Dataset("demo", "ratings", dict(zip(keys, videos, strict=True)), generated(keys, "demo"), synthetic=True,
+                   sampling=Sampling(fps=FPS / EVERY))
 
 
 def read_scripts(root: Path) -> dict[str, Script]:

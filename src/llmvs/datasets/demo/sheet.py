@@ -1,7 +1,7 @@
 """A contact sheet of the demo world, with a sentence under every frame: `python -m llmvs.datasets.demo.sheet OUT.png [SEED]`."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count, islice
 from pathlib import Path
 
@@ -18,13 +18,38 @@ from llmvs.files import atomic
 COLUMNS, ROWS = 4, 6
 _WIDE, _TALL = 272, 153
 _BAND = 40
-"""Height of the white band under a frame, pixels."""
+"""Height of the white band under a frame that holds three lines."""
 
 
 def sheet(seed: int) -> Picture:
     """Frames of the world of `seed` in which something is seen for the first time: RGB, uint8 [height, width, 3]."""
-    tiles = [_tile(scene) for scene in islice(_novel(seed), COLUMNS * ROWS)]
-    return np.vstack([np.hstack(tiles[row * COLUMNS:(row + 1) * COLUMNS]) for row in range(ROWS)])
+    return mosaic([_scene_tile(scene) for scene in islice(_novel(seed), COLUMNS * ROWS)])
+
+
+def mosaic(tiles: Sequence[Picture]) -> Picture:
+    """Tiles of one size, four in a row; a last row that they do not fill is left out."""
+    return np.vstack([np.hstack(tiles[i:i + COLUMNS]) for i in range(0, len(tiles) // COLUMNS * COLUMNS, COLUMNS)])
+
+
+def tile(picture: Picture, paragraphs: Sequence[tuple[str, tuple[int, int, int]]], band: int = _BAND) -> Picture:
+    """A frame with paragraphs of text below it, each in a colour of its own, on a white band so many pixels high."""
+    card = np.full((_TALL + band, _WIDE, 3), 255, np.uint8)
+    cv2.resize(picture, (_WIDE, _TALL), card[:_TALL], interpolation=cv2.INTER_AREA)
+    lines = [(line, colour) for text, colour in paragraphs for line in _wrapped(text, 50)]
+    for row, (line, colour) in enumerate(lines):
+        cv2.putText(card, line, (5, _TALL + 12 + 11 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.31, colour, 1, cv2.LINE_AA)
+    card[:, -2:] = 255
+    return card
+
+
+def save(picture: Picture, path: Path) -> None:
+    """Write a PNG file of fewer shades: a third of the size, and no eye sees it.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    with atomic(path) as temporary:
+        cv2.imwrite(str(temporary), cv2.cvtColor(picture & 0xF8, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 9])
 
 
 def main(arguments: list[str]) -> int:
@@ -32,10 +57,8 @@ def main(arguments: list[str]) -> int:
     if not 1 <= len(arguments) <= 2 or not arguments[0].endswith(".png") or not "".join(arguments[1:] or "0").isdigit():
         print("usage: python -m llmvs.datasets.demo.sheet OUT.png [SEED]", file=sys.stderr)
         return 2
-    picture = sheet(int(arguments[1]) if len(arguments) == 2 else 0) & 0xF8  # fewer shades: a third of the file, and no eye sees it
     try:
-        with atomic(Path(arguments[0])) as temporary:
-            cv2.imwrite(str(temporary), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 9])
+        save(sheet(int(arguments[1]) if len(arguments) == 2 else 0), Path(arguments[0]))
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
@@ -56,14 +79,9 @@ def _novel(seed: int) -> Iterator[Scene]:
             yield scene
 
 
-def _tile(scene: Scene) -> Picture:
+def _scene_tile(scene: Scene) -> Picture:
     number = scene.event_frame + (scene.n_frames - scene.event_frame) // 2
-    tile = np.full((_TALL + _BAND, _WIDE, 3), 255, np.uint8)
-    cv2.resize(Painter(scene).frame(number), (_WIDE, _TALL), tile[:_TALL], interpolation=cv2.INTER_AREA)
-    for line, text in enumerate(_wrapped(sentence(scene.moment(number)), 50)):
-        cv2.putText(tile, text, (5, _TALL + 12 + 11 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.31, (40, 40, 40), 1, cv2.LINE_AA)
-    tile[:, -2:] = 255
-    return tile
+    return tile(Painter(scene).frame(number), [(sentence(scene.moment(number)), (40, 40, 40))])
 
 
 def _wrapped(text: str, width: int) -> list[str]:

@@ -1,0 +1,80 @@
+"""How true the captioner's sentences are, over every step of the demo's own clips, which it was not taught on.
+
+`python -m llmvs.backbones.recipe.measure [PAIRS.png] [SETTING...]` reads the captions that extraction cached, prints a table
+and draws 32 steps, chosen by chance, with what was said of them.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from llmvs.datasets import load
+from llmvs.datasets.demo import read_scripts, words
+from llmvs.datasets.demo.draw import frame
+from llmvs.datasets.demo.sheet import mosaic, save, tile
+from llmvs.datasets.demo.world import Script
+from llmvs.errors import UserError
+from llmvs.extraction.captioning import Captioning
+from llmvs.extraction.source import Source
+from llmvs.layers import is_layer, is_override, load_config
+
+KINDS = ("place", "when", "event", "figure", "colour", "action")
+_PAIRS = 32
+_INK, _RED = (40, 40, 40), (190, 30, 30)
+Said = Mapping[str, tuple[list[int], list[str]]]
+"""Clip -> the frame numbers of its steps, and what was said of each."""
+
+
+def counts(scripts: Mapping[str, Script], said: Said) -> dict[str, Counter[str]]:
+    """Kind of fact -> how often it was `right`, `missed` (true but not said) and `wrong` (said but not true)."""
+    found = {kind: Counter[str]() for kind in KINDS}
+    for key, (frames, texts) in said.items():
+        for number, text in zip(frames, texts, strict=True):
+            true, claimed = words.facts(words.sentence(scripts[key].moment(number))), words.facts(text)
+            for name, facts in (("right", true & claimed), ("missed", true - claimed), ("wrong", claimed - true)):
+                for fact in facts:
+                    found[fact[0]][name] += 1
+    return found
+
+
+def table(found: Mapping[str, Counter[str]]) -> str:
+    """Markdown: per kind of fact the share of all facts, true or claimed, that are both."""
+    rows = {**found, "all": sum(found.values(), Counter[str]())}
+    lines = ["| fact | right | missed | wrong | exact |", "|---|---|---|---|---|"]
+    for kind, n in rows.items():
+        lines.append(f"| {kind} | {n['right']} | {n['missed']} | {n['wrong']} | {100 * n['right'] / max(1, n.total()):.1f} % |")
+    return "\n".join(lines)
+
+
+def main(arguments: list[str]) -> int:
+    """Print the table; draw the picture where a PNG file is named. Returns the exit status."""
+    settings = [argument for argument in arguments if is_layer(argument) or is_override(argument)]
+    config = load_config(settings or ["configs/dataset/demo.yaml"])
+    root = Path(config.data.root)
+    dataset, stage = load("demo", root), Captioning(config, "demo")
+    captions = {key: stage.read(Source.of(video)) for key, video in dataset.videos.items()}
+    said = {key: (found.frames, found.texts) for key, found in captions.items()}
+    scripts = read_scripts(root)
+    print(table(counts(scripts, said)))
+    for path in (Path(argument) for argument in arguments if argument not in settings):
+        steps = [(key, i) for key, (frames, _) in said.items() for i in range(len(frames))]
+        chosen = np.random.default_rng(0).choice(len(steps), _PAIRS, replace=False)
+        save(mosaic([_pair(scripts[key], said[key][0][i], said[key][1][i]) for key, i in (steps[c] for c in chosen)]), path)
+    return 0
+
+
+def _pair(script: Script, number: int, text: str) -> np.ndarray:
+    """A frame with what was said of it, and in red what is true where that differs."""
+    truth = words.sentence(script.moment(number))
+    wrong = words.facts(truth) != words.facts(text)
+    return tile(frame(script, number), [(text, _INK), *([(truth, _RED)] if wrong else [])], band=73)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except UserError as error:
+        sys.exit(f"llmvs: {error}")

@@ -1,0 +1,115 @@
+"""How the demo's models are taught: the truth they are told, what they must not see, and the loss they are taught with."""
+
+import itertools
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from llmvs.backbones.recipe import captioner, scorer
+from llmvs.backbones.recipe.language import demo_tokenizer
+from llmvs.backbones.recipe.material import CAPTIONER_SEEDS, SCORER_SEEDS, Frames, Levels, patches
+from llmvs.backbones.recipe.teach import MODELS
+from llmvs.datasets.demo import words
+from llmvs.datasets.demo.draw import Painter
+from llmvs.datasets.demo.world import TRAINING_SEEDS, script
+
+
+@pytest.fixture(scope="module")
+def levels() -> Levels:
+    return Levels(clips=6)
+
+
+def test_no_training_clip_is_one_that_the_demo_can_show() -> None:
+    assert min(CAPTIONER_SEEDS, SCORER_SEEDS) >= TRAINING_SEEDS  # which load() refuses
+    assert SCORER_SEEDS - CAPTIONER_SEEDS > 100_000  # nor do the two share any
+    shown = {scene.layout for number in range(25) for scene in script(0, number).scenes}
+    taught = {scene.layout for first in (CAPTIONER_SEEDS, SCORER_SEEDS) for i in range(50) for scene in script(first + i, 0).scenes}
+    assert len(shown) > 50
+    assert not shown & taught
+
+
+def test_patches_lie_where_the_figure_is_drawn() -> None:
+    """Oracle: the pixels that change when the figure is taken away."""
+    shares = []
+    for scene in itertools.chain.from_iterable(script(TRAINING_SEEDS + i, 0).scenes for i in range(12)):
+        if scene.event or len(scene.actors) != 1 or scene.actors[0].action in ("flies a kite", "flies"):
+            continue
+        number = scene.n_frames // 2
+        alone, without = Painter(scene).frame(number), Painter(replace(scene, actors=())).frame(number)
+        changed = np.abs(alone.astype(int) - without).sum(axis=2) > 60
+        found = np.kron(patches(scene, number, 10)[0] > 0, np.ones((18, 32))) > 0
+        shares.append((changed & found).sum() / changed.sum())
+        assert found.mean() < 0.2
+    assert len(shares) >= 10
+    assert min(shares) > 0.3
+    assert np.mean(shares) > 0.6
+
+
+def test_every_fact_of_a_sentence_is_read_back() -> None:
+    for number in range(20):
+        for scene in script(5, number).scenes:
+            moment = scene.moment(scene.n_frames - 1)
+            found = words.facts(words.sentence(moment))
+            assert ("place", moment.place) in found
+            assert (("event", moment.event) in found) == bool(moment.event)
+            assert {("colour", kind, colour) for kind, colour, _ in moment.actors} <= found
+            assert len([fact for fact in found if fact[0] == "when"]) == 1
+
+
+def test_the_tokenizer_knows_the_worlds_words(levels: Levels) -> None:
+    text = demo_tokenizer()
+    for scene in script(TRAINING_SEEDS + 3, 0).scenes:
+        sentence = words.sentence(scene.moment(0))
+        pieces = re.findall(r"[A-Za-z]+|[.,-]", sentence)
+        assert len(text(" " + sentence, add_special_tokens=False).input_ids) == len(pieces)
+
+
+def test_a_batch_asks_one_question_and_answers_it(levels: Levels) -> None:
+    text = demo_tokenizer()
+    samples = list(itertools.islice(_few(levels), 3))
+    collate = captioner.Collate(text)
+    for _ in range(12):
+        batch = collate(samples)
+        said = [text.decode([t for t in row.tolist() if t >= 0], skip_special_tokens=True).strip() for row in batch["labels"]]
+        assert said in [[captioner.answer(sample, question) for sample in samples] for question in collate.prompts]
+        assert batch["pixel_values"].shape == (3, 3, captioner.PIXELS, captioner.PIXELS)
+        assert (batch["input_ids"] == text.convert_tokens_to_ids("<image>")).sum(1).tolist() == [captioner.GRID ** 2] * 3
+
+
+def _few(levels: Levels):
+    source = Frames(TRAINING_SEEDS + 77, captioner.PIXELS, captioner.GRID, levels)
+    return source._clip(script(TRAINING_SEEDS + 77, 0), np.random.default_rng(0))
+
+
+def test_the_shared_prefix_changes_no_loss(levels: Levels, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: the whole prompts, one by one, without a cache."""
+    monkeypatch.setattr(scorer, "BATCH", 3)
+    torch.manual_seed(0)
+    text = demo_tokenizer()
+    model = scorer.build(text)
+    batch = next(iter(scorer.Windows(text, levels)))
+    with torch.no_grad():
+        answers, _ = scorer.losses(model, torch.nn.Linear(model.config.hidden_size, 11), batch)
+        expected = []
+        for ids, weight in zip(batch["ids"], batch["answer"], strict=True):
+            logits = model(input_ids=torch.cat([batch["prefix"], ids])[None]).logits[0, len(batch["prefix"]) - 1:-1]
+            expected.append((torch.nn.functional.cross_entropy(logits, ids, reduction="none") * weight).sum())
+    assert torch.stack(expected).mean() == pytest.approx(float(answers), rel=1e-4)
+    assert batch["answer"].sum(1).tolist() == pytest.approx([1] * 3)
+    ends = (batch["matters"] >= 0).sum(1)
+    assert ((ends >= 1) & (ends <= 11)).all()
+
+
+@pytest.mark.slow
+def test_a_model_is_taught_saved_and_loaded(tmp_path) -> None:
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
+
+    for name, teach in MODELS.items():
+        teach(tmp_path / name, 0.002, 1)
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "demo-llama", dtype="auto").dtype == torch.float32
+    assert AutoModelForImageTextToText.from_pretrained(tmp_path / "demo-llava", dtype="auto").dtype == torch.float32
+    known = AutoProcessor.from_pretrained(tmp_path / "demo-llava").tokenizer
+    assert len(AutoTokenizer.from_pretrained(tmp_path / "demo-llama")) == len(known)
