@@ -1,31 +1,38 @@
 """What the videos are and what people said of them.
 
-A dataset is one module with a function `load(root: Path) -> Dataset`, and a line in `DATASETS`.
+A dataset is one module with a function `load(root: Path) -> Dataset`, and a line in `DATASETS`. Where the files do not say
+which frames are steps, it is `load(root, sampling)`, and a word in `SAMPLED`.
 """
 
 import importlib
 from pathlib import Path
 
-from llmvs.datasets.base import Dataset, Fold, Video
+from llmvs.datasets.base import Dataset, Fold, Sampling, Video
 from llmvs.errors import UserError, nearest
 
 DATASETS = {
     "demo": "llmvs.datasets.demo",
+    "folder": "llmvs.datasets.folder",
     "summe": "llmvs.datasets.summe",
     "tvsum": "llmvs.datasets.tvsum",
 }
 """Name -> module."""
+SAMPLED = ("folder",)
+"""Datasets whose steps are whatever the settings sample."""
+TWICE_A_SECOND = Sampling(fps=2.0)
+"""The paper's steps."""
 
-__all__ = ["DATASETS", "Dataset", "Fold", "Video", "load"]
+__all__ = ["DATASETS", "Dataset", "Fold", "Sampling", "Video", "load"]
 
 
-def load(name: str, root: Path) -> Dataset:
-    """Load a dataset by name from the folder of its files.
+def load(name: str, root: Path, sampling: Sampling = TWICE_A_SECOND) -> Dataset:
+    """Load a dataset by name from the folder of its files; `sampling` decides the steps where its files do not.
 
     Raises:
         UserError: unknown name, or files that are missing or wrong.
     """
     if name not in DATASETS:
         raise UserError(f"data.dataset={name}: no such dataset{nearest(name, DATASETS)}")
-    dataset: Dataset = importlib.import_module(DATASETS[name]).load(root)
+    module = importlib.import_module(DATASETS[name])
+    dataset: Dataset = module.load(root, sampling) if name in SAMPLED else module.load(root)
     return dataset

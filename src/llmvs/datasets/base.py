@@ -13,6 +13,19 @@ Array = npt.NDArray
 
 
 @dataclass(frozen=True)
+class Sampling:
+    """Which frames of a video are its steps: exactly one of the two is given."""
+
+    fps: float | None = None
+    """Steps per second of video."""
+    every_nth_frame: int | None = None
+    """A step every so many frames."""
+
+    def __str__(self) -> str:
+        return f"extract.fps={self.fps:g}" if self.fps else f"extract.every_nth_frame={self.every_nth_frame}"
+
+
+@dataclass(frozen=True)
 class Video:
     """One annotated video. Frames are counted at the original frame rate; *steps* t = 0..T-1 are the sampled frames."""
 
@@ -37,6 +50,8 @@ class Video:
     """Frames per second of the original video; None when unknown."""
     path: Path | None = None
     """The video file; None when only annotations are at hand."""
+    counts_steps: bool = False
+    """True where the annotations do not know the file's frames: one "frame" is one step, and the picks are 0..T-1 (Mr. HiSum)."""
 
     @property
     def n_steps(self) -> int:
@@ -98,13 +113,18 @@ class Dataset:
     """Videos by key, and the (train keys, test keys) of every fold."""
 
     name: str
-    annotation: Literal["votes", "ratings"]
-    """`votes`: every annotator picked a summary (SumMe); `ratings`: every annotator rated all frames (TVSum)."""
+    annotation: Literal["votes", "ratings", "replays"]
+    """`votes`: every annotator picked a summary (SumMe); `ratings`: every annotator rated all frames (TVSum); `replays`: how often
+    a crowd played every second again, without any single annotator (Mr. HiSum)."""
     videos: dict[str, Video]
     splits: dict[str, list[tuple[list[str], list[str]]]]
     """`paper` and `disjoint`, each a list of (train keys, test keys)."""
     synthetic: bool = False
     """True when no human made the annotations; said wherever figures are shown."""
+    sampling: Sampling | None = None
+    """The steps that the annotations are of; None where they are of whatever steps the settings ask for."""
+    validation: tuple[str, ...] = ()
+    """Keys that the dataset's authors hold out for validation; empty where a part of the training videos serves."""
 
     def video(self, key: str) -> Video:
         """The video called `key`, or a UserError that suggests the nearest key."""

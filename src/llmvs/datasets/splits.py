@@ -47,11 +47,19 @@ def generated(keys: Sequence[str], name: str) -> dict[str, list[Split]]:
     return {"paper": overlapping, "disjoint": disjoint}
 
 
+def leave_one_out(keys: Sequence[str]) -> dict[str, list[Split]]:
+    """One fold per video, which tests that video alone: for fewer videos than `generated` needs."""
+    ordered = sorted(keys, key=_natural)
+    folds = [([other for other in ordered if other != key], [key]) for key in ordered]
+    return {"paper": folds, "disjoint": folds}
+
+
 def fold(dataset: Dataset, kind: str, index: int, val_fraction: float) -> Fold:
     """Fold `index` of a dataset, with `val_fraction` of its training videos held out for validation.
 
     The validation part depends on the dataset, the kind of splits and the fold, not on the seed of a run, so that runs
-    with several seeds are comparable. `val_fraction` 0 leaves all training videos to train on.
+    with several seeds are comparable. `val_fraction` 0 leaves all training videos to train on. A dataset whose authors
+    set validation videos aside keeps all training videos in any case.
 
     Raises:
         UserError: no such fold, or too few training videos to hold any out.
@@ -60,6 +68,8 @@ def fold(dataset: Dataset, kind: str, index: int, val_fraction: float) -> Fold:
     if not 0 <= index < len(folds):
         raise UserError(f"fold={index}: {dataset.name} has {len(folds)} {kind} folds, 0 to {len(folds) - 1}")
     train, test = folds[index]
+    if dataset.validation:
+        return Fold(index, tuple(train), dataset.validation if val_fraction else (), tuple(test))
     held = max(1, round(val_fraction * len(train))) if val_fraction else 0
     if held >= len(train):
         raise UserError(f"fold {index} of {dataset.name} has {len(train)} training videos: too few to hold {held} out for validation")

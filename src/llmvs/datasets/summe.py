@@ -16,7 +16,7 @@ import numpy as np
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
-from llmvs.datasets.base import Array, Dataset, Video
+from llmvs.datasets.base import Array, Dataset, Sampling, Video
 from llmvs.datasets.files import absent, find_video, first, gtscore_of, read_eccv16, same_length
 from llmvs.datasets.splits import published
 from llmvs.errors import UserError
@@ -47,7 +47,7 @@ def load(root: Path) -> Dataset:
     missing = {*train, *test} - {video.key for video in videos}
     if missing:
         raise UserError(f"{h5 or root / 'GT'}: {len(videos)} of SumMe's 25 videos; {', '.join(sorted(missing))} missing ({HOME})")
-    return Dataset("summe", "votes", {video.key: video for video in videos}, splits)
+    return Dataset("summe", "votes", {video.key: video for video in videos}, splits, sampling=Sampling(every_nth_frame=PICK_EVERY))
 
 
 def _from_h5(key: str, group: dict[str, Any], h5: Path, matlab: dict[str, Path], root: Path) -> Video:

@@ -16,7 +16,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from llmvs.datasets.base import Array, Dataset, Video
+from llmvs.datasets.base import Array, Dataset, Sampling, Video
 from llmvs.datasets.files import absent, find_video, first, gtscore_of, open_h5, read_eccv16, same_length
 from llmvs.datasets.splits import published
 from llmvs.errors import UserError
@@ -56,7 +56,7 @@ def load(root: Path) -> Dataset:
     for i, video in enumerate(rated, start=1):
         key = f"video_{i}"
         videos[key] = _video(key, video, extra.get(key, {}), source, root)
-    return Dataset("tvsum", "ratings", videos, published("tvsum"))
+    return Dataset("tvsum", "ratings", videos, published("tvsum"), sampling=Sampling(every_nth_frame=PICK_EVERY))
 
 
 def _video(key: str, rated: _Rated, extra: dict[str, Any], source: Path, root: Path) -> Video:

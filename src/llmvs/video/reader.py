@@ -107,6 +107,13 @@ def sample(path: str | Path, fps: float | None = None, every_nth_frame: int | No
     _check_length(path, n_decoded, seconds, head)
 
 
+def step_frames(times: npt.NDArray[np.float64], fps: float | None = None, every_nth_frame: int | None = None) -> npt.NDArray[np.int64]:
+    """[T] frame indices of the steps that `sample` gives of a video, from its `frame_times`."""
+    if fps is None:
+        return np.arange(0, len(times), every_nth_frame or 1)
+    return np.searchsorted(times, _nearest(times, fps))
+
+
 def frame_times(path: str | Path) -> npt.NDArray[np.float64]:
     """[n_frames] time stamps of all frames in seconds from the start of the stream, increasing; read without decoding.
 

@@ -1,0 +1,111 @@
+"""A folder of your own: videos, and what one or several people say of every second or step (docs/own_data.md).
+
+    ROOT/scores.csv or scores.json    see `llmvs.datasets.scores`
+    ROOT/*.mp4, or ROOT/videos/*.mp4  any format that FFmpeg reads; a video goes by its file name without suffix
+
+The steps are those that the settings sample. Scores keep their own scale for the protocols, which only rank; for the
+training target they are scaled from the smallest and the largest score of the file to [0, 1].
+"""
+
+import math
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from llmvs.datasets.base import Array, Dataset, Sampling, Video
+from llmvs.datasets.files import VIDEO_SUFFIXES, gtscore_of
+from llmvs.datasets.scores import Scores, read_scores
+from llmvs.datasets.splits import FOLDS, generated, leave_one_out
+from llmvs.errors import UserError, nearest
+from llmvs.video.reader import frame_times, step_frames
+
+FILES = ("scores.csv", "scores.json")
+ROUNDING = 1e-3
+"""Seconds by which a duration may miss a whole number."""
+
+
+def load(root: Path, sampling: Sampling) -> Dataset:
+    """Read a folder of videos and their scores.
+
+    Five folds of both kinds are made from the videos' names; with fewer than five videos, every fold tests one of them.
+
+    Raises:
+        UserError: no scores, a video without scores or scores without a video, a wrong number of scores, not a number.
+    """
+    root = Path(root)
+    given = [root / name for name in FILES if (root / name).is_file()]
+    if len(given) != 1:
+        problem = "both of" if given else "none of" if root.is_dir() else "no such folder; expected one of"
+        raise UserError(f"data.root={root}: {problem} {', '.join(FILES)} (docs/own_data.md shows what they look like)")
+    scores, files = read_scores(given[0]), _videos(root)
+    named = _matched(scores, files)
+    values = [row for people in scores.sheet.values() for row in people.values()]
+    scale = min(map(min, values)), max(map(max, values))
+    ordered = tqdm(named.items(), desc="video headers", unit="video", delay=2, leave=False)
+    videos = {key: _video(key, files[key], scores, name, scale, sampling) for key, name in ordered}
+    if len(videos) < 2:
+        raise UserError(f"{root}: one video cannot both train and test: add others, with their scores in {given[0].name}")
+    name = f"folder-{root.resolve().name}"
+    splits = generated(list(videos), name) if len(videos) >= FOLDS else leave_one_out(list(videos))
+    return Dataset(name, "ratings", videos, splits)
+
+
+def _videos(root: Path) -> dict[str, Path]:
+    """Key -> video file."""
+    found: dict[str, Path] = {}
+    for path in sorted([*root.glob("*"), *root.glob("videos/*")]):
+        if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith("."):
+            if path.stem in found:
+                raise UserError(f"{path} and {found[path.stem]} are both called {path.stem}: rename one of them")
+            found[path.stem] = path
+    return found
+
+
+def _matched(scores: Scores, files: dict[str, Path]) -> dict[str, str]:
+    """Key -> the video's name in the scores (with or without suffix), in order of the keys."""
+    named: dict[str, str] = {}
+    by_name = {path.name: key for key, path in files.items()}
+    for name in scores.sheet:
+        key = by_name.get(name, name)
+        if key not in files:
+            raise UserError(f"{scores.place(name)}: scores of {name}, but no such video in {scores.path.parent}{nearest(key, files)}")
+        if key in named:
+            raise UserError(f"{scores.place(name)}: {name} and {named[key]} are the same video: score it under one name")
+        named[key] = name
+    for key, path in files.items():
+        if key not in named:
+            raise UserError(f"{path}: no scores of it in {scores.path}: add them, or move the video away")
+    return {key: named[key] for key in files}
+
+
+def _video(key: str, path: Path, scores: Scores, name: str, scale: tuple[float, float], sampling: Sampling) -> Video:
+    times = frame_times(path)
+    if len(times) < 2:
+        raise UserError(f"{path}: {len(times)} frames: not a video that can be sampled")
+    picks = step_frames(times, sampling.fps, sampling.every_nth_frame)
+    rows = np.array(list(scores.sheet[name].values()), np.float32)
+    place = f"{scores.place(name)}: {name}"
+    people = _of_seconds(rows, times, picks, place) if scores.per == "second" else _of_steps(rows, picks, place, sampling)
+    frames = np.repeat(people, np.diff(np.append(picks, len(times))), axis=1)
+    fps = (len(times) - 1) / float(times[-1] - times[0])
+    return Video(key, path.name, len(times), picks, gtscore_of(frames, picks, *scale), user_scores=frames, fps=fps, path=path)
+
+
+def _of_steps(rows: Array, picks: Array, place: str, sampling: Sampling) -> Array:
+    if rows.shape[1] != len(picks):
+        raise UserError(f"{place}: {rows.shape[1]} scores, expected {len(picks)}: one for every step that {sampling} samples")
+    return rows
+
+
+def _of_seconds(rows: Array, times: Array, picks: Array, place: str) -> Array:
+    """[U, S] -> [U, T]: a second's score holds over its steps. The last, incomplete second may have a score or not."""
+    gap = (times[-1] - times[0]) / (len(times) - 1)
+    lasts = float(times[-1] - times[0] + gap)
+    least, most = max(1, math.floor(lasts + ROUNDING)), math.ceil(lasts - ROUNDING)
+    if not least <= rows.shape[1] <= most:
+        expected = f"{least}" if least == most else f"{least} or {most}"
+        raise UserError(f"{place}: scores of {rows.shape[1]} seconds, expected {expected}: the video lasts {lasts:.2f} seconds")
+    # A step is the frame nearest to its time, so it may be shown half a frame before its second begins.
+    seconds = np.floor(times[picks] - times[0] + gap / 2 + ROUNDING).astype(np.int64)
+    return rows[:, np.minimum(seconds, rows.shape[1] - 1)]
