@@ -1,6 +1,7 @@
 """What happens beside the training: keeping the chosen epoch, a checkpoint to resume from, one line of progress."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,17 @@ def _record(epoch: int, verdicts: dict[str, Verdict]) -> dict[str, Any]:
         "undefined": {part: verdict.undefined for part, verdict in verdicts.items() if verdict.undefined},
         "scores": {key: torch.from_numpy(scores) for verdict in verdicts.values() for key, scores in verdict.scores.items()},
     }
+
+
+class TellEpochs(Callback):
+    """Tells somebody the share of the epochs that is done."""
+
+    def __init__(self, tick: Callable[[float], None]) -> None:
+        self.tick = tick
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """One epoch on."""
+        self.tick((trainer.current_epoch + 1) / (trainer.max_epochs or 1))
 
 
 class EpochProgress(Callback):

@@ -53,12 +53,28 @@ def baselines(dataset: Dataset, tests: Sequence[Sequence[str]], draws: int = DRA
         protocol -> row -> figure.
     """
     keys = sorted({key for test in tests for key in test})
-    named = protocols(dataset)
-    computed = {protocol: {key: _rows(dataset.video(key), protocol, draws, seed) for key in keys} for protocol in set(named.values())}
+    return averaged({key: video_baselines(dataset, key, draws, seed) for key in keys}, tests)
+
+
+def video_baselines(dataset: Dataset, key: str, draws: int = DRAWS, seed: int = 0) -> dict[str, PerVideo]:
+    """Protocol -> the rows of one video; `f1` only where its shots are known."""
+    video, named = dataset.video(key), protocols(dataset)
+    computed = {protocol: _rows(video, protocol, draws, seed) for protocol in set(named.values())}
     tables = {name: computed[protocol] for name, protocol in named.items()}
-    if has_f1(dataset, keys):
-        tables["f1"] = {key: _f1_rows(dataset.video(key), draws, seed) for key in keys}
-    return {name: {row: over_folds(row, table, tests) for row in next(iter(table.values()))} for name, table in tables.items()}
+    return {**tables, "f1": _f1_rows(video, draws, seed)} if has_f1(dataset, [key]) else tables
+
+
+def averaged(rows: Mapping[str, Mapping[str, PerVideo]], tests: Sequence[Sequence[str]]) -> dict[str, dict[str, Figure]]:
+    """Protocol -> row -> mean over the videos of each fold, then over folds; of the protocols that all videos allow.
+
+    Args:
+        rows: video -> what `video_baselines` gives.
+        tests: the test keys of every fold.
+    """
+    one = next(iter(rows.values()))
+    shared = [name for name in one if all(name in found for found in rows.values())]
+    tables = {name: {key: found[name] for key, found in rows.items()} for name in shared}
+    return {name: {row: over_folds(row, table, tests) for row in one[name]} for name, table in tables.items()}
 
 
 def has_f1(dataset: Dataset, keys: Iterable[str]) -> bool:

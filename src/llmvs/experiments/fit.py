@@ -2,7 +2,7 @@
 
 import signal
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +11,12 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from llmvs.callbacks import AtomicCheckpointIO, EpochProgress, KeepEpochs
+from llmvs.callbacks import AtomicCheckpointIO, EpochProgress, KeepEpochs, TellEpochs
 from llmvs.config import Config, HardwareConfig
 from llmvs.console import is_first_process, say
 from llmvs.datamodule import START_OVER, EmbeddingDataModule
@@ -71,12 +72,14 @@ class Fit:
         return self.epochs[self.selection]
 
 
-def fit(config: Config, dataset: Dataset, fold: Fold, cache: EmbeddingCache, folder: Path) -> Fit:
+def fit(config: Config, dataset: Dataset, fold: Fold, cache: EmbeddingCache, folder: Path,
+        tick: Callable[[float], None] | None = None) -> Fit:
     """Train on `fold.train` and write weights.safetensors, head.json, last.ckpt and logs/metrics.csv into `folder`.
 
     A checkpoint in the folder is continued (`config.resume`) and ends, on a CPU, with the same weights to the bit as an
     uninterrupted training. With `selection=val` the fold must hold videos out. Every rank of a run that torchrun or
-    SLURM has launched calls this and gets the result; otherwise the ranks are started here.
+    SLURM has launched calls this and gets the result; otherwise the ranks are started here. `tick` is told the share of
+    the epochs that is done, in place of a progress bar (with one device).
 
     Raises:
         UserError: embeddings, checkpoint or settings do not fit together, the loss became NaN, the folder cannot be written.
@@ -95,7 +98,7 @@ def fit(config: Config, dataset: Dataset, fold: Fold, cache: EmbeddingCache, fol
     if not config.resume and is_first_process():
         checkpoint.unlink(missing_ok=True)
     if started_at < config.optim.epochs:
-        _train(config, module, data, folder, resume=started_at > 0)
+        _train(config, module, data, folder, tick, resume=started_at > 0)
     return _collect(config, module, data, folder, started_at)
 
 
@@ -130,12 +133,13 @@ def _kept(state: dict[str, Any]) -> dict[str, Any]:
     return state["callbacks"][KeepEpochs.__qualname__]
 
 
-def _train(config: Config, module: LLMVSModule, data: EmbeddingDataModule, folder: Path, resume: bool) -> None:
+def _train(config: Config, module: LLMVSModule, data: EmbeddingDataModule, folder: Path, tick: Callable[[float], None] | None,
+           resume: bool) -> None:
     checkpoint = folder / CHECKPOINT
     title = f"{config.experiment} fold {config.fold} seed {config.seed}"
     with warnings.catch_warnings(), _threads(config), loggers(config, folder, title) as log:
         silence()
-        trainer = _trainer(config, folder, title, log)
+        trainer = _trainer(config, folder, log, TellEpochs(tick) if tick else EpochProgress(title))
         try:
             trainer.fit(module, datamodule=data, ckpt_path=checkpoint if resume else None, weights_only=True)
         except SystemExit:  # Lightning's answer to Ctrl-C, which it then goes on ignoring
@@ -147,12 +151,12 @@ def _train(config: Config, module: LLMVSModule, data: EmbeddingDataModule, folde
             raise UserError(f"{folder}: cannot be written ({error.strerror or error}): choose another folder or free some space") from error
 
 
-def _trainer(config: Config, folder: Path, title: str, log: list[Logger]) -> L.Trainer:
+def _trainer(config: Config, folder: Path, log: list[Logger], progress: Callback) -> L.Trainer:
     try:
         return L.Trainer(
             accelerator=config.accelerator, devices=config.devices, num_nodes=config.num_nodes, strategy=_strategy(config),
             precision=_precision(config), max_epochs=config.optim.epochs, gradient_clip_val=config.optim.clip or None,
-            callbacks=[KeepEpochs(folder / CHECKPOINT, config.selection, config.log.checkpoint_seconds), EpochProgress(title)],
+            callbacks=[KeepEpochs(folder / CHECKPOINT, config.selection, config.log.checkpoint_seconds), progress],
             logger=log, plugins=[AtomicCheckpointIO()], default_root_dir=folder,
             use_distributed_sampler=False, num_sanity_val_steps=0, log_every_n_steps=1,
             enable_progress_bar=False, enable_model_summary=False,

@@ -1,76 +1,106 @@
 """One run: a fold from video files to its table. Every stage reuses what it finds and says so."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmvs.config import Config
 from llmvs.console import is_first_process, say
-from llmvs.datasets import Dataset, Fold
-from llmvs.datasets.splits import fold as make_fold
+from llmvs.datasets import Fold
 from llmvs.embeddings import EmbeddingCache, differences
 from llmvs.errors import UserError
-from llmvs.evaluation.baselines import DRAWS, Figure, baselines
-from llmvs.evaluation.judging import judge
+from llmvs.evaluation.baselines import DRAWS, Figure, PerVideo, averaged
+from llmvs.evaluation.judging import Judged, judge
+from llmvs.experiments.bench import Bench
 from llmvs.experiments.environment import environment
-from llmvs.experiments.judged import as_numbers, label, open_dataset, random_note, titles, undefined_notes, with_floors
+from llmvs.experiments.judged import as_numbers, label, random_note, titles, undefined_notes, with_floors
 from llmvs.experiments.tables import text_table
 from llmvs.experiments.zeroshot import ROW, answered, judge_answered
-from llmvs.files import read_json, write_json, write_text
+from llmvs.files import locked, read_json, write_json, write_text
 from llmvs.layers import flat, load_config, run_folder, to_yaml
 
 if TYPE_CHECKING:
     from llmvs.experiments.fit import Fit
 
 RESULT = "result.json"
+FORMAT = 2
+"""2: `per_video` and `floors` hold every rule's and every floor's figures of each video, not the selected rule's alone."""
+Tick = Callable[[float], None]
+"""Told the share of a run that is done, 0 to 1."""
 HOW = ("resume", "runs", "cache", "accelerator", "devices", "num_nodes", "log",
        "caption.batch", "extract.refresh", "extract.tokens_per_batch")
 """Settings (or groups) that may change between two attempts at the same run: they say how it runs, not what."""
 RULES = {"val": "best on the held-out videos", "last": "the last one", "test": "best on the TEST videos, as published figures mostly are"}
 
 
-def train(config: Config) -> tuple[dict[str, Any], str]:
+def train(config: Config, bench: Bench | None = None, tick: Tick | None = None) -> tuple[dict[str, Any], str]:
     """Extract what is missing, train the head on one fold, judge it, and write the run's folder.
 
     The folder holds config.yaml, weights.safetensors and head.json of the selected epoch, scores/*.json, logs/, and
     result.json, which is written last: a folder that has it is finished, and is only read.
 
+    Args:
+        config: the run.
+        bench: what runs on the same dataset share; None: this run is the only one.
+        tick: told what share of the training is done, in place of a progress bar.
+
     Returns:
         The content of result.json, and the table as text.
 
     Raises:
-        UserError: anything that the user can mend; what is already computed stays.
+        UserError: anything that the user can mend; what is already computed stays. Another process works on this run.
     """
-    folder = run_folder(config)
-    _claim(folder, config)
-    if config.resume and (folder / RESULT).exists():
-        say(f"reused: the finished run in {folder} (resume=false trains it anew)")
-        document = read_json(folder / RESULT, "the result of a run")
-        return document, _text(document)
-    clock = _Clock()
-    dataset = open_dataset(config)
-    fold = make_fold(dataset, config.data.splits, config.fold, config.data.val_fraction if config.selection == "val" else 0.0)
-    clock.lap("dataset")
-    cache = _embeddings(config, dataset, fold)
-    clock.lap("extraction")
-    from llmvs.experiments.fit import fit
-
-    fitted = fit(config, dataset, fold, cache, folder)
-    clock.lap("training")
-    document = _judge(config, dataset, fold, cache, fitted)
-    clock.lap("evaluation")
-    document |= {"seconds": clock.laps, "environment": environment()}
-    _write(folder, document, fitted, fold.test)
+    document = finished(config)
+    if document is not None:
+        say(f"reused: the finished run in {run_folder(config)} (resume=false trains it anew)")
+    else:
+        with _alone(run_folder(config)):
+            _claim(run_folder(config), config)
+            document = _run(config, bench, tick)
     return document, _text(document)
 
 
-def _judge(config: Config, dataset: Dataset, fold: Fold, cache: EmbeddingCache, fitted: "Fit") -> dict[str, Any]:
+def finished(config: Config) -> dict[str, Any] | None:
+    """The content of result.json where the run is finished and may be reused.
+
+    Raises:
+        UserError: the folder holds another configuration's run, or an unreadable result.
+    """
+    place = run_folder(config) / RESULT
+    if not (config.resume and place.exists()):
+        return None
+    _refuse_other(run_folder(config), config)
+    document: dict[str, Any] = read_json(place, "the result of a run")
+    return document
+
+
+def _run(config: Config, bench: Bench | None, tick: Tick | None) -> dict[str, Any]:
+    clock = _Clock()
+    bench = bench or Bench([config])
+    fold = bench.fold(config)
+    clock.lap("dataset")
+    cache = bench.embeddings(config, fold)
+    clock.lap("extraction")
+    from llmvs.experiments.fit import fit
+
+    fitted = fit(config, bench.dataset, fold, cache, run_folder(config), tick)
+    clock.lap("training")
+    document = _judge(config, bench, fold, cache, fitted)
+    clock.lap("evaluation")
+    document |= {"seconds": clock.laps, "environment": environment()}
+    _write(run_folder(config), document, fitted, fold.test)
+    return document
+
+
+def _judge(config: Config, bench: Bench, fold: Fold, cache: EmbeddingCache, fitted: "Fit") -> dict[str, Any]:
     """What is known of a run once its scores are there: all of result.json but its cost."""
+    dataset = bench.dataset
     used = replace(dataset, videos={**dataset.videos, **{video.key: video for videos in fitted.videos.values() for video in videos}})
-    chosen = fitted.selected
-    judged = judge(used, chosen.scores, [fold.test])
+    rules = {rule: judge(used, epoch.scores, [fold.test]) for rule, epoch in fitted.epochs.items()}
+    judged, floors = rules[fitted.selection], bench.floors(used, fold.test)
     contenders, notes = {"This run": judged}, [random_note(DRAWS), *undefined_notes(judged)]
     if (numbers := answered(cache, fold.test)) is not None:
         contenders[ROW], more = judge_answered(used, numbers, fold.test)
@@ -78,18 +108,35 @@ def _judge(config: Config, dataset: Dataset, fold: Fold, cache: EmbeddingCache, 
     trimmed = [f"{video.key} ({video.name}): judged on the first {video.n_steps} of {dataset.video(video.key).n_steps} steps."
                for video in fitted.videos["test"] if video.n_steps < dataset.video(video.key).n_steps]
     return {
-        "format": 1, "experiment": config.experiment, "folder": str(run_folder(config)),
+        "format": FORMAT, "experiment": config.experiment, "folder": str(run_folder(config)),
         "dataset": dataset.name, "synthetic": dataset.synthetic, "heading": label(dataset), "splits": config.data.splits,
-        "fold": config.fold, "seed": config.seed, "selection": config.selection, "epoch": chosen.epoch + 1, "epochs": config.optim.epochs,
+        "fold": config.fold, "seed": config.seed, "selection": config.selection,
+        "epoch": fitted.selected.epoch + 1, "epochs": config.optim.epochs,
         "videos": {"train": list(fold.train), "val": list(fold.val), "test": list(fold.test)},
-        "titles": titles(dataset), "protocols": as_numbers(with_floors(contenders, baselines(used, [fold.test]))),
+        "titles": titles(dataset), "protocols": as_numbers(with_floors(contenders, averaged(floors, [fold.test]))),
         "notes": [*notes, *trimmed],
-        "per_video": {name: result.per_video for name, result in judged.items()},
-        "per_video_of": {row: {name: result.per_video for name, result in contenders[row].items()} for row in (ROW,) if row in contenders},
+        "per_video": {**_per_video(rules), **_per_video({row: found for row, found in contenders.items() if row == ROW})},
+        "floors": _floors_per_video(floors),
         "rules": {rule: {"epoch": epoch.epoch + 1, "means": {part: {name: pair._asdict() for name, pair in rows.items()}
                          for part, rows in epoch.means.items()}} for rule, epoch in fitted.epochs.items()},
         "embeddings": {"folder": str(cache.folder), "identity": dict(cache.identity)},
     }
+
+
+def _per_video(rows: Mapping[str, Mapping[str, Judged]]) -> dict[str, dict[str, dict[str, tuple[float, float]]]]:
+    """Row -> protocol -> video -> tau and rho (or mean and maximum F1)."""
+    return {row: {name: judged.per_video for name, judged in found.items()} for row, found in rows.items()}
+
+
+def _floors_per_video(floors: Mapping[str, Mapping[str, PerVideo]]) -> dict[str, Any]:
+    """Row -> protocol -> video -> the same two numbers; of Random their means over draws, then their deviations."""
+    table: dict[str, Any] = {}
+    for key, blocks in floors.items():
+        for name, rows in blocks.items():
+            for row, values in rows.items():
+                numbers = [*values.mean(axis=0), *values.std(axis=0)] if values.ndim == 2 else values
+                table.setdefault(row, {}).setdefault(name, {})[key] = numbers
+    return table
 
 
 def _write(folder: Path, document: dict[str, Any], fitted: "Fit", test: Sequence[str]) -> None:
@@ -101,39 +148,30 @@ def _write(folder: Path, document: dict[str, Any], fitted: "Fit", test: Sequence
         (folder / "last.ckpt").unlink(missing_ok=True)
 
 
-def _embeddings(config: Config, dataset: Dataset, fold: Fold) -> EmbeddingCache:
-    """The cache that the configuration asks for: the folder it names, or what extraction makes of the fold's videos."""
-    if config.extract.embeddings:
-        cache = EmbeddingCache(Path(config.extract.embeddings))
-        settings = flat(config)
-        said = {key: value for key, value in cache.identity.items() if key in settings}
-        changes = differences(said, {key: settings[key] for key in said})
-        if changes:
-            raise UserError(f"extract.embeddings={cache.folder}: made with {'; '.join(changes)}: use the same settings, or another folder")
-        say(f"reused: the embeddings in {cache.folder}, as they are")
-        return cache
-    from llmvs.experiments.ranks import extract_shared
-    from llmvs.extraction.source import Source
-
-    sources = [Source.of(dataset.video(key)) for key in (*fold.train, *fold.val, *fold.test)]
-    extraction = extract_shared(config, dataset.name, sources, [dataset.video(key) for key in fold.train])
-    extraction.check()
-    return extraction.cache
+def _alone(folder: Path) -> AbstractContextManager[None]:
+    """Hold the run's folder against other processes; the ranks of one run are held by their first."""
+    if not is_first_process():
+        return nullcontext()
+    return locked(folder / ".lock", f"{folder}: another process is at work on this run: wait for it, or give this one a name of its own "
+                  "with experiment=NAME")
 
 
 def _claim(folder: Path, config: Config) -> None:
     """Make the folder this configuration's; refuse one that another configuration's run is in."""
     path = folder / "config.yaml"
     if path.exists() and config.resume:
-        was, now = _what(load_config([str(path)])), _what(config)
-        changes = differences(was, now)
-        if changes:
-            raise UserError(f"{folder}: holds a run made with {'; '.join(changes)}: give this one a name of its own with "
-                            "experiment=NAME, or replace that one with resume=false")
-        return
-    if is_first_process():
+        _refuse_other(folder, config)
+    elif is_first_process():
         (folder / RESULT).unlink(missing_ok=True)
         write_text(path, to_yaml(config))
+
+
+def _refuse_other(folder: Path, config: Config) -> None:
+    path = folder / "config.yaml"
+    changes = differences(_what(load_config([str(path)])), _what(config)) if path.exists() else []
+    if changes:
+        raise UserError(f"{folder}: holds a run made with {'; '.join(changes)}: give this one a name of its own with "
+                        "experiment=NAME, or replace that one with resume=false")
 
 
 def _what(config: Config) -> dict[str, Any]:
