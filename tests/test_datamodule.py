@@ -12,7 +12,8 @@ from llmvs.datamodule import Batch, EmbeddingDataModule, GlobalBatches, OneByOne
 from llmvs.datasets.base import Fold
 from llmvs.embeddings import EmbeddingCache, Embeddings
 from llmvs.errors import UserError
-from tests.toys import FOLD, embed, make_cache, make_dataset
+from llmvs.extraction.captions import CaptionCache, Captions
+from tests.toys import FOLD, WIDTH, embed, make_cache, make_dataset, make_visual_cache, visual
 
 DATASET = make_dataset()
 
@@ -46,6 +47,39 @@ def test_one_of_the_two_inputs_alone(tmp_path: Path, inputs: str) -> None:
     data.setup()
     batch = next(iter(data.test_dataloader()))
     assert torch.equal(batch.embeddings[0], getattr(embed(DATASET.videos["video_7"]), inputs).float())
+
+
+@pytest.mark.parametrize("inputs", ["v", "qav"])
+def test_visual_features_come_from_the_captions_beside_the_embeddings(tmp_path: Path, inputs: Any) -> None:
+    data = EmbeddingDataModule(DATASET, FOLD, make_visual_cache(tmp_path, DATASET), inputs=inputs)
+    data.setup()
+    for video, found in zip(data.videos["test"], data.parts["test"].embeddings, strict=True):
+        made, v = embed(video), visual(video).float()
+        text = torch.maximum(made.q, made.a).float()
+        want = v if inputs == "v" else torch.cat([text, v / v.norm(dim=1)[:, None] * text.norm(dim=1)[:, None]], dim=1)
+        torch.testing.assert_close(found, want)
+    assert data.input_dim == {"v": 5, "qav": WIDTH + 5}[inputs]
+
+
+def test_visual_features_that_are_missing_or_of_other_frames_are_one_line(tmp_path: Path) -> None:
+    def fails(cache: EmbeddingCache, says: str) -> None:
+        with pytest.raises(UserError, match=says) as caught:
+            EmbeddingDataModule(DATASET, FOLD, cache, inputs="qav").setup()
+        assert "\n" not in str(caught.value)
+
+    fails(make_cache(tmp_path / "text", DATASET), "video_0: no visual features beside .*text: extract from the video files .*inputs=qa")
+    cache = make_visual_cache(tmp_path, DATASET)
+    captions = CaptionCache(tmp_path / "captions-toy", {"captioner": "toy"})
+    video = DATASET.videos["video_3"]
+    said = captions.read("video_3")
+    captions.write("video_3", said, torch.full((video.n_steps, 5), torch.nan), source="")
+    fails(cache, "video_3: its visual features in .* hold NaN")
+    captions.write("video_3", said, torch.empty(video.n_steps, 0), source="")
+    fails(cache, "captions-toy: this captioner left no visual features")
+    captions.write("video_3", Captions(said.frames, ["a cat"] * len(said.frames)), visual(video), source="")
+    fails(cache, "video_3.safetensors: made from other captions than those in .*video_3.jsonl: extract again")
+    captions.path("video_3").unlink()
+    fails(cache, "video_3: no visual features beside")
 
 
 def epoch_of(epoch: int, world_size: int = 1, n: int = 11, size: int = 4, seed: int = 0) -> list[list[Any]]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from llmvs.config import HeadConfig
 from llmvs.errors import UserError
-from llmvs.head import Head, load_head, save_head, sinusoids
+from llmvs.head import Head, load_head, save_head, sinusoids, step_embeddings
 
 SMALL = HeadConfig(dim=32, feedforward=48, layers=3, heads=2)
 
@@ -150,6 +150,21 @@ def test_order_of_the_steps_matters_only_with_positions() -> None:
     for aggregator in ("attention", "feedforward", "mlp"):
         config = HeadConfig(dim=32, feedforward=48, aggregator=aggregator, positions="sinusoidal")  # type: ignore[arg-type]
         assert difference(draw(config)) > 1e-3
+
+
+def test_text_and_visual_features_are_each_projected_and_added() -> None:
+    [q, a, v] = [*videos(6, 6), *videos(6, dim=5)]
+    steps = step_embeddings(q.half(), a.half(), "qav", v.half())
+    text = step_embeddings(q.half(), a.half(), "qa")
+    torch.testing.assert_close(steps[:, :12], text)
+    torch.testing.assert_close(steps[:, 12:].norm(dim=1), text.norm(dim=1))
+    linear = draw(input_dim=17).project[0]
+    assert isinstance(linear, torch.nn.Linear)
+    parts = text @ linear.weight[:, :12].T + steps[:, 12:] @ linear.weight[:, 12:].T + linear.bias
+    torch.testing.assert_close(linear(steps), parts)
+    assert step_embeddings(q, a, "qav", torch.zeros(6, 5)).isfinite().all()
+    with pytest.raises(UserError, match=r"head.inputs=qav: this head reads visual features, and none are given"):
+        step_embeddings(q, a, "qav")
 
 
 def test_the_first_waves_by_hand() -> None:

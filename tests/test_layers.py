@@ -59,6 +59,8 @@ def test_the_printed_configuration_is_a_layer(tmp_path):
     (["data.splits=papr"], "command line: data.splits: invalid value 'papr', expected one of ['paper', 'disjoint']"),
     (["extract.fps=0"], "command line: extract.fps=0.0: must be more than 0 steps per second"),
     (["extract.every_nth_frame=5"], "command line: extract.fps=2.0 and extract.every_nth_frame=5: set one and make the other null"),
+    (["head.inputs=qav", "extract.captions=mine"], "command line: head.inputs=qav: the captioner makes the visual features, and "
+     "extract.captions=mine replaces it: choose head.inputs=qa"),
     (["prompt.window=4"], "command line: prompt.window=4: must be"),
     (["head.dim=100"], "command line: head.dim=100: must be a multiple of 16"),
     (["data.val_fraction=1"], "command line: data.val_fraction=1.0: must be a share between 0 and 1"),

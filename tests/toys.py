@@ -8,6 +8,7 @@ import torch
 from llmvs.config import Config, DataConfig, HeadConfig, LogConfig, OptimConfig
 from llmvs.datasets.base import Dataset, Fold, Video
 from llmvs.embeddings import EmbeddingCache, Embeddings
+from llmvs.extraction.captions import CaptionCache, Captions
 
 FOLD = Fold(0, ("video_0", "video_1", "video_2", "video_3", "video_4"), ("video_5", "video_6"), ("video_7", "video_8", "video_9"))
 WIDTH = 12
@@ -42,6 +43,22 @@ def make_cache(folder: Path, dataset: Dataset, width: int = WIDTH) -> EmbeddingC
     for video in dataset.videos.values():
         cache.write(video.key, embed(video, width))
     return cache
+
+
+def make_visual_cache(folder: Path, dataset: Dataset, width: int = 5) -> EmbeddingCache:
+    """A cache of embeddings with the captions and visual features beside it, of which they were made."""
+    captions = CaptionCache(folder / "captions-toy", {"captioner": "toy"})
+    cache = EmbeddingCache(folder / "embeddings-toy", {"scorer": "toy", "captions": "toy"})
+    for video in dataset.videos.values():
+        said = Captions(video.picks.tolist(), ["a dog"] * video.n_steps)
+        captions.write(video.key, said, visual(video, width), source="")
+        cache.write(video.key, embed(video), said.sha256())
+    return cache
+
+
+def visual(video: Video, width: int = 5) -> torch.Tensor:
+    """float16 [T, width]: the visual features of a toy video."""
+    return torch.randn(video.n_steps, width, generator=torch.Generator().manual_seed(video.n_frames)).half()
 
 
 def make_config(**changes: object) -> Config:

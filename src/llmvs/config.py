@@ -9,6 +9,9 @@ from typing import Any, Literal
 
 from omegaconf import MISSING
 
+Inputs = Literal["qa", "q", "a", "v", "qav"]
+"""What the head reads of a step, see `HeadConfig.inputs`."""
+
 
 @dataclass
 class DataConfig:
@@ -137,8 +140,8 @@ class ExtractConfig:
 class HeadConfig:
     """Stage 3: the trained network (paper, section 3.3)."""
 
-    inputs: Literal["qa", "q", "a"] = "qa"
-    """What is max-pooled into a step's embedding: the query's tokens, the answer's, or both."""
+    inputs: Inputs = "qa"
+    """A step's embedding: pooled tokens of the query (`q`) or answer (`a`), their maximum (`qa`), its visual feature (`v`), or all (`qav`)."""
     aggregator: Literal["attention", "feedforward", "mlp"] = "attention"
     """`attention`: steps see each other; `feedforward`: the same layers without self-attention; `mlp`: no layers, only the score MLP."""
     positions: Literal["none", "sinusoidal"] = "none"
@@ -256,6 +259,9 @@ class Config(HardwareConfig):
         super().__post_init__()
         _require(self.fold >= 0, "fold", self.fold, "0 or more")
         _require(self.seed >= 0, "seed", self.seed, "0 or more")
+        if "v" in self.head.inputs and self.extract.captions is not None:
+            raise ValueError(f"head.inputs={self.head.inputs}: the captioner makes the visual features, and extract.captions="
+                             f"{self.extract.captions} replaces it: choose head.inputs=qa, or leave extract.captions out")
 
 
 def _require(ok: bool, key: str, value: Any, allowed: str) -> None:

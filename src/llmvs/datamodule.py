@@ -16,10 +16,12 @@ from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
 from tqdm import tqdm
 
+from llmvs.config import Inputs
 from llmvs.console import say
 from llmvs.datasets.base import Dataset, Fold, Video
 from llmvs.embeddings import EmbeddingCache, Embeddings, differences
 from llmvs.errors import UserError
+from llmvs.extraction.captions import visual_features
 from llmvs.head import step_embeddings
 
 PARTS = ("train", "val", "test")
@@ -110,7 +112,7 @@ class Part(TorchDataset[Batch]):
 class EmbeddingDataModule(L.LightningDataModule):
     """Loads the embeddings of a fold once and serves them from memory (on the GPU where they fit)."""
 
-    def __init__(self, dataset: Dataset, fold: Fold, cache: EmbeddingCache | None, *, inputs: Literal["qa", "q", "a"] = "qa",
+    def __init__(self, dataset: Dataset, fold: Fold, cache: EmbeddingCache | None, *, inputs: Inputs = "qa",
                  incomplete: Literal["refuse", "trim"] = "refuse", batch_videos: int = 10, seed: int = 1112) -> None:
         """Nothing is read before `setup`.
 
@@ -118,7 +120,7 @@ class EmbeddingDataModule(L.LightningDataModule):
             dataset: gives the videos of the keys in `fold`.
             fold: which videos train, hold out (may be empty) and test.
             cache: their embeddings; None: `use` names them later, as `llmvs.refresh.RefreshEmbeddings` does.
-            inputs: `qa`: a step's embedding is the elementwise maximum of q and a (paper, section 3.3); `q` or `a`: that one.
+            inputs: what a step's embedding is, see `llmvs.head.step_embeddings`.
             incomplete: what to do with a test video whose embeddings end early.
             batch_videos: videos per optimizer step, over all ranks.
             seed: decides the order of the training videos, with the epoch.
@@ -179,8 +181,9 @@ class EmbeddingDataModule(L.LightningDataModule):
             video = self._match(name, self.dataset.video(key), found)
             videos, embeddings = loaded.setdefault(name, ([], []))
             videos.append(video)
+            v = visual_features(self.cache, key) if "v" in self.inputs else None
             # Nothing that is trained stands before the maximum, so it is taken once.
-            embeddings.append(step_embeddings(found.q, found.a, self.inputs))
+            embeddings.append(step_embeddings(found.q, found.a, self.inputs, v))
         for name in ("train", "test"):
             if name not in loaded:
                 raise UserError(f"fold {self.fold.index} of {self.dataset.name} has no {name} videos: choose another fold or data.splits")

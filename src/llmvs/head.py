@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from llmvs.config import HeadConfig
+from llmvs.config import HeadConfig, Inputs
 from llmvs.errors import UserError
 from llmvs.files import atomic, read_json, write_json
 
@@ -21,16 +21,31 @@ WEIGHTS = "weights.safetensors"
 DESCRIPTION = "head.json"
 
 
-def step_embeddings(q: Tensor, a: Tensor, inputs: str) -> Tensor:
-    """What the head reads of one video (paper, section 3.3): [T, D], [T, D] -> float32 [T, D].
+def step_embeddings(q: Tensor, a: Tensor, inputs: Inputs, v: Tensor | None = None) -> Tensor:
+    """What the head reads of one video (paper, section 3.3; with v: ours).
 
     Args:
-        q: query embeddings.
-        a: answer embeddings.
-        inputs: `qa`: the elementwise maximum of both; `q` or `a`: that one.
+        q: [T, D] query embeddings.
+        a: [T, D] answer embeddings.
+        inputs: `qa`: the elementwise maximum of both; `q`, `a` or `v`: that one; `qav`: `qa`, and behind it v scaled to
+            its length step by step. The head's first matrix then projects each and adds them, and neither drowns the other.
+        v: [T, D_v] visual features; only `v` and `qav` need them.
+
+    Returns:
+        float32 [T, D], with `v` [T, D_v], with `qav` [T, D + D_v].
+
+    Raises:
+        UserError: visual features are needed and not given.
     """
-    q, a = q.float(), a.float()
-    return {"q": q, "a": a, "qa": torch.maximum(q, a)}[inputs]
+    text = {"q": q, "a": a}.get(inputs, torch.maximum(q, a)).float()
+    if "v" not in inputs:
+        return text
+    if v is None:
+        raise UserError(f"head.inputs={inputs}: this head reads visual features, and none are given")
+    v = v.float()
+    if inputs == "v":
+        return v
+    return torch.cat([text, v * text.norm(dim=1, keepdim=True) / v.norm(dim=1, keepdim=True).clamp(min=1e-12)], dim=1)
 
 
 class Head(nn.Module):

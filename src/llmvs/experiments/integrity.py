@@ -14,9 +14,8 @@ from tqdm import tqdm
 
 from llmvs.embeddings import EmbeddingCache, Embeddings
 from llmvs.errors import UserError
-from llmvs.experiments.caches import SUFFIXES, CacheFolder, folders
-from llmvs.extraction.captions import FORMAT, CaptionCache
-from llmvs.files import read_json
+from llmvs.experiments.caches import SUFFIXES, TEXTS, CacheFolder, folders
+from llmvs.extraction.captions import FORMAT, CaptionCache, beside
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ def verify(cache: Path, delete: bool = False) -> tuple[list[str], str]:
     sound = [one for one in found if not one.problem]
     with tqdm(total=sum(one.videos for one in sound), desc="verify", unit="video", delay=2) as bar:
         for one in sound:
-            check = _captions if one.kind == "captions" else _embeddings
+            check = _captions if one.kind in TEXTS else _embeddings
             damages += check(one, bar.update)
     if delete:
         for path in (path for damage in damages for path in damage.files):
@@ -83,7 +82,7 @@ def _check_features(path: Path, frames: list[int]) -> None:
 
 def _embeddings(one: CacheFolder, tick: Callable[[], object]) -> Iterator[Damage]:
     cache = EmbeddingCache(one.path)
-    captions, width = _neighbour(one), 0
+    captions, width = beside(one.path, one.identity), 0
     for key in cache.keys():  # noqa: SIM118 (not a dict)
         try:
             found = cache.read(key)
@@ -94,18 +93,6 @@ def _embeddings(one: CacheFolder, tick: Callable[[], object]) -> Iterator[Damage
         except UserError as error:
             yield Damage(str(error), (cache.path(key),))
         tick()
-
-
-def _neighbour(one: CacheFolder) -> CaptionCache | None:
-    """The captions of which a folder of embeddings was made, where they lie beside it."""
-    place = one.path.parent / f"captions-{one.identity.get('captions')}"
-    manifest = place / "fingerprint.json"
-    if not manifest.exists():
-        return None
-    try:
-        return CaptionCache(place, read_json(manifest, "a fingerprint")["identity"])
-    except (UserError, KeyError, TypeError):
-        return None
 
 
 def _check_shapes(path: Path, found: Embeddings, width: int) -> None:

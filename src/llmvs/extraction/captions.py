@@ -18,7 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from llmvs.embeddings import Identity, differences, save_tensors
+from llmvs.embeddings import EmbeddingCache, Identity, differences, save_tensors
 from llmvs.errors import UserError, VideoError
 from llmvs.files import read_json, write_json, write_text
 
@@ -165,3 +165,36 @@ class CaptionCache:
 
     def _features(self, key: str) -> Path:
         return self.folder / f"{key}.safetensors"
+
+
+def beside(folder: Path, identity: Identity) -> CaptionCache | None:
+    """The captions of which the embeddings in `folder`, of this identity, were made; None where they do not lie beside it."""
+    place = folder.parent / f"captions-{identity.get('captions')}"
+    manifest = place / "fingerprint.json"
+    if not manifest.exists():
+        return None
+    try:
+        return CaptionCache(place, read_json(manifest, "a fingerprint")["identity"])
+    except (UserError, KeyError, TypeError):
+        return None
+
+
+def visual_features(embeddings: EmbeddingCache, key: str) -> Tensor:
+    """v [T, D_v] of the very steps whose embeddings are cached, in the vision tower's number format.
+
+    Raises:
+        UserError: there are none, they are of other frames, or they are not finite.
+    """
+    captions = beside(embeddings.folder, embeddings.identity)
+    if captions is None or key not in captions:
+        raise UserError(f"{key}: no visual features beside {embeddings.folder}: extract from the video files (without extract.captions "
+                        "and extract.embeddings), or choose head.inputs=qa")
+    if captions.read(key).sha256() != embeddings.captions_hash(key):
+        raise UserError(f"{embeddings.path(key)}: made from other captions than those in {captions.path(key)}: extract again")
+    features = captions.features(key)
+    if not features.shape[1]:
+        raise UserError(f"{captions.folder}: this captioner left no visual features, because its vision tower is unknown here: choose "
+                        "another backbone.captioner, or head.inputs=qa")
+    if not torch.isfinite(features).all():
+        raise UserError(f"{key}: its visual features in {captions.folder} hold NaN or infinite values: delete them and extract again")
+    return features
