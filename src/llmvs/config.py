@@ -141,7 +141,7 @@ class HeadConfig:
     """Stage 3: the trained network (paper, section 3.3)."""
 
     inputs: Inputs = "qa"
-    """A step's embedding: pooled tokens of the query (`q`) or answer (`a`), their maximum (`qa`), its visual feature (`v`), or all (`qav`)."""
+    """A step's embedding: pooled tokens of query (`q`) or answer (`a`), their maximum (`qa`), its visual feature (`v`), or all (`qav`)."""
     aggregator: Literal["attention", "feedforward", "mlp"] = "attention"
     """`attention`: steps see each other; `feedforward`: the same layers without self-attention; `mlp`: no layers, only the score MLP."""
     positions: Literal["none", "sinusoidal"] = "none"
