@@ -16,8 +16,10 @@ from llmvs.errors import UserError, nearest
 from llmvs.files import read_json
 
 BACKBONES = "backbones"
-SUFFIXES = {"captions": ".jsonl", "embeddings": ".safetensors", "imported": ".safetensors"}
+SUFFIXES = {"captions": ".jsonl", "answers": ".jsonl", "embeddings": ".safetensors", "imported": ".safetensors"}
 """Kind of a folder of videos -> the file that every finished video has in it."""
+TEXTS = ("captions", "answers")
+"""The kinds that the captioner wrote."""
 ABANDONED = 3600.0
 """Seconds after which a temporary file belongs to no living writer: one is written in seconds."""
 DAY = 86400.0
@@ -31,7 +33,7 @@ class CacheFolder:
     """`DATASET/KIND-HASH`, or `backbones/NAME`."""
     path: Path
     kind: str
-    """`captions`, `embeddings`, `imported` or `backbone`."""
+    """`captions`, `answers` (about frames), `embeddings`, `imported` or `backbone`."""
     videos: int
     """Finished videos."""
     bytes: int
@@ -75,7 +77,7 @@ def made_from(one: CacheFolder) -> str:
         return f"unusable: {one.problem}"
     if one.kind == "backbone":
         return "built by this package"
-    if one.kind == "captions":
+    if one.kind in TEXTS:
         sampling = f"{made['extract.fps']} fps" if made.get("extract.fps") else f"every {made.get('extract.every_nth_frame')} frames"
         return f'{_model(made, "captioner")}; "{made.get("caption.prompt")}"; {sampling}'
     if "scorer" not in made:
@@ -138,7 +140,7 @@ def _doomed(cache: Path, named: Sequence[str], older_than: float | None) -> Iter
             reason = "asked for"
         elif one.problem:
             reason = one.problem
-        elif older_than is not None and idle > older_than and one.kind in ("captions", "embeddings"):
+        elif older_than is not None and idle > older_than and one.kind in (*TEXTS, "embeddings"):
             reason = f"not used for {idle:.0f} days"
         else:
             continue
@@ -175,7 +177,7 @@ def _outdated(kind: str, manifest: Mapping[str, Any]) -> str | None:
     from llmvs import embeddings
     from llmvs.extraction import captions, identity
 
-    expected = captions.FORMAT if kind == "captions" else embeddings.FORMAT
+    expected = captions.FORMAT if kind in TEXTS else embeddings.FORMAT
     if manifest.get("format") != expected:
         return f"made in the format {manifest.get('format')}, which this version does not read"
     if kind != "imported" and manifest["identity"].get("recipe") != identity.RECIPE:

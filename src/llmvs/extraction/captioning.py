@@ -3,9 +3,9 @@
 import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import torch
 
@@ -16,6 +16,7 @@ from llmvs.extraction import identity
 from llmvs.extraction.ahead import ahead
 from llmvs.extraction.captions import CaptionCache, Captions, supplied
 from llmvs.extraction.progress import Progress, all_ranks, checked
+from llmvs.extraction.prompts import FRAME_QUESTION
 from llmvs.extraction.source import Source, check_supplied, only_picks
 from llmvs.video.reader import Frame, Sampled, sample
 
@@ -26,16 +27,16 @@ if TYPE_CHECKING:
 class Captioning:
     """Stage 1 for all videos: supplied captions, cached ones, or new ones."""
 
-    def __init__(self, config: Config, dataset: str) -> None:
-        """Open the cache of captions, unless captions are supplied."""
-        self.config = config
+    def __init__(self, config: Config, dataset: str, kind: Literal["captions", "answers"] = "captions") -> None:
+        """Open the cache of captions, unless captions are supplied; `answers` are no captions, and stand in folders of their own."""
+        self.config, self.kind = config, kind
         self.cache: CaptionCache | None = None
         self.done: list[str] = []
         self.n_reused = 0
         self.captioner: Captioner | None = None
         if config.extract.captions is None:
-            made_with = identity.captions_identity(config)
-            place = identity.folder(config, dataset, "captions", made_with)
+            made_with = identity.captions_identity(config, kind)
+            place = identity.folder(config, dataset, kind, made_with)
             if reason := identity.why_new(place, made_with):
                 say(reason)
             self.cache = CaptionCache(place, made_with)
@@ -67,7 +68,7 @@ class Captioning:
             return {}
         failed, there = dict[str, str](), self.there()
         new, old = [source for source in sources if source.key not in there], [source for source in sources if source.key in there]
-        with Progress("captions", [source.n_steps for source in new], all_ranks(self.cache, n_videos)) as progress:
+        with Progress(self.kind, [source.n_steps for source in new], all_ranks(self.cache, n_videos)) as progress:
             for source in itertools.chain(new, checked(old)):
                 try:
                     if source.key in there and not self._changed(source):
@@ -119,6 +120,30 @@ class Captioning:
             return False
         say(f"{source.path}: the video changed since it was captioned: captioned again")
         return True
+
+
+def ask_frames(config: Config, dataset: str, sources: Sequence[Source]) -> CaptionCache:
+    """What the captioner answers to `FRAME_QUESTION` about every frame of `sources`; what is there already is not asked again.
+
+    Returns:
+        The cache whose "captions" are these answers.
+
+    Raises:
+        UserError: a video cannot be read, or (with `extract.refresh=never`) was not asked about before.
+    """
+    question = replace(config.caption, kind="general", prompt=FRAME_QUESTION, max_tokens=config.prompt.max_tokens)
+    stage = Captioning(replace(config, caption=question, extract=replace(config.extract, captions=None)), dataset, "answers")
+    assert stage.cache is not None
+    missing = [source.key for source in sources if source.key not in stage.there()]
+    if config.extract.refresh == "never" and missing:
+        raise UserError(f"extract.refresh=never: {stage.cache.folder} has no answers about {missing[0]}: "
+                        "run the same command with extract.refresh=missing where the models are")
+    failed = list(stage.run(sources).values())
+    if failed:
+        more = f" (and {len(failed) - 1} more videos)" if len(failed) > 1 else ""
+        raise UserError(f"{failed[0]}{more}")
+    say(f"answers about frames: {len(stage.done)} videos asked about, {stage.n_reused} reused ({stage.cache.folder})")
+    return stage.cache
 
 
 class Framer(Protocol):

@@ -26,14 +26,15 @@ SUPPLIED = "supplied"
 """Stands for captions that the user gave; the hash in every file's header says which."""
 
 
-def captions_identity(config: Config) -> Identity:
-    """What decides the captions of a video.
+def captions_identity(config: Config, kind: str = "captions") -> Identity:
+    """What decides the captions of a video, or what else the captioner is asked for.
 
     Raises:
         UserError: a captioner that cannot be identified (see `hub.identify`).
     """
     backbone, extract = config.backbone, config.extract
     return {
+        **({} if kind == "captions" else {"role": kind}),
         "recipe": RECIPE,
         "backbone.captioner": backbone.captioner,
         "captioner": identify(backbone.captioner, backbone.captioner_revision),
