@@ -198,6 +198,19 @@ class OptimConfig:
 
 
 @dataclass
+class MethodConfig:
+    """What gives a step its score."""
+
+    model: Literal["head", "scorer", "captioner"] = "head"
+    """The trained `head`; or, without one, the number that the `scorer` answers about the window or the `captioner` about the frame."""
+    lora: bool = False
+    """Fine-tune that scorer or captioner on the fold's training videos, by low-rank adapters; false: as it is (zero-shot)."""
+
+    def __post_init__(self) -> None:
+        _require(not (self.lora and self.model == "head"), "method.lora", self.lora, "false with method.model=head (it is trained anyway)")
+
+
+@dataclass
 class LogConfig:
     """What is recorded beside the result."""
 
@@ -253,10 +266,13 @@ class Config(HardwareConfig):
     extract: ExtractConfig = field(default_factory=ExtractConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
+    method: MethodConfig = field(default_factory=MethodConfig)
     log: LogConfig = field(default_factory=LogConfig)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.method.model == "scorer":
+            _require(self.prompt.style == "numeric", "prompt.style", self.prompt.style, "numeric with method.model=scorer")
         _require(self.fold >= 0, "fold", self.fold, "0 or more")
         _require(self.seed >= 0, "seed", self.seed, "0 or more")
         if "v" in self.head.inputs and self.extract.captions is not None:
