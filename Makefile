@@ -5,7 +5,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup train extract baselines config test test-slow demo-backbones lint clean
+.PHONY: help setup train extract baselines config export test test-slow demo-backbones lint clean
 
 PYTHON ?= python3
 DATASET ?= demo
@@ -35,6 +35,9 @@ baselines: setup  ## what chance and people reach on a dataset
 
 config: setup  ## print the configuration that `make train` would run
 	@$(BIN)/llmvs config $(SETTINGS)
+
+export: setup  ## write a run's head as a folder to share (RUN=folder ARGS="to=DIR push=true repo=USER/NAME")
+	@$(BIN)/llmvs export $(RUN) $(ARGS)
 
 test: setup  ## run the tests (minutes)
 	@$(BIN)/pytest -q -n 2 --dist worksteal

@@ -6,17 +6,20 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+
+from llmvs import __version__
 
 SRC = Path(__file__).parents[1] / "src" / "llmvs"
 FLOORS = [  # a module may import from its own floor and from those below it
     {"config", "errors", "files", "console", "__init__"},
     {"datasets", "video", "embeddings", "layers", "reference"},
-    {"backbones", "extraction", "head", "evaluation"},
+    {"backbones", "extraction", "head", "evaluation", "pretrained"},
     {"module", "callbacks", "refresh", "datamodule"},
     {"experiments", "report"},
     {"cli", "__main__"},
 ]
-LIGHTNING_FREE = ("head", "evaluation", "extraction", "backbones", "datasets", "video", "embeddings", "config", "files")
+LIGHTNING_FREE = ("head", "pretrained", "evaluation", "extraction", "backbones", "datasets", "video", "embeddings", "config", "files")
 MODULES = sorted(SRC.rglob("*.py"))
 
 
@@ -76,7 +79,7 @@ def distribution(name):
     return real(name)
 metadata.distribution = distribution
 import llmvs.cli, llmvs.experiments.run, llmvs.experiments.fit, llmvs.experiments.judged, llmvs.experiments.own
-import llmvs.extraction.pipeline, llmvs.extraction.released
+import llmvs.extraction.pipeline, llmvs.extraction.released, llmvs.experiments.export
 """
 
 
@@ -91,3 +94,9 @@ def test_the_repository_holds_no_data():
     if listed.returncode:
         pytest.skip("not a git checkout")
     assert [name for name in listed.stdout.split() if name.endswith((".mat", ".h5", ".tsv", ".mp4", ".mov", ".webm"))] == []
+
+
+def test_the_citation_file_names_this_version():
+    cited = yaml.safe_load((SRC.parents[1] / "CITATION.cff").read_text())
+    assert cited["version"] == __version__
+    assert {author["family-names"] for author in cited["references"][0]["authors"]} == {"Lee", "Gong", "Cho"}

@@ -93,6 +93,9 @@ def _parser() -> argparse.ArgumentParser:
     released.add_argument("--query", type=Path, required=True, metavar="H5", help="query embeddings (user_prompt_pool.h5)")
     released.add_argument("--answer", type=Path, required=True, metavar="H5", help="answer embeddings (gen_pool.h5)")
     released.add_argument("--to", type=Path, metavar="DIR", help="new cache folder (default: CACHE/DATASET/imported)")
+    share = verb("export", _export, "write a run's head as a folder for LLMVS.from_pretrained, with a model card; upload it if asked")
+    share.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
+    share.add_argument("settings", nargs="*", metavar="to=DIR|push=true|repo=USER/NAME", help="where to (default: RUN/export)")
     show = verb("config", _config, "print the configuration that would run, and its folder")
     show.add_argument("--keys", action="store_true", help="list every setting, its default and what it means")
     _cache_verbs(verb("cache", _cache_list, "list, verify or prune what lies in the cache"))
@@ -200,6 +203,17 @@ def _import(given: argparse.Namespace) -> None:
     folder = given.to or Path(config.cache) / config.data.dataset / "imported"
     cache = import_released(given.query, given.answer, open_dataset(config), folder)
     say(f"{len(cache.keys())} videos in {folder}: train on them with extract.embeddings={folder}")
+
+
+def _export(given: argparse.Namespace) -> None:
+    from llmvs.experiments.export import export, push
+    from llmvs.layers import chosen
+
+    choices = chosen(given.settings, {"to": "", "push": "false", "repo": ""})
+    if choices["push"] not in ("true", "false") or (choices["push"] == "true") != bool(choices["repo"]):
+        raise UserError(f"push={choices['push']} repo={choices['repo']}: to upload, give both, push=true and repo=USER/NAME")
+    folder = export(given.run, Path(choices["to"]) if choices["to"] else None, choices["repo"] or None)
+    print(push(folder, choices["repo"]) if choices["repo"] else folder, flush=True)
 
 
 def _cache_list(given: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ that says where the value came from.
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,19 @@ def is_layer(argument: str) -> bool:
 def is_override(argument: str) -> bool:
     """Whether an argument has the form `key=value` or `--key=value`."""
     return re.match(r"(--)?[A-Za-z_][\w.]*=", argument) is not None
+
+
+def chosen(arguments: Sequence[str], defaults: Mapping[str, str]) -> dict[str, str]:
+    """The choices of a verb that takes no configuration: `key=value` arguments over their defaults.
+
+    Raises:
+        UserError: another form, or a key without a default.
+    """
+    given = dict(_split(argument) for argument in arguments)
+    for key in given:
+        if key not in defaults:
+            raise UserError(f"{COMMAND_LINE}: unknown key {key}{nearest(key, defaults)}")
+    return {**defaults, **{key: value or "" for key, value in given.items()}}
 
 
 def to_yaml(config: Config) -> str:

@@ -1,0 +1,107 @@
+"""A finished run as a folder to share: weights, settings, a model card; and the way to the hub."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from llmvs.config import Config
+from llmvs.console import say
+from llmvs.errors import UserError
+from llmvs.experiments.card import model_card
+from llmvs.experiments.run import RESULT
+from llmvs.files import read_json, write_text
+from llmvs.head import DESCRIPTION, load_head
+from llmvs.layers import flat, load_config
+
+CARD = "README.md"
+EXTRACTION = "extraction.yaml"
+MAKING = ("backbone.", "caption.", "prompt.", "examples.", "extract.")
+NOT_MAKING = ("backbone.device_map", "caption.batch", "extract.captions", "extract.embeddings", "extract.refresh",
+              "extract.tokens_per_batch")
+"""Settings of extraction that shape no embedding, or name a place on this machine."""
+
+
+def export(run: Path, to: Path | None = None, repo: str | None = None) -> Path:
+    """Write the head of a finished run for `llmvs.LLMVS.from_pretrained`, with its settings and a model card.
+
+    Args:
+        run: folder of the run.
+        to: folder to write; None: `export` in the run's folder.
+        repo: the hub id it is meant for, named in the card's example.
+
+    Returns:
+        The folder: model.safetensors, config.json, extraction.yaml (where known), README.md.
+
+    Raises:
+        UserError: no finished run there, nothing was trained, files missing or damaged, the folder cannot be written.
+    """
+    from llmvs.pretrained import LLMVS
+
+    document, config = _finished(run)
+    trained = load_head(run)
+    extraction = {} if config.extract.embeddings else _public({key: value for key, value in flat(config).items() if _makes(key)})
+    identity = _public(document["embeddings"]["identity"])
+    model = LLMVS(trained.input_dim, trained.config, extraction, identity)
+    model.head.load_state_dict(trained.state_dict())
+    folder = run / "export" if to is None else to
+    card = model_card(document, trained.input_dim, extraction, identity, repo or "FOLDER")
+    if extraction:
+        layer = OmegaConf.create()
+        for key, value in extraction.items():
+            OmegaConf.update(layer, key, value)
+        write_text(folder / EXTRACTION, f"# How the embeddings that this head reads are made.\n{OmegaConf.to_yaml(layer)}")
+    write_text(folder / CARD, card)
+    model.save_pretrained(folder)
+    say(f"exported: {folder}, for LLMVS.from_pretrained")
+    return folder
+
+
+def push(folder: Path, repo: str) -> str:
+    """Upload an exported folder to the hub as one commit, creating the repository where it does not exist.
+
+    Returns:
+        The address of the commit.
+
+    Raises:
+        UserError: not logged in, not allowed, unreachable.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
+
+    api = HfApi()
+    try:
+        api.whoami()
+        repo_id = api.create_repo(repo, exist_ok=True).repo_id
+        return str(api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="Upload a head trained by llmvs"))
+    except LocalTokenNotFoundError:
+        raise UserError(f"push=true: not logged in to the hub: run `hf auth login` first; {folder} is ready") from None
+    except HfHubHTTPError as error:
+        if error.response is not None and error.response.status_code == 401:
+            raise UserError(f"push=true: the hub does not accept the login: run `hf auth login` again; {folder} is ready") from None
+        raise UserError(f"repo={repo}: {' '.join(str(error).split())[:200]}; {folder} is ready") from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"repo={repo}: cannot be uploaded ({' '.join(str(error).split())[:200]}); {folder} is ready") from error
+
+
+def _finished(run: Path) -> tuple[dict[str, Any], Config]:
+    if not run.is_dir():
+        raise UserError(f"{run}: no such folder: name the folder of a run, such as runs/demo/fold0/seed1112")
+    if not (run / RESULT).exists():
+        raise UserError(f"{run}: no {RESULT}, so this run is not finished, or not a run: `llmvs train` with its settings ends it")
+    document = read_json(run / RESULT, "the result of a run")
+    if not isinstance(document, dict) or not {"protocols", "rules", "embeddings", "environment"} <= document.keys():
+        raise UserError(f"{run / RESULT}: not the result of a run")
+    if not (run / DESCRIPTION).exists():
+        raise UserError(f"{run}: nothing was trained in this run (no {DESCRIPTION}), so there are no weights to export")
+    return document, load_config([str(run / "config.yaml")])
+
+
+def _makes(key: str) -> bool:
+    return key.startswith(MAKING) and key not in NOT_MAKING
+
+
+def _public(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the folders of this machine: of a model's absolute path only its name."""
+    return {key: Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value for key, value in values.items()}
