@@ -1,0 +1,154 @@
+"""One model of a table and its four forms: text for the screen, Markdown, CSV and LaTeX. Figures are rounded but in CSV."""
+
+import csv
+import io
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["text", "figure", "difference", "percent", "percent difference", "p"]
+Cell = str | float | tuple[float, float] | None
+"""Text, a number, the two ends of an interval, or nothing. NaN is shown as undefined."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading, and how the numbers below it are written."""
+
+    name: str
+    kind: Kind = "text"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under columns, with a title above and notes below."""
+
+    name: str
+    """A word that tells it from its neighbours, such as the protocol; the first column of the CSV."""
+    title: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Cell]]
+    notes: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"a row of {len(row)} cells under {len(self.columns)} columns: {row}")
+
+    def without_empty(self) -> "Table":
+        """The table without the columns in which no row has anything."""
+        kept = [i for i in range(len(self.columns)) if any(row[i] is not None for row in self.rows)]
+        return Table(self.name, self.title, [self.columns[i] for i in kept], [[row[i] for i in kept] for row in self.rows], self.notes)
+
+
+def text(tables: Sequence[Table]) -> str:
+    """Aligned columns for the screen; a note that all tables have is said once."""
+    return "\n\n".join([*(_aligned(table) for table in tables), *_last("\n".join(_notes(tables)))])
+
+
+def markdown(tables: Sequence[Table]) -> str:
+    """GitHub's tables under headings."""
+    parts = []
+    for table in tables:
+        align = ["---" if column.kind == "text" else "---:" for column in table.columns]
+        rows = [[column.name for column in table.columns], *_strings(table)]
+        lines = [_piped([_markdown(cell) for cell in row]) for row in rows]
+        parts.append(f"### {_markdown(table.title)}\n\n" + "\n".join([lines[0], _piped(align), *lines[1:]]))
+    notes = "\n".join(f"* {_markdown(note)}" for note in _notes(tables))
+    return "\n\n".join([*parts, *_last(notes)]) + "\n"
+
+
+def to_csv(tables: Sequence[Table]) -> str:
+    """One header and all rows in full precision; an interval takes two columns, what is undefined or absent is empty."""
+    columns = list(dict.fromkeys(column.name for table in tables for column in table.columns))
+    intervals = {table.columns[i].name for table in tables for row in table.rows for i, cell in enumerate(row) if isinstance(cell, tuple)}
+    fields = ["table", *(field for name in columns for field in ([f"{name} low", f"{name} high"] if name in intervals else [name]))]
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fields, restval="", lineterminator="\n")
+    writer.writeheader()
+    for table in tables:
+        for row in table.rows:
+            written: dict[str, str] = {"table": table.name}
+            for column, cell in zip(table.columns, row, strict=True):
+                if isinstance(cell, tuple):
+                    written |= {f"{column.name} low": _full(cell[0]), f"{column.name} high": _full(cell[1])}
+                elif column.name not in intervals:
+                    written[column.name] = cell if isinstance(cell, str) else _full(cell)
+            writer.writerow(written)
+    return out.getvalue()
+
+
+def latex(tables: Sequence[Table]) -> str:
+    """A `table` environment each, with rules of the package booktabs and the notes below."""
+    parts = []
+    for table in tables:
+        spec = "".join("l" if column.kind == "text" else "r" for column in table.columns)
+        rows = [[column.name for column in table.columns], *_strings(table)]
+        lines = [" & ".join(_latex(cell) for cell in row) + r" \\" for row in rows]
+        notes = [r"\par\smallskip\footnotesize " + _latex(note) for note in table.notes]
+        parts.append("\n".join([r"\begin{table}", r"\centering", rf"\caption{{{_latex(table.title)}}}", rf"\begin{{tabular}}{{{spec}}}",
+                                r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule", r"\end{tabular}", *notes, r"\end{table}"]))
+    return "% needs \\usepackage{booktabs}\n" + "\n\n".join(parts) + "\n"
+
+
+def shown(cell: Cell, kind: Kind) -> str:
+    """A cell as people read it.
+
+    >>> shown(0.25321, "figure"), shown((-0.01, 0.2), "difference"), shown(0.00004, "p"), shown(None, "p")
+    ('0.253', '-0.010 to +0.200', '< 0.001', '')
+    """
+    if cell is None or isinstance(cell, str):
+        return cell or ""
+    if isinstance(cell, tuple):
+        low, high = (shown(end, kind) for end in cell)
+        return "undefined" if "undefined" in (low, high) else f"{low} to {high}"
+    if math.isnan(cell):
+        return "undefined"
+    if kind == "p":
+        return "< 0.001" if cell < 0.001 else f"{cell:.3f}"
+    sign = "+" if kind.endswith("difference") else ""
+    return f"{100 * cell:{sign}.1f}" if kind.startswith("percent") else f"{cell:{sign}.3f}"
+
+
+def _strings(table: Table) -> list[list[str]]:
+    return [[shown(cell, column.kind) for column, cell in zip(table.columns, row, strict=True)] for row in table.rows]
+
+
+def _notes(tables: Sequence[Table]) -> list[str]:
+    return list(dict.fromkeys(note for table in tables for note in table.notes))
+
+
+def _last(part: str) -> list[str]:
+    return [part] if part else []
+
+
+def _aligned(table: Table) -> str:
+    rows = [[column.name for column in table.columns], *_strings(table)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    left = [column.kind == "text" for column in table.columns]
+    lines = ["  ".join(cell.ljust(width) if is_left else cell.rjust(width) for cell, width, is_left in zip(row, widths, left, strict=True))
+             for row in rows]
+    return "\n".join([table.title, *(f"  {line}".rstrip() for line in lines)])
+
+
+def _full(number: float | None) -> str:
+    return "" if number is None or math.isnan(number) else repr(float(number))
+
+
+def _piped(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _markdown(value: str) -> str:
+    """Text that Markdown shows as it is, inside a table too."""
+    return re.sub(r"([\\|*_`\[\]<>#])", r"\\\1", " ".join(value.split()))
+
+
+_LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+          "|": r"\textbar{}", **{sign: f"\\{sign}" for sign in "&%$#_{}"}}
+
+
+def _latex(value: str) -> str:
+    return "".join(_LATEX.get(sign, sign) for sign in " ".join(value.split()))
