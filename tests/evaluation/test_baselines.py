@@ -55,6 +55,11 @@ def test_human_rows_by_hand():
     assert rows["ceiling"].first_sd is None
 
 
+def test_one_annotator_has_nobody_to_agree_with():
+    dataset, _ = make("ratings", people=1)
+    assert list(baselines(dataset, [["video_1"]], draws=3)["paper"]) == ["random", "ceiling"]
+
+
 def test_folds_weigh_alike_whatever_their_size():
     table = {key: {"r": np.array([value, -value])} for key, value in (("a", 1.0), ("b", 2.0), ("c", 6.0))}
     assert over_folds("r", table, [["a", "b"], ["c"]]) == Figure(3.75, -3.75)

@@ -24,5 +24,11 @@ def test_equal_blocks_are_merged_and_f1_is_in_per_cent():
     assert text.splitlines()[-2:] == ["             mean %    max %", "  This run    50.00   100.00"]
 
 
+def test_highlights_have_columns_of_their_own():
+    text = text_table({"paper": ROWS, "map": {"This run": Figure(0.5, 0.25), "random": Figure(0.5, 0.15, 0.01, 0.02)}}, {"map": "y"})
+    assert text.splitlines()[-4:] == ["map: y", "            mAP50 %  mAP15 %", "  This run    50.00    25.00",
+                                      "  Random      50.00    15.00   sd 1.00 2.00"]
+
+
 def test_undefined_is_said():
     assert text_table({"paper": {"This run": Figure(float("nan"), float("nan"))}}, {}).splitlines()[-1] == "  This run undefined undefined"

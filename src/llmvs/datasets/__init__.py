@@ -13,6 +13,7 @@ from llmvs.errors import UserError, nearest
 DATASETS = {
     "demo": "llmvs.datasets.demo",
     "folder": "llmvs.datasets.folder",
+    "mrhisum": "llmvs.datasets.mrhisum",
     "summe": "llmvs.datasets.summe",
     "tvsum": "llmvs.datasets.tvsum",
 }

@@ -6,7 +6,7 @@
     ceiling          the annotators' own mean (gtscore) in place of scores
 
 All are means over the videos of a fold, then over folds. An annotator without any ranking (all steps alike) is left
-out of the Human rows, as the protocols leave them out.
+out of the Human rows, as the protocols leave them out. Where a video has only one annotator there are no Human rows.
 """
 
 import zlib
@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from llmvs.datasets.base import Dataset, Video
 from llmvs.evaluation.correlation import correlate
-from llmvs.evaluation.keyshots import f1, summarize, user_summaries
+from llmvs.evaluation.measures import Measure, measures_of
 from llmvs.evaluation.protocols import Protocol, protocols
 
 DRAWS = 50
@@ -27,7 +27,7 @@ DRAWS = 50
 
 @dataclass(frozen=True)
 class Figure:
-    """One row's pair of numbers: tau and rho of a protocol, or mean and maximum F1."""
+    """One row's pair of numbers: tau and rho of a protocol, or the two of a measure (`llmvs.evaluation.measures`)."""
 
     first: float
     second: float
@@ -41,7 +41,7 @@ PerVideo = dict[str, npt.NDArray]
 
 
 def baselines(dataset: Dataset, tests: Sequence[Sequence[str]], draws: int = DRAWS, seed: int = 0) -> dict[str, dict[str, Figure]]:
-    """The rows of every protocol, and of `f1` where shots are known, over the test videos of the given folds.
+    """The rows of every protocol and measure over the test videos of the given folds.
 
     Args:
         dataset: the videos.
@@ -57,11 +57,11 @@ def baselines(dataset: Dataset, tests: Sequence[Sequence[str]], draws: int = DRA
 
 
 def video_baselines(dataset: Dataset, key: str, draws: int = DRAWS, seed: int = 0) -> dict[str, PerVideo]:
-    """Protocol -> the rows of one video; `f1` only where its shots are known."""
+    """Protocol or measure -> the rows of one video; `f1` only where its shots are known."""
     video, named = dataset.video(key), protocols(dataset)
     computed = {protocol: _rows(video, protocol, draws, seed) for protocol in set(named.values())}
     tables = {name: computed[protocol] for name, protocol in named.items()}
-    return {**tables, "f1": _f1_rows(video, draws, seed)} if has_f1(dataset, [key]) else tables
+    return tables | {name: _measured(video, measure, draws, seed) for name, measure in measures_of(dataset, video).items()}
 
 
 def averaged(rows: Mapping[str, Mapping[str, PerVideo]], tests: Sequence[Sequence[str]]) -> dict[str, dict[str, Figure]]:
@@ -74,12 +74,8 @@ def averaged(rows: Mapping[str, Mapping[str, PerVideo]], tests: Sequence[Sequenc
     one = next(iter(rows.values()))
     shared = [name for name in one if all(name in found for found in rows.values())]
     tables = {name: {key: found[name] for key, found in rows.items()} for name in shared}
-    return {name: {row: over_folds(row, table, tests) for row in one[name]} for name, table in tables.items()}
-
-
-def has_f1(dataset: Dataset, keys: Iterable[str]) -> bool:
-    """Whether these videos have all that the key-shot F1 needs: shots, and votes or ratings."""
-    return all(dataset.video(key).shots is not None for key in keys)
+    return {name: {row: over_folds(row, table, tests) for row in one[name] if all(row in found for found in table.values())}
+            for name, table in tables.items()}
 
 
 def over_folds(row: str, per_video: Mapping[str, PerVideo], tests: Iterable[Sequence[str]]) -> Figure:
@@ -99,18 +95,20 @@ def random_scores(video: Video, draws: int, seed: int) -> npt.NDArray[np.float32
 def _rows(video: Video, protocol: Protocol, draws: int, seed: int) -> PerVideo:
     judge = protocol.judge(video)
     people = protocol.people(video)
-    pairs = [correlate(a, b) for a, b in combinations(people.pairwise, 2) if a.untied and b.untied]
-    others = [correlate(a, b) for a, b in zip(people.alone, people.others, strict=True) if a.untied and b.untied]
-    rows = {"random": [judge(scores) for scores in random_scores(video, draws, seed)],
-            "human_pairwise": pairs, "human_others": others, "ceiling": [judge(video.gtscore)]}
-    return {row: np.array(values) if row == "random" else _mean(values) for row, values in rows.items()}
+    rows = {"random": np.array([judge(scores) for scores in random_scores(video, draws, seed)])}
+    if len(people.alone) > 1:
+        pairs = [correlate(a, b) for a, b in combinations(people.pairwise, 2) if a.untied and b.untied]
+        others = [correlate(a, b) for a, b in zip(people.alone, people.others, strict=True) if a.untied and b.untied]
+        rows |= {"human_pairwise": _mean(pairs), "human_others": _mean(others)}
+    return {**rows, "ceiling": np.array(judge(video.gtscore))}
 
 
-def _f1_rows(video: Video, draws: int, seed: int) -> PerVideo:
-    users = user_summaries(video)
-    human = [f1(users[i], np.delete(users, i, axis=0)) for i in range(len(users))] if len(users) > 1 else []
-    return {"random": np.array([f1(summarize(scores, video), users) for scores in random_scores(video, draws, seed)]),
-            "human_others": _mean(human), "ceiling": np.array(f1(summarize(video.gtscore, video), users))}
+def _measured(video: Video, measure: Measure, draws: int, seed: int) -> PerVideo:
+    judge, people = measure.judge(video), measure.people(video)
+    rows = {"random": np.array([judge(scores) for scores in random_scores(video, draws, seed)])}
+    if people:
+        rows["human_others"] = _mean(people)
+    return {**rows, "ceiling": np.array(judge(video.gtscore))}
 
 
 def _mean(values: Sequence[tuple[float, float]]) -> npt.NDArray:

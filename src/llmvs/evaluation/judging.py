@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from llmvs.datasets.base import Dataset
 from llmvs.errors import UserError
-from llmvs.evaluation.baselines import Figure, has_f1, over_folds
-from llmvs.evaluation.keyshots import f1, summarize, user_summaries
+from llmvs.evaluation.baselines import Figure, over_folds
+from llmvs.evaluation.measures import MEASURES
 from llmvs.evaluation.protocols import protocols
 from llmvs.files import read_json
 
@@ -27,7 +27,7 @@ class Judged:
     figure: Figure
     """Mean over videos, then folds; NaN when it is undefined for any video."""
     per_video: dict[str, tuple[float, float]]
-    """Video key -> tau and rho (or mean and maximum F1)."""
+    """Video key -> tau and rho (or the two figures of a measure)."""
 
     @property
     def undefined(self) -> list[str]:
@@ -36,7 +36,7 @@ class Judged:
 
 
 def judge(dataset: Dataset, scores: Scores, tests: Sequence[Sequence[str]]) -> dict[str, Judged]:
-    """Judge the test videos of the given folds under every protocol of the dataset, and by F1 where shots are known.
+    """Judge the test videos of the given folds under every protocol of the dataset, and by the measures that all of them allow.
 
     Raises:
         UserError: scores of the wrong length, NaN, or of no such video.
@@ -46,9 +46,10 @@ def judge(dataset: Dataset, scores: Scores, tests: Sequence[Sequence[str]]) -> d
     for name, protocol in protocols(dataset).items():
         found = {key: protocol.judge(dataset.video(key))(scores[key]) for key in keys}
         tables[name] = {key: (pair.tau, pair.rho) for key, pair in found.items()}
-    if has_f1(dataset, keys):
-        compared = {video.key: f1(summarize(scores[video.key], video), user_summaries(video)) for video in map(dataset.video, keys)}
-        tables["f1"] = {key: (pair.mean, pair.maximum) for key, pair in compared.items()}
+    videos = [dataset.video(key) for key in keys]
+    for name, measure in MEASURES.items():
+        if all(measure.applies(dataset, video) for video in videos):
+            tables[name] = {video.key: measure.judge(video)(scores[video.key]) for video in videos}
     return {name: Judged(over_folds("scores", {key: {"scores": np.array(pair)} for key, pair in table.items()}, tests), table)
             for name, table in tables.items()}
 

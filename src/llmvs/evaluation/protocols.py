@@ -5,6 +5,8 @@
                       per_annotator  the step scores against each user's 0/1 summary at the picks; mean over users
     ratings (TVSum)   paper          the step scores against each annotator's ratings at the picks; mean over annotators
                       per_annotator  the same thing
+    replays           paper          the step scores against gtscore: nobody's own ratings are known
+    (Mr. HiSum)
 
 Where two names mean the same thing they are the same object, and are computed once. A protocol prepares a *judge* per
 video, once: whatever depends on the annotations alone is ranked then. Means over videos and folds are taken elsewhere.
@@ -144,4 +146,6 @@ PROTOCOLS: dict[str, dict[str, Protocol]] = {
                                   partial(_stepwise_judge, "user_summary"), partial(_people_at_picks, "user_summary")),
     },
     "ratings": {"paper": _RATINGS, "per_annotator": _RATINGS},
+    "replays": {"paper": Protocol("paper", "step scores against gtscore, how often viewers replayed every second", ("user_scores",),
+                                  partial(_stepwise_judge, "user_scores"), partial(_people_at_picks, "user_scores"))},
 }

@@ -7,16 +7,17 @@ from typing import Any
 
 from llmvs.config import Config
 from llmvs.console import say
-from llmvs.datasets import Dataset, load
+from llmvs.datasets import Dataset, Sampling, load
 from llmvs.evaluation.baselines import Figure, baselines
 from llmvs.evaluation.judging import Judged, covered, judge, read_scores
+from llmvs.evaluation.measures import MEASURES, columns
 from llmvs.evaluation.protocols import left_out, protocols
 from llmvs.experiments.tables import text_table
 
 
 def open_dataset(config: Config) -> Dataset:
     """The configured dataset; says which protocols its files do not allow."""
-    dataset = load(config.data.dataset, Path(config.data.root).expanduser())
+    dataset = load(config.data.dataset, Path(config.data.root).expanduser(), Sampling(config.extract.fps, config.extract.every_nth_frame))
     for reason in left_out(dataset).values():
         say(f"note: {reason}")
     return dataset
@@ -57,7 +58,7 @@ def with_floors(contenders: Mapping[str, Mapping[str, Judged]],
 def titles(dataset: Dataset) -> dict[str, str]:
     """What every protocol of the dataset compares."""
     known = {name: protocol.title for name, protocol in protocols(dataset).items()}
-    return {**known, "f1": "F1 of the key-shot summary (15 % of the video) against each annotator's: mean, maximum"}
+    return {**known, **{name: measure.title for name, measure in MEASURES.items()}}
 
 
 def label(dataset: Dataset) -> str:
@@ -77,8 +78,8 @@ def undefined_notes(judged: Mapping[str, Judged]) -> list[str]:
 
 
 def as_numbers(blocks: Mapping[str, Mapping[str, Figure]]) -> dict[str, Any]:
-    """Blocks as plain numbers by their names (tau, rho; mean, maximum), undefined ones as NaN."""
-    return {name: {row: _named(figure, ("mean", "maximum") if name == "f1" else ("tau", "rho")) for row, figure in rows.items()}
+    """Blocks as plain numbers by their names (tau, rho; mean, maximum; ...), undefined ones as NaN."""
+    return {name: {row: _named(figure, columns(name)) for row, figure in rows.items()}
             for name, rows in blocks.items()}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import isnan
 
 from llmvs.evaluation.baselines import Figure
+from llmvs.evaluation.measures import CORRELATIONS, MEASURES
 
 TITLES = {
     "zero_shot": "LLM alone, zero-shot",
@@ -20,7 +21,7 @@ def text_table(blocks: Mapping[str, Rows], titles: Mapping[str, str], notes: Seq
     """One block per protocol (blocks with the same rows are merged), then the notes.
 
     Args:
-        blocks: protocol -> row -> figure; `f1` is shown in per cent.
+        blocks: protocol or measure -> row -> figure; measures are shown in per cent.
         titles: protocol -> what it compares, in one line.
         notes: lines that explain figures, shown below.
     """
@@ -36,8 +37,8 @@ def text_table(blocks: Mapping[str, Rows], titles: Mapping[str, str], notes: Seq
 
 
 def _block(names: Sequence[str], rows: Rows, title: str) -> str:
-    percent = names == ["f1"]
-    columns = ("mean %", "max %") if percent else ("tau", "rho")
+    percent = names[0] in MEASURES
+    columns = MEASURES[names[0]].headers if percent else CORRELATIONS
     width = max(len(TITLES.get(row, row)) for row in rows)
     lines = [f"{' = '.join(names)}: {title}", f"  {'':{width}} {columns[0]:>8} {columns[1]:>8}"]
     for row, figure in rows.items():

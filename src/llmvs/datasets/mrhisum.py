@@ -1,0 +1,115 @@
+"""Mr. HiSum: 31,892 videos of YouTube-8M with what viewers replayed most, one score a second (Sul et al., NeurIPS 2023).
+
+Read from `data.root`, as its authors publish it:
+
+* `mr_hisum.h5`: a group `video_N` per video with `gtscore` [T], in [0, 1]; `change_points` [S, 2], the shots in seconds; and
+  `gt_summary` (also spelled `gtsummary`) [T], the 0/1 key-shot summary of gtscore. `features` are not needed;
+* `mr_hisum_split.json` (or `mrsum_split.json`): `train_keys`, `val_keys`, `test_keys`;
+* optionally `metadata.csv`, for the YouTube ids (columns `video_id`, `youtube_id`), and the videos by id or key in `videos/`, to
+  extract from at one step per second (`extract.fps=1`).
+
+The second is the only clock of these files, so it stands where other datasets have the frame.
+"""
+
+import csv
+import itertools
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from tqdm import tqdm
+
+from llmvs.datasets.base import Array, Dataset, Sampling, Video
+from llmvs.datasets.files import VIDEO_SUFFIXES, absent, first, open_h5
+from llmvs.errors import UserError
+from llmvs.files import read_json
+
+HOME = "https://github.com/MRHiSum/MR.HiSum"
+H5_NAMES = ("mr_hisum.h5", "mrsum.h5", "*hisum*.h5")
+SPLIT_NAMES = ("mr_hisum_split.json", "mrsum_split.json", "*split*.json")
+PARTS = ("train_keys", "val_keys", "test_keys")
+
+
+def load(root: Path) -> Dataset:
+    """Read Mr. HiSum from a folder. Its one fold, with its own validation videos, is fold 0 of both kinds of splits.
+
+    Raises:
+        UserError: a file is missing or not what it should be, or a video of the splits is not in the h5 file.
+    """
+    h5, split = first(root, H5_NAMES), first(root, SPLIT_NAMES)
+    if h5 is None:
+        raise absent(root, H5_NAMES, "Mr. HiSum's annotations", HOME)
+    if split is None:
+        raise absent(root, SPLIT_NAMES, "Mr. HiSum's splits", HOME)
+    train, val, test = _splits(split)
+    names, files = _youtube_ids(root), _files(root)
+    videos = {}
+    with open_h5(h5) as file:
+        for key in tqdm([*train, *val, *test], desc="annotations", unit="video", delay=2, leave=False):
+            if key not in file:
+                raise UserError(f"{h5}: has no group {key}, which is in {split.name}: is the download complete ({HOME})?")
+            name = names.get(key, key)
+            videos[key] = _video(key, name, file[key], h5, files.get(name, files.get(key)))
+    folds = [(train, test)]
+    return Dataset("mrhisum", "replays", videos, {"paper": folds, "disjoint": folds}, sampling=Sampling(fps=1.0), validation=tuple(val))
+
+
+def _splits(path: Path) -> list[list[str]]:
+    content = read_json(path, "Mr. HiSum's splits")
+    parts: list[list[str]] = [content.get(name) or [] if isinstance(content, dict) else [] for name in PARTS]
+    if not all(isinstance(part, list) and part and all(isinstance(key, str) for key in part) for part in parts):
+        raise UserError(f"{path}: expected lists of keys {', '.join(PARTS)}: Mr. HiSum's splits are published at {HOME}")
+    keys = sorted(key for part in parts for key in part)
+    twice = [key for key, following in itertools.pairwise(keys) if key == following]
+    if twice:
+        raise UserError(f"{path}: {twice[0]} is in two places of the splits")
+    return parts
+
+
+def _video(key: str, name: str, group: Any, h5: Path, path: Path | None) -> Video:
+    lacking = [field for field in ("gtscore", "change_points") if not isinstance(group, h5py.Group) or field not in group]
+    if lacking:
+        raise UserError(f"{h5}: {key} has no {', '.join(lacking)}: expected Mr. HiSum's h5 file ({HOME})")
+    gtscore = np.asarray(group["gtscore"][()], np.float32)
+    seconds = len(gtscore) if gtscore.ndim == 1 else 0
+    if not seconds or not np.isfinite(gtscore).all() or gtscore.min() < 0 or gtscore.max() > 1:
+        raise UserError(f"{h5}: {key}: gtscore of shape {list(gtscore.shape)} must be one number from 0 to 1 for every second")
+    shown = next((group[field][()] for field in ("gt_summary", "gtsummary") if field in group), None)
+    return Video(
+        key, name, seconds, np.arange(seconds), gtscore, user_scores=gtscore[None],
+        user_summary=None if shown is None else _fitted(shown, seconds), shots=_shots(group["change_points"][()], seconds),
+        fps=1.0, path=path, counts_steps=True,
+    )
+
+
+def _shots(change_points: Array, seconds: int) -> Array:
+    """Shots without gaps from where they begin: right whether the file's ends are inclusive or not."""
+    begins = np.unique(np.concatenate([[0], np.asarray(change_points, np.int64).reshape(-1, 2)[:, 0]]))
+    begins = begins[(begins >= 0) & (begins < seconds)]
+    return np.stack([begins, np.append(begins[1:], seconds) - 1], axis=1)
+
+
+def _fitted(summary: Array, seconds: int) -> Array:
+    """[1, seconds] 0/1: what a summary lacks at its end is not shown, as in the authors' evaluation."""
+    shown = np.zeros((1, seconds), np.uint8)
+    flat = np.ravel(summary)[:seconds]
+    shown[0, :len(flat)] = flat > 0
+    return shown
+
+
+def _youtube_ids(root: Path) -> dict[str, str]:
+    """Key -> YouTube id, where metadata.csv is there."""
+    path = root / "metadata.csv"
+    if not path.is_file():
+        return {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return {row["video_id"]: row["youtube_id"] for row in csv.DictReader(file)}
+    except (KeyError, csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: expected Mr. HiSum's table with the columns video_id and youtube_id ({error}): {HOME}") from None
+
+
+def _files(root: Path) -> dict[str, Path]:
+    """Stem -> video file, looked up once: the folder may hold tens of thousands."""
+    return {path.stem: path for path in sorted(root.glob("videos/*")) if path.suffix.lower() in VIDEO_SUFFIXES}
