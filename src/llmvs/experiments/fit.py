@@ -2,8 +2,8 @@
 
 import signal
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,14 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from llmvs.callbacks import AtomicCheckpointIO, EpochProgress, KeepEpochs, TellEpochs
 from llmvs.config import Config, HardwareConfig
 from llmvs.console import is_first_process, say
-from llmvs.datamodule import START_OVER, EmbeddingDataModule
+from llmvs.datamodule import START_OVER, EmbeddingDataModule, Extra
 from llmvs.datasets.base import Array, Dataset, Fold, Video
 from llmvs.embeddings import EmbeddingCache
 from llmvs.errors import UserError
 from llmvs.evaluation.correlation import Correlation
 from llmvs.evaluation.metric import VideoScores
 from llmvs.evaluation.protocols import protocols
-from llmvs.experiments.logs import loggers, silence
+from llmvs.experiments.logs import Diary, silence
 from llmvs.head import save_head
 from llmvs.module import LLMVSModule
 
@@ -73,13 +73,14 @@ class Fit:
 
 
 def fit(config: Config, dataset: Dataset, fold: Fold, cache: EmbeddingCache, folder: Path,
-        tick: Callable[[float], None] | None = None) -> Fit:
-    """Train on `fold.train` and write weights.safetensors, head.json, last.ckpt and logs/metrics.csv into `folder`.
+        tick: Callable[[float], None] | None = None, diary: Diary | None = None, extra: Sequence[Extra] = ()) -> Fit:
+    """Train on `fold.train` and all videos of `extra`; weights.safetensors, head.json, last.ckpt, logs/metrics.csv go into `folder`.
 
     A checkpoint in the folder is continued (`config.resume`) and ends, on a CPU, with the same weights to the bit as an
     uninterrupted training. With `selection=val` the fold must hold videos out. Every rank of a run that torchrun or
     SLURM has launched calls this and gets the result; otherwise the ranks are started here. `tick` is told the share of
-    the epochs that is done, in place of a progress bar (with one device).
+    the epochs that is done, in place of a progress bar (with one device). The curves go into `diary`; without one, into
+    one that ends with the training.
 
     Raises:
         UserError: embeddings, checkpoint or settings do not fit together, the loss became NaN, the folder cannot be written.
@@ -89,7 +90,7 @@ def fit(config: Config, dataset: Dataset, fold: Fold, cache: EmbeddingCache, fol
         raise UserError(f"selection=val: fold {fold.index} of {dataset.name} holds no videos out: use selection=last")
     checkpoint = folder / CHECKPOINT
     data = EmbeddingDataModule(dataset, fold, cache, inputs=config.head.inputs, incomplete=config.data.incomplete,
-                               batch_videos=config.optim.batch_videos, seed=config.seed)
+                               batch_videos=config.optim.batch_videos, seed=config.seed, extra=extra)
     data.setup()
     judges = protocols(dataset)
     metrics = {part: VideoScores(data.videos[part], judges) for part in data.judged}
@@ -98,7 +99,8 @@ def fit(config: Config, dataset: Dataset, fold: Fold, cache: EmbeddingCache, fol
     if not config.resume and is_first_process():
         checkpoint.unlink(missing_ok=True)
     if started_at < config.optim.epochs:
-        _train(config, module, data, folder, tick, resume=started_at > 0)
+        with nullcontext(diary) if diary else Diary(config, folder) as opened:
+            _train(config, module, data, folder, tick, opened, resume=started_at > 0)
     return _collect(config, module, data, folder, started_at)
 
 
@@ -134,12 +136,11 @@ def _kept(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def _train(config: Config, module: LLMVSModule, data: EmbeddingDataModule, folder: Path, tick: Callable[[float], None] | None,
-           resume: bool) -> None:
+           diary: Diary, resume: bool) -> None:
     checkpoint = folder / CHECKPOINT
-    title = f"{config.experiment} fold {config.fold} seed {config.seed}"
-    with warnings.catch_warnings(), _threads(config), loggers(config, folder, title) as log:
+    with warnings.catch_warnings(), _threads(config):
         silence()
-        trainer = _trainer(config, folder, log, TellEpochs(tick) if tick else EpochProgress(title))
+        trainer = _trainer(config, folder, diary.loggers(), TellEpochs(tick) if tick else EpochProgress(diary.title))
         try:
             trainer.fit(module, datamodule=data, ckpt_path=checkpoint if resume else None, weights_only=True)
         except SystemExit:  # Lightning's answer to Ctrl-C, which it then goes on ignoring
