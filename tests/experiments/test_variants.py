@@ -1,0 +1,69 @@
+"""Every file in configs/variant through the whole pipeline: video files, the tiny models, one optimizer step, a table."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+from safetensors.torch import load_file
+
+from llmvs.datasets.base import Dataset
+from llmvs.experiments import bench
+from llmvs.experiments.run import train
+from llmvs.extraction.models import build
+from llmvs.head import Head
+from llmvs.layers import flat, load_config, run_folder
+from tests.films import TINY, films
+from tests.test_layers import CONFIGS
+
+VARIANTS = sorted((CONFIGS / "variant").glob("*.yaml"))
+KEYS = [f"film_{i}" for i in range(5)]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that holds films, models, cache and runs of all variants: what they have in common is made once."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("variants")
+    build(TINY, folder / "cache")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dataset(place: Path) -> Dataset:
+    """Four videos to learn from, one of them held out, and one to test; 2 or 3 steps each."""
+    made = films(place / "films", {key: 1.0 + 0.5 * (i % 2) for i, key in enumerate(KEYS)})
+    return replace(made, splits={name: [(KEYS[:4], KEYS[4:])] for name in ("paper", "disjoint")})
+
+
+@pytest.mark.parametrize("path", VARIANTS, ids=lambda path: path.stem)
+def test_a_variant_holds_only_its_difference_and_says_what_it_is(path: Path) -> None:
+    assert path.read_text().startswith("# ")
+    default, changed = (flat(load_config([*layers, "data.dataset=demo"])) for layers in ([], [str(path)]))
+    said = flat(OmegaConf.create(path.read_text()))
+    assert [key for key in said if changed[key] == default[key]] == []
+    assert {key for key in default if changed[key] != default[key]} == {*said, "experiment"}
+    assert said or path.stem == "llmvs"
+
+
+@pytest.mark.parametrize("path", VARIANTS, ids=lambda path: path.stem)
+def test_a_variant_runs_on_top_of_the_small_head(path: Path, place: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "open_dataset", lambda config: dataset)
+    config = load_config([
+        str(CONFIGS / "dataset" / "demo.yaml"), str(path), f"cache={place / 'cache'}", f"runs={place / 'runs'}", "log.wandb=disabled",
+        "accelerator=cpu", "caption.max_tokens=4", "prompt.max_tokens=2", "extract.engine=expand", "optim.epochs=1"])
+    drawn: dict[str, torch.Tensor] = {}
+    original = Head.__init__
+
+    def remember(self: Head, *arguments: object) -> None:
+        original(self, *arguments)  # type: ignore[arg-type]
+        drawn.update({name: value.clone() for name, value in self.state_dict().items()})
+
+    monkeypatch.setattr(Head, "__init__", remember)
+    document, text = train(config)
+    assert "This run" in text
+    if config.method.model == "head":
+        assert document["rules"]["last"]["epoch"] == 1
+        trained = load_file(run_folder(config) / "weights.safetensors")
+        assert any(not torch.equal(trained[name], value) for name, value in drawn.items())
