@@ -18,7 +18,7 @@ class DataConfig:
     """Which videos, what people said of them, and how they are split."""
 
     dataset: str = MISSING
-    """Which dataset: `demo`, `summe` or `tvsum`."""
+    """Which dataset: `demo`, `summe`, `tvsum`, `mrhisum`, or a `folder` of your own (docs/own_data.md)."""
     root: str = "data/${data.dataset}"
     """Folder of the dataset's files (annotations, videos)."""
     splits: Literal["paper", "disjoint"] = "paper"
@@ -27,8 +27,13 @@ class DataConfig:
     """Share of a fold's training videos held out to choose the epoch (only with `selection=val`)."""
     incomplete: Literal["refuse", "trim"] = "refuse"
     """A scored video whose embeddings end before its annotations: `refuse` it, or `trim` it to the steps it has."""
+    extra: list[str] = field(default_factory=list)
+    """Other datasets, all of whose videos train too: `[tvsum]` in data/tvsum, or `[tvsum=DIR]` (the field's `augmented` setting)."""
+    transfer: bool = False
+    """Train on the datasets of `extra` alone (the field's `transfer` setting)."""
 
     def __post_init__(self) -> None:
+        _require(bool(self.extra) or not self.transfer, "data.transfer", self.transfer, "false, or name training datasets in data.extra")
         _require(0 < self.val_fraction < 1, "data.val_fraction", self.val_fraction, "a share between 0 and 1")
 
 
@@ -209,6 +214,11 @@ class MethodConfig:
     def __post_init__(self) -> None:
         _require(not (self.lora and self.model == "head"), "method.lora", self.lora, "false with method.model=head (it is trained anyway)")
 
+    @property
+    def zero_shot(self) -> bool:
+        """Whether nothing is trained."""
+        return self.model != "head" and not self.lora
+
 
 @dataclass
 class LogConfig:
@@ -274,6 +284,11 @@ class Config(HardwareConfig):
         if self.method.model == "scorer":
             _require(self.prompt.style == "numeric", "prompt.style", self.prompt.style, "numeric with method.model=scorer")
         _require(self.fold >= 0, "fold", self.fold, "0 or more")
+        if self.data.transfer:
+            _require(self.selection != "val", "selection", self.selection, "last or test with data.transfer=true: no video is held out")
+        if self.data.extra:
+            _require(self.method.model == "head", "data.extra", self.data.extra, "empty with method.model other than head")
+            _require(self.examples.source == "fixed", "data.extra", self.data.extra, "empty with examples.source=fold")
         _require(self.seed >= 0, "seed", self.seed, "0 or more")
         if "v" in self.head.inputs and self.extract.captions is not None:
             raise ValueError(f"head.inputs={self.head.inputs}: the captioner makes the visual features, and extract.captions="

@@ -4,7 +4,9 @@ A *global batch* is what one optimizer step sees. It is a pure function of (seed
 themselves, so the number of devices changes who computes what, never what is computed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import lightning as L
@@ -25,6 +27,8 @@ from llmvs.extraction.captions import visual_features
 from llmvs.head import step_embeddings
 
 PARTS = ("train", "val", "test")
+Extra = tuple[Dataset, EmbeddingCache]
+"""Another dataset, all of whose videos train too, and their embeddings."""
 START_OVER = "start over with resume=false, or use another experiment name"
 
 
@@ -113,7 +117,8 @@ class EmbeddingDataModule(L.LightningDataModule):
     """Loads the embeddings of a fold once and serves them from memory (on the GPU where they fit)."""
 
     def __init__(self, dataset: Dataset, fold: Fold, cache: EmbeddingCache | None, *, inputs: Inputs = "qa",
-                 incomplete: Literal["refuse", "trim"] = "refuse", batch_videos: int = 10, seed: int = 1112) -> None:
+                 incomplete: Literal["refuse", "trim"] = "refuse", batch_videos: int = 10, seed: int = 1112,
+                 extra: Sequence[Extra] = ()) -> None:
         """Nothing is read before `setup`.
 
         Args:
@@ -124,11 +129,14 @@ class EmbeddingDataModule(L.LightningDataModule):
             incomplete: what to do with a test video whose embeddings end early.
             batch_videos: videos per optimizer step, over all ranks.
             seed: decides the order of the training videos, with the epoch.
+            extra: other datasets, all of whose videos train too, under the key `DATASET/KEY` and with their own scale of
+                gtscore; `fold.train` may be empty then.
         """
         super().__init__()
         self.dataset, self.fold, self._cache = dataset, fold, cache
         self.inputs, self.incomplete = inputs, incomplete
         self.batch_videos, self.seed = batch_videos, seed
+        self.extra = tuple(extra)
         self.parts: dict[str, Part] = {}
 
     @property
@@ -175,28 +183,37 @@ class EmbeddingDataModule(L.LightningDataModule):
 
     def _load(self) -> dict[str, Part]:
         loaded: dict[str, tuple[list[Video], list[Tensor]]] = {}
-        wanted = [(name, key) for name in PARTS for key in getattr(self.fold, name)]
-        for name, key in tqdm(wanted, desc="embeddings", unit="video", delay=2, leave=False):
-            found = self.cache.read(key)
-            video = self._match(name, self.dataset.video(key), found)
-            videos, embeddings = loaded.setdefault(name, ([], []))
-            videos.append(video)
-            v = visual_features(self.cache, key) if "v" in self.inputs else None
+        widths: dict[Path, int] = {}
+        for part, key, video, cache in tqdm(list(self._wanted()), desc="embeddings", unit="video", delay=2, leave=False):
+            found = cache.read(video.key)
+            v = visual_features(cache, video.key) if "v" in self.inputs else None
+            videos, embeddings = loaded.setdefault(part, ([], []))
+            videos.append(replace(self._match(part, video, found, cache), key=key))
             # Nothing that is trained stands before the maximum, so it is taken once.
             embeddings.append(step_embeddings(found.q, found.a, self.inputs, v))
-        for name in ("train", "test"):
-            if name not in loaded:
-                raise UserError(f"fold {self.fold.index} of {self.dataset.name} has no {name} videos: choose another fold or data.splits")
-        _check_widths(self.cache, loaded)
-        return {name: Part(videos, embeddings, torch.device("cpu")) for name, (videos, embeddings) in loaded.items()}
+            widths[cache.path(video.key)] = embeddings[-1].shape[1]
+        for part in ("train", "test"):
+            if part not in loaded:
+                raise UserError(f"fold {self.fold.index} of {self.dataset.name} has no {part} videos: choose another fold or data.splits")
+        _check_widths(widths)
+        return {part: Part(videos, embeddings, torch.device("cpu")) for part, (videos, embeddings) in loaded.items()}
 
-    def _match(self, part: str, video: Video, found: Embeddings) -> Video:
+    def _wanted(self) -> Iterator[tuple[str, str, Video, EmbeddingCache]]:
+        """(part, the key it goes by here, video, where its embeddings are)."""
+        for part in PARTS:
+            for key in getattr(self.fold, part):
+                yield part, key, self.dataset.video(key), self.cache
+        for dataset, cache in self.extra:
+            for key, video in dataset.videos.items():
+                yield "train", f"{dataset.name}/{key}", video, cache
+
+    def _match(self, part: str, video: Video, found: Embeddings, cache: EmbeddingCache) -> Video:
         """The video as far as its embeddings go, or a UserError where that is not allowed."""
         steps, where = found.steps.numpy(), f"{video.key} ({video.name})"
         common = min(len(steps), video.n_steps)
         if len(steps) > video.n_steps or not np.array_equal(steps, video.picks[:common]):
             parting = [*np.flatnonzero(steps[:common] != video.picks[:common]).tolist(), common][0]
-            raise UserError(f"{self.cache.path(video.key)}: holds {len(steps)} steps, not the {video.n_steps} annotated ones of {where} "
+            raise UserError(f"{cache.path(video.key)}: holds {len(steps)} steps, not the {video.n_steps} annotated ones of {where} "
                             f"(they part at step {parting}): extract again with the dataset's sampling")
         if len(steps) < video.n_steps:
             if part == "test" and self.incomplete == "refuse":
@@ -227,7 +244,8 @@ class EmbeddingDataModule(L.LightningDataModule):
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint must agree with before it may be continued: the videos and what their embeddings were made with."""
         keys = {name: [video.key for video in videos] for name, videos in self.videos.items()}
-        return {"videos": keys, "identity": dict(self.cache.identity)}
+        others = {f"{dataset.name}: {name}": value for dataset, cache in self.extra for name, value in cache.identity.items()}
+        return {"videos": keys, "identity": {**self.cache.identity, **others}}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Refuse a checkpoint that was trained on other videos or other embeddings.
@@ -242,11 +260,12 @@ class EmbeddingDataModule(L.LightningDataModule):
             raise UserError(f"the checkpoint was trained with {'; '.join(changes)}: {START_OVER}")
 
 
-def _check_widths(cache: EmbeddingCache, loaded: dict[str, tuple[list[Video], list[Tensor]]]) -> None:
-    widths = [(video.key, value.shape[1]) for videos, values in loaded.values() for video, value in zip(videos, values, strict=True)]
-    for key, width in widths:
-        if width != widths[0][1]:
-            raise UserError(f"{cache.path(key)}: embeddings of width {width}, but those of {widths[0][0]} have {widths[0][1]}: "
+def _check_widths(widths: Mapping[Path, int]) -> None:
+    """Widths of the embeddings by their files: all the same."""
+    first, expected = next(iter(widths.items()))
+    for path, width in widths.items():
+        if width != expected:
+            raise UserError(f"{path}: embeddings of width {width}, but those of {first.stem} have {expected}: "
                             "delete the folder and extract again with one backbone")
 
 

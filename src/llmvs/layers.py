@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from llmvs.config import Config
@@ -40,7 +40,7 @@ def load_config(arguments: Sequence[str]) -> Config:
         for path, content in _read(layer, ()):
             merged = _merge(merged, content, str(path), origins)
     for key, value in overrides:
-        merged = _merge(merged, _nested(key, value), COMMAND_LINE, origins)
+        merged = _merge(merged, _nested(key, _listed(merged, key, value)), COMMAND_LINE, origins)
     if OmegaConf.is_missing(merged, "experiment") and not OmegaConf.is_missing(merged.data, "dataset"):
         merged.experiment = _name(str(merged.data.dataset), [layer.stem for layer in layers], overrides)
     return _build(merged, origins)
@@ -98,6 +98,13 @@ def _split(argument: str) -> tuple[str, str | None]:
         raise UserError(f"{COMMAND_LINE}: {argument!r} is neither a YAML file nor key=value")
     key, value = argument.removeprefix("--").split("=", 1)
     return key, None if value in ("null", "None") else value
+
+
+def _listed(config: DictConfig, key: str, value: str | None) -> Any:
+    """The value of an override; `[a,b]`, or `a`, where the setting is a list."""
+    if value is None or not isinstance(OmegaConf.select(config, key), ListConfig):
+        return value
+    return [part.strip() for part in value.strip("[] ").split(",") if part.strip()]
 
 
 def _nested(key: str, value: Any) -> dict[str, Any]:
@@ -170,6 +177,6 @@ def _name(dataset: str, stems: Sequence[str], overrides: Sequence[tuple[str, str
     parts = [*([] if dataset in stems else [dataset]), *stems]
     unnamed = tuple(f"{key}." for key in ("data.dataset", *UNNAMED))
     changes = [(key, value) for key, value in overrides if not f"{key}.".startswith(unnamed)]
-    name = "-".join(parts) + "".join(f"+{key}={Path(str(value)).name}" for key, value in sorted(changes))
+    name = "-".join(parts) + "".join(f"+{key}={Path(str(value).strip('[]')).name}" for key, value in sorted(changes))
     name = re.sub(r"[^\w.=+-]", "_", name)
     return name if len(name) <= 120 else f"{name[:100]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -5,9 +5,11 @@ from pathlib import Path
 
 from llmvs.config import Config
 from llmvs.console import say
+from llmvs.datasets import Dataset
 from llmvs.datasets.files import VIDEO_SUFFIXES
 from llmvs.datasets.splits import fold as make_fold
 from llmvs.errors import UserError
+from llmvs.experiments.extra import open_extra
 from llmvs.experiments.judged import open_dataset
 from llmvs.experiments.ranks import extract_shared
 from llmvs.extraction.pipeline import Extraction
@@ -15,13 +17,16 @@ from llmvs.extraction.source import Source
 
 
 def extract_dataset(config: Config) -> int:
-    """Fill the cache with all videos of the configured dataset. Returns the exit status."""
+    """Fill the caches with all videos of the configured dataset, and of those in `data.extra`. Returns the exit status."""
     dataset = open_dataset(config)
+    others = open_extra(config, dataset)
     train: list = []
     if config.examples.source == "fold":
         held = config.data.val_fraction if config.selection == "val" else 0.0
         train = [dataset.video(key) for key in make_fold(dataset, config.data.splits, config.fold, held).train]
-    return _report(extract_shared(config, dataset.name, [Source.of(video) for video in dataset.videos.values()], train))
+    statuses = [_report(extract_shared(config, dataset.name, _sources(dataset), train))]
+    statuses += [_report(extract_shared(settings, other.name, _sources(other))) for settings, other in others]
+    return max(statuses)
 
 
 def extract_files(config: Config, paths: Iterable[Path]) -> int:
@@ -33,6 +38,10 @@ def extract_files(config: Config, paths: Iterable[Path]) -> int:
     if config.examples.source == "fold":
         raise UserError("examples.source=fold: files of your own belong to no fold: use examples.source=fixed")
     return _report(extract_shared(config, config.data.dataset, [Source.file(path) for path in _videos(paths)]))
+
+
+def _sources(dataset: Dataset) -> list[Source]:
+    return [Source.of(video) for video in dataset.videos.values()]
 
 
 def _videos(paths: Iterable[Path]) -> list[Path]:

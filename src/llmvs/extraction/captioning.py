@@ -17,7 +17,7 @@ from llmvs.extraction.ahead import ahead
 from llmvs.extraction.captions import CaptionCache, Captions, supplied
 from llmvs.extraction.progress import Progress, all_ranks, checked
 from llmvs.extraction.prompts import FRAME_QUESTION
-from llmvs.extraction.source import Source, check_supplied, only_picks
+from llmvs.extraction.source import Source, check_supplied, counted, only_picks
 from llmvs.video.reader import Frame, Sampled, sample
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Captioning:
 
     def __init__(self, config: Config, dataset: str, kind: Literal["captions", "answers"] = "captions") -> None:
         """Open the cache of captions, unless captions are supplied; `answers` are no captions, and stand in folders of their own."""
-        self.config, self.kind = config, kind
+        self.config, self.dataset, self.kind = config, dataset, kind
         self.cache: CaptionCache | None = None
         self.done: list[str] = []
         self.n_reused = 0
@@ -45,7 +45,7 @@ class Captioning:
         """The captions of a video, which are there (or supplied)."""
         if self.cache is not None:
             return self.cache.read(source.key)
-        captions = supplied(Path(self.config.extract.captions or ""), source.key, source.name)
+        captions = supplied(Path((self.config.extract.captions or "").replace("{dataset}", self.dataset)), source.key, source.name)
         if source.picks is not None and (notice := check_supplied(source.key, captions.frames, source.picks)):
             say(notice)
         return captions
@@ -96,7 +96,7 @@ class Captioning:
         self.captioner = self.captioner or self._load()
         steps = sample(path, fps=extract.fps, every_nth_frame=extract.every_nth_frame)
         if source.picks is not None:
-            steps = only_picks(path, steps, source.picks)
+            steps = only_picks(path, counted(steps) if source.counts_steps else steps, source.picks)
         try:
             frames, texts, features = caption_steps(steps, self.captioner, caption.batch, progress.steps)
         except torch.OutOfMemoryError:

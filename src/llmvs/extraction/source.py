@@ -1,7 +1,7 @@
 """What is extracted: a video of a dataset or a file of the user's own, and whether its steps are the annotations' picks."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llmvs.datasets.base import Array, Video
@@ -21,11 +21,13 @@ class Source:
     """The video file; None when captions are supplied."""
     picks: Array | None = None
     """int64 [T]: the frames that must be sampled; None: whatever the sampling gives."""
+    counts_steps: bool = False
+    """True where the picks count sampled steps, not the file's frames (see `Video.counts_steps`)."""
 
     @classmethod
     def of(cls, video: Video) -> "Source":
         """The source of an annotated video, whose steps must be its picks."""
-        return cls(video.key, video.name, video.path, video.picks)
+        return cls(video.key, video.name, video.path, video.picks, video.counts_steps)
 
     @classmethod
     def file(cls, path: Path) -> "Source":
@@ -53,6 +55,12 @@ def check_keys(sources: Sequence[Source]) -> None:
         if source.key in seen:
             raise UserError(f"{source.path} and {seen[source.key].path} would both be called {source.key}: rename one of them")
         seen[source.key] = source
+
+
+def counted(steps: Iterable[Sampled]) -> Iterator[Sampled]:
+    """The sampled steps, numbered 0, 1, 2, ... in place of the file's frames."""
+    for number, step in enumerate(steps):
+        yield replace(step, index=number)
 
 
 def only_picks(path: Path, steps: Iterable[Sampled], picks: Array) -> Iterator[Sampled]:
