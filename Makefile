@@ -5,7 +5,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup train extract baselines config export test test-slow demo-backbones lint clean
+.PHONY: help setup train crossval extract baselines config export test test-slow demo-backbones lint clean
 
 PYTHON ?= python3
 DATASET ?= demo
@@ -13,6 +13,8 @@ FOLD ?= 0
 VARIANT ?=
 BACKBONE ?=
 SEED ?=
+FOLDS ?=
+SEEDS ?=
 ARGS ?=
 
 BIN := .venv/bin
@@ -26,6 +28,9 @@ setup: .venv/installed  ## make .venv and install everything into it
 
 train: setup  ## train and evaluate one fold (FOLD= DATASET= VARIANT= BACKBONE= SEED= ARGS=)
 	@$(BIN)/llmvs train $(SETTINGS)
+
+crossval: setup  ## all folds with several seeds, and what they say together (SEEDS=0,1,2 FOLDS=)
+	@$(BIN)/llmvs crossval $(LAYERS) $(FOLDS:%=--folds %) $(SEEDS:%=--seeds %) $(ARGS)
 
 extract: setup  ## caption and embed the videos of a dataset, without training
 	@$(BIN)/llmvs extract $(SETTINGS)

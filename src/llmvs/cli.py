@@ -81,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
         return one
 
     train = verb("train", _train, "train and evaluate one fold: extract what is missing, fit the head, print the table", table=True)
+    every = verb("crossval", _crossval, "train and evaluate all folds with several seeds: means, intervals", table=True)
+    every.add_argument("--folds", type=_whole_numbers, metavar="0,1,...", help="which folds (default: all of the dataset)")
+    every.add_argument("--seeds", type=_whole_numbers, metavar="0,1,...", help="one training per fold and seed (default: the seed set)")
     extract = verb("extract", _extract, "caption and embed videos: a dataset's, or the files and folders named")
     for one in (train, extract):
         one.add_argument("--yes", action="store_true", help="start also what takes days on this machine")
@@ -101,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     _cache_verbs(verb("cache", _cache_list, "list, verify or prune what lies in the cache"))
     floors.add_argument("settings", nargs="*", metavar="DATASET|SETTING", help=f"a dataset's name; {SETTINGS_HELP}")
     extract.add_argument("settings", nargs="*", metavar="VIDEO|SETTING", help=f"video files or folders; {SETTINGS_HELP}")
-    for one in (train, evaluate, released, show):
+    for one in (train, every, evaluate, released, show):
         one.add_argument("settings", nargs="*", metavar="SETTING", help=SETTINGS_HELP)
     return parser
 
@@ -129,6 +132,14 @@ def number_of_draws(text: str) -> int:
     return draws
 
 
+def _whole_numbers(text: str) -> list[int]:
+    """The type of `--folds` and `--seeds`: `0,1,2`."""
+    parts = text.strip("[] ").split(",")
+    if not all(part.strip().isdecimal() for part in parts):
+        raise UserError(f"{text!r}: expected whole numbers from 0 with commas between them, such as 0,1,2")
+    return [int(part) for part in parts]
+
+
 def _load(settings: Sequence[str]) -> "Config":
     from llmvs.layers import load_config
 
@@ -151,6 +162,27 @@ def _train(given: argparse.Namespace) -> None:
     ask_first(config, given.yes)
     document, text = train(config)
     _print(document, text, given.json)
+
+
+def _crossval(given: argparse.Namespace) -> None:
+    from llmvs.experiments.crossval import crossval
+
+    config, folds, seeds = _grid(given)
+    _print(*crossval(config, folds, seeds), given.json)
+
+
+def _grid(given: argparse.Namespace) -> tuple["Config", Sequence[int] | None, Sequence[int] | None]:
+    """The settings of many runs; `folds=` and `seeds=` may stand among them, as a sweep's agent writes everything."""
+    settings = []
+    for argument in given.settings:
+        name, _, value = argument.removeprefix("--").partition("=")
+        if name in ("folds", "seeds"):
+            setattr(given, name, _whole_numbers(value))
+        elif name == "fold":
+            raise UserError(f"fold={value}: {given.verb} runs several folds: choose them with folds={value}")
+        else:
+            settings.append(argument)
+    return _load(settings), given.folds, given.seeds
 
 
 def _evaluate(given: argparse.Namespace) -> None:

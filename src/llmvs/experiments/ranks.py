@@ -110,7 +110,7 @@ def _listen(ear: Connection) -> dict[str, Any] | None:
 
 def _rank(job: Job, rank: int, port: int, mouth: Connection) -> None:
     """One started process."""
-    _end_with_parent()
+    end_with_parent()
     os.environ.update(LOCAL_RANK=str(rank), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
     try:
         fabric = _fabric(job[0], "gloo")
@@ -139,7 +139,7 @@ def _fabric(config: HardwareConfig, backend: str | None) -> "Fabric":
     return fabric
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """End this process when the one that started it is killed: nobody would wait for it any more."""
     parent = multiprocessing.parent_process()
     assert parent is not None

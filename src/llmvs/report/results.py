@@ -131,15 +131,24 @@ def experiment(name: str, documents: Sequence[Document]) -> Experiment:
         UserError: a seed that not all folds have, or a result of another format.
     """
     for one in documents:
-        if one.get("format") != FORMAT:
-            raise UserError(f"{one.get('folder', name)}: its {RESULT} has format {one.get('format')} (expected {FORMAT}): "
-                            "train it anew with resume=false")
+        check_format(one)
     runs = {(int(one["fold"]), int(one["seed"])): one for one in documents}
     found = Experiment(name, dict(sorted(runs.items())))
     missing = [f"fold {fold} seed {seed}" for fold in found.folds for seed in found.seeds if (fold, seed) not in runs]
     if missing:
         raise UserError(f"{name}: {', '.join(missing)} did not run, but other folds have that seed: run `llmvs crossval` for all of them")
     return found
+
+
+def check_format(document: Document) -> None:
+    """Refuse a result that an older or newer version wrote.
+
+    Raises:
+        UserError: names its folder.
+    """
+    if document.get("format") != FORMAT:
+        raise UserError(f"{document.get('folder', '?')}: its {RESULT} has format {document.get('format')} (expected {FORMAT}): "
+                        "train it anew with resume=false")
 
 
 def refuse_mixture(experiments: Sequence[Experiment]) -> None:

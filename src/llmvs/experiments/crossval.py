@@ -1,0 +1,90 @@
+"""All folds with several seeds, and what they say together: `llmvs crossval`."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from llmvs.config import Config
+from llmvs.datasets import Dataset
+from llmvs.errors import UserError
+from llmvs.experiments.campaign import run_all
+from llmvs.experiments.judged import open_dataset
+from llmvs.files import write_json
+from llmvs.layers import run_folder
+from llmvs.report.compare import FLOORS, heading, rule_tables
+from llmvs.report.results import Experiment, Figures, experiment
+from llmvs.report.tables import Table, text
+
+SUMMARY = "crossval.json"
+
+
+def crossval(config: Config, folds: Sequence[int] | None = None, seeds: Sequence[int] | None = None) -> tuple[dict[str, Any], str]:
+    """Train and judge every fold with every seed, as `train` would, and write `runs/EXPERIMENT/crossval.json`.
+
+    One training per fold and seed gives all rules that choose an epoch: with `selection=val` (the default) videos of the
+    training part are held out, and `last`, `val` and `test` are read off the same epochs.
+
+    Args:
+        config: the runs; its `fold` is not used, its `devices` is how many runs are done side by side.
+        folds: None: all of the dataset's.
+        seeds: None: that of `config`.
+
+    Returns:
+        The content of crossval.json, and the table as text.
+
+    Raises:
+        UserError: as `train`. What is finished by then is not repeated by the same command.
+    """
+    dataset = open_dataset(config)
+    found = experiment(config.experiment, run_all(runs_of(config, dataset, folds, seeds), dataset))
+    document = summary(found)
+    write_json(experiment_folder(config) / SUMMARY, document)
+    return document, f"{heading(found)}\n\n{text(rule_tables(found))}\n\nruns: {experiment_folder(config)}"
+
+
+def runs_of(config: Config, dataset: Dataset, folds: Sequence[int] | None, seeds: Sequence[int] | None) -> list[Config]:
+    """The runs of an experiment, fold by fold.
+
+    Raises:
+        UserError: no folds or seeds, or one of them twice.
+    """
+    folds = range(len(dataset.splits[config.data.splits])) if folds is None else folds
+    seeds = [config.seed] if seeds is None else seeds
+    for name, values in (("folds", folds), ("seeds", seeds)):
+        if not values or len(set(values)) < len(values):
+            raise UserError(f"{name}={','.join(map(str, values))}: expected different numbers, such as 0,1,2")
+    return [replace(config, fold=fold, seed=seed) for fold in folds for seed in seeds]
+
+
+def experiment_folder(config: Config) -> Path:
+    """`runs/EXPERIMENT`."""
+    return run_folder(config).parent.parent
+
+
+def summary(found: Experiment) -> dict[str, Any]:
+    """The figures of an experiment as one JSON document: row -> mean, 95 % interval and sd over seeds of tau and rho."""
+    one = found.one
+    return {
+        "format": 1, "experiment": found.name, "dataset": one["dataset"], "synthetic": one["synthetic"], "splits": one["splits"],
+        "folds": found.folds, "seeds": found.seeds,
+        "protocols": {name: _figures(found, name) for name in found.protocols},
+        "tables": [_plain(table) for table in rule_tables(found)],
+    }
+
+
+def _figures(found: Experiment, protocol: str) -> dict[str, Any]:
+    rows = {row: found.figures(row, protocol) for row in found.rows}
+    rows |= {name: floor for name in FLOORS if (floor := found.floor(name, protocol))}
+    names = list(next(iter(found.one["protocols"][protocol].values())))[:2]
+    return {row: {name: _numbers(figures, which) for which, name in enumerate(names)} for row, figures in rows.items()}
+
+
+def _numbers(figures: Figures, which: int) -> dict[str, float | None]:
+    mean = figures.mean(which)
+    return {"mean": mean.mean, "low": mean.low, "high": mean.high, "sd": figures.sd(which)}
+
+
+def _plain(table: Table) -> dict[str, Any]:
+    return {"name": table.name, "title": table.title, "columns": [column.name for column in table.columns], "rows": table.rows,
+            "notes": table.notes}
