@@ -219,6 +219,11 @@ class MethodConfig:
         """Whether nothing is trained."""
         return self.model != "head" and not self.lora
 
+    @property
+    def zero_shot(self) -> bool:
+        """Whether nothing is trained."""
+        return self.model != "head" and not self.lora
+
 
 @dataclass
 class LogConfig:

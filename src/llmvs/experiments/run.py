@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmvs.config import Config
 from llmvs.console import is_first_process, say
@@ -18,14 +18,16 @@ from llmvs.experiments.bench import Bench
 from llmvs.experiments.environment import environment
 from llmvs.experiments.judged import as_numbers, label, random_note, titles, undefined_notes, with_floors
 from llmvs.experiments.tables import text_table
-from llmvs.experiments.zeroshot import ROW, answered, judge_answered
+from llmvs.experiments.zeroshot import ROW, Answered, answered, judge_answered
 from llmvs.files import locked, read_json, write_json, write_text
 from llmvs.layers import flat, load_config, run_folder, to_yaml
 
 if TYPE_CHECKING:
     from llmvs.experiments.fit import Fit
+    from llmvs.extraction.captions import CaptionCache
 
 RESULT = "result.json"
+OURS = "This run"
 FORMAT = 2
 """2: `per_video` and `floors` hold every rule's and every floor's figures of each video, not the selected rule's alone."""
 Tick = Callable[[float], None]
@@ -82,39 +84,67 @@ def _run(config: Config, bench: Bench | None, tick: Tick | None) -> dict[str, An
     bench = bench or Bench([config])
     fold = bench.fold(config)
     clock.lap("dataset")
+    scored = _scores(config, bench, fold, clock, tick)
+    document = _judge(config, bench, fold, scored)
+    clock.lap("evaluation")
+    document |= {"seconds": clock.laps, "environment": environment()}
+    _write(run_folder(config), document, scored.fitted, fold.test)
+    return document
+
+
+class _Scored(NamedTuple):
+    """What the configured method gave."""
+
+    fitted: "Fit"
+    cache: "EmbeddingCache | CaptionCache"
+    """What the scores were made from."""
+    numbers: Answered | None
+    """What a frozen model answered by itself, where it was asked for numbers."""
+
+
+def _scores(config: Config, bench: Bench, fold: Fold, clock: "_Clock", tick: Tick | None) -> _Scored:
+    """Extract what is missing, and score the videos by the configured method."""
+    if config.method.zero_shot:
+        from llmvs.experiments.alone import ask, read
+
+        if config.method.model == "captioner":
+            asked = ask(config, bench.dataset, fold)
+        else:
+            asked = read(config, bench.dataset, fold, bench.embeddings(config, fold))
+        clock.lap("extraction")
+        return _Scored(*asked)
     cache = bench.embeddings(config, fold)
     clock.lap("extraction")
     from llmvs.experiments.fit import fit
 
     fitted = fit(config, bench.dataset, fold, cache, run_folder(config), tick)
     clock.lap("training")
-    document = _judge(config, bench, fold, cache, fitted)
-    clock.lap("evaluation")
-    document |= {"seconds": clock.laps, "environment": environment()}
-    _write(run_folder(config), document, fitted, fold.test)
-    return document
+    return _Scored(fitted, cache, answered(cache, fold.test))
 
 
-def _judge(config: Config, bench: Bench, fold: Fold, cache: EmbeddingCache, fitted: "Fit") -> dict[str, Any]:
+def _judge(config: Config, bench: Bench, fold: Fold, scored: _Scored) -> dict[str, Any]:
     """What is known of a run once its scores are there: all of result.json but its cost."""
-    dataset = bench.dataset
+    dataset, (fitted, cache, numbers) = bench.dataset, scored
     used = replace(dataset, videos={**dataset.videos, **{video.key: video for videos in fitted.videos.values() for video in videos}})
     rules = {rule: judge(used, epoch.scores, [fold.test]) for rule, epoch in fitted.epochs.items()}
-    judged, floors = rules[fitted.selection], bench.floors(used, fold.test)
-    contenders, notes = {"This run": judged}, [random_note(DRAWS), *undefined_notes(judged)]
-    if (numbers := answered(cache, fold.test)) is not None:
-        contenders[ROW], more = judge_answered(used, numbers, fold.test)
-        notes += more
+    floors, notes = bench.floors(used, fold.test), [random_note(DRAWS)]
+    row = OURS if config.method.zero_shot else ROW
+    alone, more = judge_answered(used, numbers, fold.test, row) if numbers is not None else ({}, [])
+    if row == OURS:
+        rules = {fitted.selection: alone}
+    else:
+        notes += undefined_notes(rules[fitted.selection])
+    contenders = {OURS: rules[fitted.selection], **({row: alone} if alone else {})}
     trimmed = [f"{video.key} ({video.name}): judged on the first {video.n_steps} of {dataset.video(video.key).n_steps} steps."
                for video in fitted.videos["test"] if video.n_steps < dataset.video(video.key).n_steps]
     return {
         "format": FORMAT, "experiment": config.experiment, "folder": str(run_folder(config)),
         "dataset": dataset.name, "synthetic": dataset.synthetic, "heading": label(dataset), "splits": config.data.splits,
-        "fold": config.fold, "seed": config.seed, "selection": config.selection,
-        "epoch": fitted.selected.epoch + 1, "epochs": config.optim.epochs,
-        "videos": {"train": list(fold.train), "val": list(fold.val), "test": list(fold.test)},
+        "fold": config.fold, "seed": config.seed, "selection": fitted.selection, "method": asdict(config.method),
+        "epoch": fitted.selected.epoch + 1, "epochs": 0 if config.method.zero_shot else config.optim.epochs,
+        "videos": {"train": [] if config.method.zero_shot else list(fold.train), "val": list(fold.val), "test": list(fold.test)},
         "titles": titles(dataset), "protocols": as_numbers(with_floors(contenders, averaged(floors, [fold.test]))),
-        "notes": [*notes, *trimmed],
+        "notes": [*notes, *more, *trimmed],
         "per_video": {**_per_video(rules), **_per_video({row: found for row, found in contenders.items() if row == ROW})},
         "floors": _floors_per_video(floors),
         "rules": {rule: {"epoch": epoch.epoch + 1, "means": {part: {name: pair._asdict() for name, pair in rows.items()}
@@ -190,9 +220,16 @@ def table(document: Mapping[str, Any]) -> str:
     lines = [
         f"{document['heading']}, {document['splits']} splits, fold {document['fold']}, seed {document['seed']}: "
         f"{len(videos['train'])} videos trained on, {len(videos['val'])} held out, {len(videos['test'])} tested",
-        f"selection={document['selection']}: epoch {document['epoch']} of {document['epochs']}, {RULES[document['selection']]}",
+        _chosen(document),
     ]
     return "\n".join([*lines, "", text_table(_undefined(blocks), document["titles"], document["notes"])])
+
+
+def _chosen(document: Mapping[str, Any]) -> str:
+    """Which epoch of what the row shows."""
+    if not document["epochs"]:
+        return f"the {document['method']['model']} alone, zero-shot: nothing is trained"
+    return f"selection={document['selection']}: epoch {document['epoch']} of {document['epochs']}, {RULES[document['selection']]}"
 
 
 def _undefined(blocks: Mapping[str, Mapping[str, Figure]]) -> dict[str, dict[str, Figure]]:

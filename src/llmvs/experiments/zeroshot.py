@@ -63,13 +63,13 @@ def answered(cache: EmbeddingCache, keys: Sequence[str]) -> Answered | None:
     return Answered.of(answers) if all(answers.values()) else None
 
 
-def judge_answered(dataset: Dataset, found: Answered, test: Sequence[str]) -> tuple[dict[str, Judged], list[str]]:
+def judge_answered(dataset: Dataset, found: Answered, test: Sequence[str], row: str = ROW) -> tuple[dict[str, Judged], list[str]]:
     """Judge the numbers like any scores: protocol -> verdict, and the notes that belong to the row.
 
     Where a video has no number the row is undefined: a mean over the other videos would be another table's figure.
     """
     judged = judge(dataset, found.scores, [test])
-    title = TITLES[ROW]
+    title = TITLES.get(row, row)
     notes = [*found.notes(title), *(f"{title}: {note}" for note in undefined_notes(judged) if not found.silent)]
     if found.silent:
         nothing = dict.fromkeys(found.silent, (UNDEFINED, UNDEFINED))
