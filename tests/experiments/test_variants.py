@@ -1,5 +1,6 @@
 """Every file in configs/variant through the whole pipeline: video files, the tiny models, one optimizer step, a table."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from llmvs.experiments.run import train
 from llmvs.extraction.models import build
 from llmvs.head import Head
 from llmvs.layers import flat, load_config, run_folder
+from llmvs.report.compare import published
 from tests.films import TINY, films
 from tests.test_layers import CONFIGS
 
@@ -67,3 +69,14 @@ def test_a_variant_runs_on_top_of_the_small_head(path: Path, place: Path, datase
         assert document["rules"]["last"]["epoch"] == 1
         trained = load_file(run_folder(config) / "weights.safetensors")
         assert any(not torch.equal(trained[name], value) for name, value in drawn.items())
+
+
+def test_the_table_of_variants_has_every_file_and_the_published_figures() -> None:
+    rows = [line for line in (CONFIGS.parent / "docs" / "variants.md").read_text().splitlines() if line.startswith("| `")]
+    listed = {name: row for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert {path.stem for path in VARIANTS} <= listed.keys()
+    for dataset in ("summe", "tvsum"):
+        for name in listed:
+            figures = published(dataset, name)
+            shown = " / ".join(f"{figures[key]:.3f}".lstrip("0") for key in ("tau", "rho") if key in figures)
+            assert shown in listed[name].split("|")[3], name
