@@ -37,6 +37,16 @@ def test_later_wins(tmp_path):
     assert (config.fold, config.optim.lr) == (1, 0.1)
 
 
+def test_layers_named_by_their_kind_come_in_their_order():
+    demo, tiny, mlp, query = (str(CONFIGS / part) for part in ("dataset/demo.yaml", "backbone/tiny.yaml", "variant/mlp.yaml",
+                                                               "variant/query_only.yaml"))
+    named = load_config([f"variant={mlp}", f"--backbone={tiny}", f"dataset={demo}", query])
+    assert named == load_config([demo, tiny, mlp, query])
+    assert named.experiment == "demo-tiny-mlp-query_only"
+    with pytest.raises(UserError, match=r"unknown key dataset: did you mean data\.dataset"):
+        load_config(["dataset=summe"])
+
+
 def test_forms_of_an_override():
     config = load_config(["data.dataset=tvsum", "--optim.lr=1e-4", "extract.fps=None", "extract.every_nth_frame=15",
                           "caption.prompt=a=b: what, and [why]?", "resume=false", "head.dim=64"])

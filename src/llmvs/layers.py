@@ -18,6 +18,8 @@ from llmvs.config import Config
 from llmvs.errors import UserError, nearest
 
 COMMAND_LINE = "command line"
+NAMED = ("dataset", "backbone", "variant")
+"""Folders of configs/. An agent sorts its arguments by name, so their order says nothing: a variant always builds on the others."""
 UNNAMED = ("experiment", "fold", "seed", "resume", "runs", "cache", "accelerator", "devices", "num_nodes", "log",
            "data.root", "caption.batch", "extract.refresh", "extract.tokens_per_batch")
 """Keys (or groups of keys) that say where and how a run happens, not what it is: they do not enter its name."""
@@ -27,12 +29,13 @@ def load_config(arguments: Sequence[str]) -> Config:
     """Build the configuration from YAML paths and `key=value` (or `--key=value`) overrides.
 
     Args:
-        arguments: in any order; files are merged in their order, then overrides in theirs.
+        arguments: in any order; files are merged in their order, then overrides in theirs. A file may be named as
+            `dataset=FILE`, `backbone=FILE` or `variant=FILE`, as a sweep's agent does: these come first, in this order.
 
     Raises:
         UserError: missing or malformed file, unknown key (suggests the nearest), wrong type or value, missing setting.
     """
-    layers = [Path(argument) for argument in arguments if is_layer(argument)]
+    layers = [path for _, path in sorted(filter(None, map(_layer, arguments)), key=lambda found: found[0])]
     overrides = [_split(argument) for argument in arguments if not is_layer(argument)]
     merged = OmegaConf.structured(Config)
     origins: dict[str, str] = {}
@@ -47,8 +50,16 @@ def load_config(arguments: Sequence[str]) -> Config:
 
 
 def is_layer(argument: str) -> bool:
-    """Whether an argument names a YAML file."""
-    return argument.endswith((".yaml", ".yml")) and not is_override(argument)
+    """Whether an argument names a YAML file: `FILE.yaml`, or `dataset=`, `backbone=` or `variant=FILE.yaml`."""
+    return _layer(argument) is not None
+
+
+def _layer(argument: str) -> tuple[int, Path] | None:
+    """A layer's place among the others and its file; None for anything else."""
+    name, path = _split(argument) if is_override(argument) else ("", argument)
+    if not str(path).endswith((".yaml", ".yml")) or (name and name not in NAMED):
+        return None
+    return NAMED.index(name) if name else len(NAMED), Path(str(path))
 
 
 def is_override(argument: str) -> bool:
