@@ -219,11 +219,6 @@ class MethodConfig:
         """Whether nothing is trained."""
         return self.model != "head" and not self.lora
 
-    @property
-    def zero_shot(self) -> bool:
-        """Whether nothing is trained."""
-        return self.model != "head" and not self.lora
-
 
 @dataclass
 class LogConfig:
