@@ -1,13 +1,12 @@
 """Teach the captioner: a LLaVA of about 4 M parameters, from nothing.
 
-First the vision tower alone learns what every patch of a frame shows (which figure, its colour, what it does) and what
-the whole frame shows; so many small questions per frame teach it far more per second than captions do. Then the whole
-model learns to answer the project's questions, while the tower keeps answering its own.
+In some rounds the vision tower alone learns what every patch of a frame shows (which figure, its colour, what it does)
+and what the whole frame shows; so many small questions per frame teach it far more per second than captions do. In the
+others the whole model learns to answer the project's questions, while the tower keeps answering its own.
 """
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -124,32 +123,35 @@ class Collate:
                 "whole": torch.tensor([whole(s.moment) for s in samples])}
 
 
-def batches(text: TokenizersBackend, levels: Levels, first_seed: int = CAPTIONER_SEEDS) -> Iterator[dict[str, Tensor]]:
+def batches(text: TokenizersBackend, levels: Levels, first_seed: int, crowded: bool) -> Iterator[dict[str, Tensor]]:
     """Endless batches, drawn by another process while the model learns from the one before."""
-    loader = DataLoader(Frames(first_seed, PIXELS, GRID, levels), BATCH, collate_fn=Collate(text), num_workers=1, prefetch_factor=4)
-    return iter(loader)
+    frames = Frames(first_seed, PIXELS, GRID, levels, crowded)
+    return iter(DataLoader(frames, BATCH, collate_fn=Collate(text), num_workers=1, prefetch_factor=4))
 
 
-def teach(model: LlavaForConditionalGeneration, processor: LlavaProcessor, source: Iterator[dict[str, Tensor]],
-          looks: int, captions: int, device: torch.device) -> None:
-    """Teach the tower for `looks` batches, then the whole model for `captions`."""
+def teach(model: LlavaForConditionalGeneration, processor: LlavaProcessor, levels: Levels, rounds: Sequence[tuple[str, int]],
+          device: torch.device, first_seed: int = CAPTIONER_SEEDS) -> None:
+    """Teach the model in rounds of so many batches: `crowds` teaches the tower alone, on scenes with more figures than
+        the world has, `captions` the whole model."""
     images = processor.image_processor
     mean, deviation = (torch.tensor(values, device=device)[:, None, None] for values in (images.image_mean, images.image_std))
     model.to(device).train()  # type: ignore[arg-type]
     tower, eyes = model.model.vision_tower, Eyes().to(device)
-    seen: list[Any] = []
-    tower.register_forward_hook(lambda module, given, output: seen.append((output.last_hidden_state, output.pooler_output)))
-    alone = Teacher("captioner, its eyes", nn.ModuleList([tower, eyes]), looks)
-    together = Teacher("captioner", nn.ModuleList([model, eyes]), captions)
-    for step, batch in enumerate(itertools.islice(source, looks + captions)):
-        batch = {name: value.to(device) for name, value in batch.items()}
-        pixels = (batch.pop("pixel_values") / 255 - mean) / deviation
-        patches, truth = batch.pop("patches"), batch.pop("whole")
-        if step < looks:
-            tower(pixels)
-            alone.step(eyes(*seen.pop(), patches, truth))
-        else:
-            said = model(pixel_values=pixels, **batch).loss
-            together.step(said + 0.1 * eyes(*seen.pop(), patches, truth), float(said.detach()))
-    tower._forward_hooks.clear()
+    seen: list[tuple[Tensor, Tensor]] = []
+    hook = tower.register_forward_hook(lambda module, given, output: seen.append((output.last_hidden_state, output.pooler_output)))
+    for number, (what, count) in enumerate(rounds):
+        taught = nn.ModuleList([model if what == "captions" else tower, eyes])
+        teacher = Teacher(f"captioner, round {number + 1} of {len(rounds)} ({what})", taught, count)
+        source = batches(processor.tokenizer, levels, first_seed + 100_000 * number, what == "crowds")
+        for batch in itertools.islice(source, count):
+            batch = {name: value.to(device) for name, value in batch.items()}
+            pixels = (batch.pop("pixel_values") / 255 - mean) / deviation
+            patches, truth = batch.pop("patches"), batch.pop("whole")
+            if what == "captions":
+                said = model(pixel_values=pixels, **batch).loss
+                teacher.step(said + 0.1 * eyes(*seen.pop(), patches, truth), float(said.detach()))
+            else:
+                tower(pixels)
+                teacher.step(eyes(*seen.pop(), patches, truth))
+    hook.remove()
     model.eval()

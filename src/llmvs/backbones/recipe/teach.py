@@ -13,16 +13,17 @@ from llmvs.backbones.recipe.material import Levels
 from llmvs.console import say
 from llmvs.files import read_json, write_json
 
-LOOKS, CAPTIONS, PROMPTS = 600, 1100, 500
-"""Batches: of the captioner's eyes alone, of the whole captioner, of the scorer."""
+ROUNDS = (("crowds", 800), ("captions", 900))
+"""What the captioner is taught in turn, and in how many batches."""
+PROMPTS = 500
+"""Batches that the scorer is taught in."""
 
 
 def teach_captioner(folder: Path, share: float, threads: int) -> None:
     """Teach the captioner and save it."""
     device, text, levels = _begin(threads, 1)
     model, processor = captioner.build(text)
-    looks, captions = (max(1, round(count * share)) for count in (LOOKS, CAPTIONS))
-    captioner.teach(model, processor, captioner.batches(text, levels), looks, captions, device)
+    captioner.teach(model, processor, levels, [(what, max(1, round(count * share))) for what, count in ROUNDS], device)
     _save(folder, model, processor)
 
 
