@@ -221,6 +221,38 @@ class MethodConfig:
 
 
 @dataclass
+class LoraConfig:
+    """How a scorer or captioner is fine-tuned (`method.lora=true`); the paper does not publish its settings."""
+
+    rank: int = 8
+    """Rank of every adapter."""
+    alpha: int = 16
+    """An adapter's output is scaled by alpha / rank."""
+    dropout: float = 0.05
+    """Dropout probability before an adapter."""
+    targets: str = "q_proj k_proj v_proj o_proj"
+    """Linear layers with an adapter, by the last part of their names, or `all-linear`; never those of the vision tower."""
+    lr: float = 2e-4
+    """Peak learning rate of AdamW; a cosine leads down to 0."""
+    epochs: int = 3
+    """Passes over the chosen steps of the training videos."""
+    batch_steps: int = 16
+    """Steps per optimizer step, shared out over all devices."""
+    at_once: int = 4
+    """Steps in the model at once; changes memory and speed, not the result but for rounding."""
+    steps_per_video: int | None = 64
+    """Most steps of a video that are learnt from, spread evenly over its length; None: all."""
+
+    def __post_init__(self) -> None:
+        for name in ("rank", "alpha", "epochs", "batch_steps", "at_once"):
+            _require(getattr(self, name) >= 1, f"lora.{name}", getattr(self, name), "at least 1")
+        _require(0 <= self.dropout < 1, "lora.dropout", self.dropout, "a probability from 0 up to 1")
+        _require(self.lr > 0, "lora.lr", self.lr, "more than 0")
+        _require(bool(self.targets.split()), "lora.targets", repr(self.targets), "names of layers, such as `q_proj v_proj`")
+        _require(self.steps_per_video is None or self.steps_per_video >= 1, "lora.steps_per_video", self.steps_per_video, "at least 1, or null")
+
+
+@dataclass
 class LogConfig:
     """What is recorded beside the result."""
 
@@ -277,6 +309,7 @@ class Config(HardwareConfig):
     head: HeadConfig = field(default_factory=HeadConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     method: MethodConfig = field(default_factory=MethodConfig)
+    lora: LoraConfig = field(default_factory=LoraConfig)
     log: LogConfig = field(default_factory=LogConfig)
 
     def __post_init__(self) -> None:

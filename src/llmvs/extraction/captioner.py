@@ -58,8 +58,7 @@ class Captioner:
             chat, text = self.processor.apply_chat_template, {"type": "text", "text": question}
             chats = [[{"role": "user", "content": [{"type": "image", "image": image}, text]}] for image in images]
             return chat(chats, tokenize=True, add_generation_prompt=True, return_dict=True, return_tensors="pt")
-        token = getattr(self.processor, "image_token", "<image>")
-        return self.processor(text=[f"USER: {token}\n{question} ASSISTANT:"] * len(images), images=images, return_tensors="pt")
+        return self.processor(text=[plain_prompt(self.processor, question)] * len(images), images=images, return_tensors="pt")
 
     def _answers(self, inputs: Any) -> list[str]:
         """Greedy answers; the first batch decides whether the faster loop of our own suits this model."""
@@ -99,6 +98,11 @@ class Captioner:
 
     def _decode(self, answers: list[list[int]]) -> list[str]:
         return [one_line(text) for text in self.processor.batch_decode(answers, skip_special_tokens=True)]
+
+
+def plain_prompt(processor: Any, question: str) -> str:
+    """LLaVA's own format, for processors without a chat template."""
+    return f"USER: {getattr(processor, 'image_token', '<image>')}\n{question} ASSISTANT:"
 
 
 def _joined(parts: tuple[str, ...]) -> str:

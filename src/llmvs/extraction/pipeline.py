@@ -91,9 +91,9 @@ def extract(config: Config, dataset: str, sources: Sequence[Source], train: Sequ
     everything = list({source.key: source for source in [*sources, *(map(Source.of, train) if drawn else ())]}.values())
     stage = Captioning(config, dataset)
     if config.extract.refresh == "never":
-        found = _Scoring(config, dataset, stage, _examples(config, train, stage))
+        found = _Scoring(config, dataset, stage, worked_examples(config, train, stage))
         return found.refuse_missing(sources if ranks.rank == 0 else [])  # the first rank answers for all
-    scoring = None if drawn else _Scoring(config, dataset, stage, _examples(config, train, stage))
+    scoring = None if drawn else _Scoring(config, dataset, stage, worked_examples(config, train, stage))
     mine = ranks.share(everything, (scoring or stage).there())
     if ranks.rank == 0 and not alone:
         _build(config)  # transformers saves a checkpoint on the first of connected ranks only
@@ -101,7 +101,7 @@ def extract(config: Config, dataset: str, sources: Sequence[Source], train: Sequ
     failed = stage.run(mine, None if alone else len(everything))
     if drawn:
         ranks.barrier()  # the examples are drawn from the captions of all ranks
-    scoring = scoring or _Scoring(config, dataset, stage, _examples(config, train, stage))
+    scoring = scoring or _Scoring(config, dataset, stage, worked_examples(config, train, stage))
     asked = {source.key for source in sources} - failed.keys()
     result = scoring.run([source for source in mine if source.key in asked], failed, None if alone else len(sources))
     if alone:
@@ -201,7 +201,7 @@ def _build(config: Config) -> None:
         build(config.backbone, Path(config.cache))
 
 
-def _examples(config: Config, train: Sequence[Video], stage: Captioning) -> list[Example]:
+def worked_examples(config: Config, train: Sequence[Video], stage: Captioning) -> list[Example]:
     """The worked examples that the settings ask for."""
     chosen, size = config.examples, config.prompt.window
     if chosen.source == "fixed":
