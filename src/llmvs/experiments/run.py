@@ -24,6 +24,7 @@ from llmvs.layers import flat, load_config, run_folder, to_yaml
 
 if TYPE_CHECKING:
     from llmvs.experiments.fit import Fit
+    from llmvs.experiments.logs import Diary
     from llmvs.extraction.captions import CaptionCache
 
 RESULT = "result.json"
@@ -84,11 +85,15 @@ def _run(config: Config, bench: Bench | None, tick: Tick | None) -> dict[str, An
     bench = bench or Bench([config])
     fold = bench.fold(config)
     clock.lap("dataset")
-    scored = _scores(config, bench, fold, clock, tick)
-    document = _judge(config, bench, fold, scored)
-    clock.lap("evaluation")
-    document |= {"seconds": clock.laps, "environment": environment()}
-    _write(run_folder(config), document, scored.fitted, fold.test)
+    from llmvs.experiments.logs import Diary
+
+    with Diary(config, run_folder(config)) as diary:
+        scored = _scores(config, bench, fold, clock, tick, diary)
+        document = _judge(config, bench, fold, scored)
+        clock.lap("evaluation")
+        document |= {"seconds": clock.laps, "environment": environment()}
+        _write(run_folder(config), document, scored.fitted, fold.test)
+        diary.conclude(document, scored.fitted.videos["test"], scored.fitted.selected.scores)
     return document
 
 
@@ -102,7 +107,7 @@ class _Scored(NamedTuple):
     """What a frozen model answered by itself, where it was asked for numbers."""
 
 
-def _scores(config: Config, bench: Bench, fold: Fold, clock: "_Clock", tick: Tick | None) -> _Scored:
+def _scores(config: Config, bench: Bench, fold: Fold, clock: "_Clock", tick: Tick | None, diary: "Diary") -> _Scored:
     """Extract what is missing, and score the videos by the configured method."""
     if config.method.zero_shot:
         from llmvs.experiments.alone import ask, read
@@ -113,11 +118,11 @@ def _scores(config: Config, bench: Bench, fold: Fold, clock: "_Clock", tick: Tic
             asked = read(config, bench.dataset, fold, bench.embeddings(config, fold))
         clock.lap("extraction")
         return _Scored(*asked)
-    cache = bench.embeddings(config, fold)
+    cache, extra = bench.embeddings(config, fold), bench.extra(config)
     clock.lap("extraction")
     from llmvs.experiments.fit import fit
 
-    fitted = fit(config, bench.dataset, fold, cache, run_folder(config), tick)
+    fitted = fit(config, bench.dataset, fold, cache, run_folder(config), tick, diary, extra)
     clock.lap("training")
     return _Scored(fitted, cache, answered(cache, fold.test))
 
@@ -125,7 +130,8 @@ def _scores(config: Config, bench: Bench, fold: Fold, clock: "_Clock", tick: Tic
 def _judge(config: Config, bench: Bench, fold: Fold, scored: _Scored) -> dict[str, Any]:
     """What is known of a run once its scores are there: all of result.json but its cost."""
     dataset, (fitted, cache, numbers) = bench.dataset, scored
-    used = replace(dataset, videos={**dataset.videos, **{video.key: video for videos in fitted.videos.values() for video in videos}})
+    judged = [video for part in ("val", "test") for video in fitted.videos.get(part, [])]
+    used = replace(dataset, videos={**dataset.videos, **{video.key: video for video in judged}})
     rules = {rule: judge(used, epoch.scores, [fold.test]) for rule, epoch in fitted.epochs.items()}
     floors, notes = bench.floors(used, fold.test), [random_note(DRAWS)]
     row = OURS if config.method.zero_shot else ROW
@@ -142,15 +148,20 @@ def _judge(config: Config, bench: Bench, fold: Fold, scored: _Scored) -> dict[st
         "dataset": dataset.name, "synthetic": dataset.synthetic, "heading": label(dataset), "splits": config.data.splits,
         "fold": config.fold, "seed": config.seed, "selection": fitted.selection, "method": asdict(config.method),
         "epoch": fitted.selected.epoch + 1, "epochs": 0 if config.method.zero_shot else config.optim.epochs,
-        "videos": {"train": [] if config.method.zero_shot else list(fold.train), "val": list(fold.val), "test": list(fold.test)},
+        "videos": {"train": [video.key for video in fitted.videos.get("train", [])], "val": list(fold.val), "test": list(fold.test)},
         "titles": titles(dataset), "protocols": as_numbers(with_floors(contenders, averaged(floors, [fold.test]))),
         "notes": [*notes, *more, *trimmed],
         "per_video": {**_per_video(rules), **_per_video({row: found for row, found in contenders.items() if row == ROW})},
         "floors": _floors_per_video(floors),
         "rules": {rule: {"epoch": epoch.epoch + 1, "means": {part: {name: pair._asdict() for name, pair in rows.items()}
                          for part, rows in epoch.means.items()}} for rule, epoch in fitted.epochs.items()},
-        "embeddings": {"folder": str(cache.folder), "identity": dict(cache.identity)},
+        "embeddings": _made_with(cache), "extra": {other.name: _made_with(made) for other, made in bench.extra(config)},
+        "transfer": config.data.transfer,
     }
+
+
+def _made_with(cache: "EmbeddingCache | CaptionCache") -> dict[str, Any]:
+    return {"folder": str(cache.folder), "identity": dict(cache.identity)}
 
 
 def _per_video(rows: Mapping[str, Mapping[str, Judged]]) -> dict[str, dict[str, dict[str, tuple[float, float]]]]:
@@ -219,10 +230,16 @@ def table(document: Mapping[str, Any]) -> str:
     videos = document["videos"]
     lines = [
         f"{document['heading']}, {document['splits']} splits, fold {document['fold']}, seed {document['seed']}: "
-        f"{len(videos['train'])} videos trained on, {len(videos['val'])} held out, {len(videos['test'])} tested",
+        f"{len(videos['train'])} videos trained on{_elsewhere(document)}, {len(videos['val'])} held out, {len(videos['test'])} tested",
         _chosen(document),
     ]
     return "\n".join([*lines, "", text_table(_undefined(blocks), document["titles"], document["notes"])])
+
+
+def _elsewhere(document: Mapping[str, Any]) -> str:
+    """How many of the training videos other datasets gave."""
+    counts = {name: sum(key.startswith(f"{name}/") for key in document["videos"]["train"]) for name in document.get("extra", {})}
+    return f" ({', '.join(f'{count} of {name}' for name, count in counts.items())})" if counts else ""
 
 
 def _chosen(document: Mapping[str, Any]) -> str:
