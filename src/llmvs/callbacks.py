@@ -15,7 +15,7 @@ from tqdm import tqdm
 from llmvs.errors import UserError
 from llmvs.evaluation.metric import Verdict
 from llmvs.files import atomic
-from llmvs.module import LLMVSModule
+from llmvs.module import JudgedModule
 
 RULES = ("last", "val", "test")
 """How an epoch can be chosen: the last one, or the best mean tau on the held-out part or (as published) on the test part."""
@@ -57,7 +57,7 @@ class KeepEpochs(Checkpoint):
         self.kept: dict[str, dict[str, Any]] = {}
         """Rule -> its epoch (from 0), means {part: {protocol: [tau, rho]}}, loss {part: float}, undefined, scores {video: [T]}."""
         self.weights: dict[str, Tensor] = {}
-        """The head's weights at the epoch of `selection`; empty where that is the last one."""
+        """What was trained, at the epoch of `selection`; empty where that is the last one."""
         self.history: list[dict[str, float]] = []
         """One row of logged figures per epoch."""
         self.spent = 0.0
@@ -81,14 +81,14 @@ class KeepEpochs(Checkpoint):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Keep the epoch where a rule chooses it; write the checkpoint where it is due."""
-        assert isinstance(pl_module, LLMVSModule)
+        assert isinstance(pl_module, JudgedModule)
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
         self.history.append({"epoch": trainer.current_epoch, "step": trainer.global_step - 1, **figures})
         for rule in RULES:
             if self._chooses(rule, pl_module.verdicts):
                 self.kept[rule] = _record(trainer.current_epoch, pl_module.verdicts)
                 if rule == self.selection != "last" and trainer.is_global_zero:
-                    self.weights = {name: value.detach().clone() for name, value in pl_module.head.state_dict().items()}
+                    self.weights = {name: value.detach().clone() for name, value in pl_module.trained().items()}
         finished = trainer.current_epoch + 1 == trainer.max_epochs
         due = finished or time.monotonic() - self._written >= self.seconds
         if trainer.strategy.reduce_boolean_decision(due, all=False):

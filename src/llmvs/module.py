@@ -42,7 +42,53 @@ def video_rankings(scores: Tensor, gtscore: Tensor, mask: Tensor, margin: float)
     return costs.sum(dim=(1, 2)) / pairs.sum(dim=(1, 2)).clamp(min=1)
 
 
-class LLMVSModule(L.LightningModule):
+class JudgedModule(L.LightningModule):
+    """Has the scores of every judged part judged after an epoch. What is trained, and what gives scores, is a subclass's matter."""
+
+    judged_every = 1
+    """Epochs from one judging to the next."""
+
+    def __init__(self, seed: int, metrics: Mapping[str, VideoScores] | None = None) -> None:
+        """Take the metrics.
+
+        Args:
+            seed: of dropout.
+            metrics: part -> metric, in the order of the validation loaders; None to train without judging.
+        """
+        super().__init__()
+        self.seed = seed
+        self.metrics = torch.nn.ModuleDict(_as_modules(metrics or {}))
+        self.verdicts: dict[str, Verdict] = {}
+        """Part -> what the latest judging found."""
+
+    def trained(self) -> dict[str, Tensor]:
+        """The weights that the training changes, by name."""
+        raise NotImplementedError
+
+    def on_train_epoch_start(self) -> None:
+        """Dropout is a function of (seed, epoch, rank): a resumed run needs no generator's state."""
+        state = np.random.SeedSequence([self.seed, self.current_epoch, self.global_rank]).generate_state(2, np.uint32)
+        torch.manual_seed((int(state[0]) << 32 | int(state[1])) >> 1)
+        self.log("lr", self.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
+
+    def on_validation_epoch_end(self) -> None:
+        """Gather from all ranks."""
+        for part, metric in self._metrics():
+            self.verdicts[part] = metric.verdict()
+            metric.reset()
+
+    def on_train_epoch_end(self) -> None:
+        """Log what the judging found here, so that an epoch is one line of the logs."""
+        for part, verdict in self.verdicts.items():
+            self.log(f"{part}/loss", verdict.loss)
+            for protocol, (tau, rho) in verdict.means.items():
+                self.log_dict({f"{part}/{protocol}/tau": tau, f"{part}/{protocol}/rho": rho})
+
+    def _metrics(self) -> list[tuple[str, VideoScores]]:
+        return list(self.metrics.items())  # type: ignore[arg-type]
+
+
+class LLMVSModule(JudgedModule):
     """AdamW on the mean over videos of `losses` (paper, section 3.4), the cosine stepping once per epoch."""
 
     def __init__(self, input_dim: int, head: HeadConfig, optim: OptimConfig, seed: int,
@@ -56,15 +102,15 @@ class LLMVSModule(L.LightningModule):
             seed: of initial weights and dropout.
             metrics: part -> metric, in the order of the validation loaders; None to train without judging.
         """
-        super().__init__()
+        super().__init__(seed, metrics)
         self.save_hyperparameters({"input_dim": input_dim, "head": asdict(head), "optim": asdict(optim), "seed": seed})
         self.optim = optim
-        self.seed = seed
         torch.manual_seed(seed)
         self.head = Head(input_dim, head)
-        self.metrics = torch.nn.ModuleDict(_as_modules(metrics or {}))
-        self.verdicts: dict[str, Verdict] = {}
-        """Part -> what the latest judging found."""
+
+    def trained(self) -> dict[str, Tensor]:
+        """The head's weights."""
+        return self.head.state_dict()
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW; cosine from `lr` down to `min_lr` at epoch `t_max`. Past `t_max` it climbs back, as in the released recipe."""
@@ -73,12 +119,6 @@ class LLMVSModule(L.LightningModule):
         optimizer = torch.optim.AdamW(self.head.parameters(), lr=self.optim.lr, weight_decay=self.optim.weight_decay, fused=fused)
         cosine = CosineAnnealingLR(optimizer, T_max=self.optim.t_max or self.optim.epochs, eta_min=self.optim.min_lr)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cosine, "interval": "epoch"}}
-
-    def on_train_epoch_start(self) -> None:
-        """Dropout is a function of (seed, epoch, rank): a resumed run needs no generator's state."""
-        state = np.random.SeedSequence([self.seed, self.current_epoch, self.global_rank]).generate_state(2, np.uint32)
-        torch.manual_seed((int(state[0]) << 32 | int(state[1])) >> 1)
-        self.log("lr", self.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
 
     def losses(self, batch: Batch) -> Tensor:
         """[B] what every video costs: `video_errors`, and `optim.ranking` times `video_rankings`."""
@@ -118,22 +158,6 @@ class LLMVSModule(L.LightningModule):
         part, metric = self._metrics()[dataloader_idx]
         self._check(scores, "score", part, batch)
         metric.update(batch.video, scores)
-
-    def on_validation_epoch_end(self) -> None:
-        """Gather from all ranks."""
-        for part, metric in self._metrics():
-            self.verdicts[part] = metric.verdict()
-            metric.reset()
-
-    def on_train_epoch_end(self) -> None:
-        """Log what the judging found here, so that an epoch is one line of the logs."""
-        for part, verdict in self.verdicts.items():
-            self.log(f"{part}/loss", verdict.loss)
-            for protocol, (tau, rho) in verdict.means.items():
-                self.log_dict({f"{part}/{protocol}/tau": tau, f"{part}/{protocol}/rho": rho})
-
-    def _metrics(self) -> list[tuple[str, VideoScores]]:
-        return list(self.metrics.items())  # type: ignore[arg-type]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of another head or another training.

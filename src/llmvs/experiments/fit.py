@@ -28,7 +28,7 @@ from llmvs.evaluation.metric import VideoScores
 from llmvs.evaluation.protocols import protocols
 from llmvs.experiments.logs import Diary, silence
 from llmvs.head import save_head
-from llmvs.module import LLMVSModule
+from llmvs.module import JudgedModule, LLMVSModule
 
 CHECKPOINT = "last.ckpt"
 
@@ -88,23 +88,37 @@ def fit(config: Config, dataset: Dataset, fold: Fold, cache: EmbeddingCache, fol
     """
     if config.selection == "val" and not fold.val:
         raise UserError(f"selection=val: fold {fold.index} of {dataset.name} holds no videos out: use selection=last")
-    checkpoint = folder / CHECKPOINT
     data = EmbeddingDataModule(dataset, fold, cache, inputs=config.head.inputs, incomplete=config.data.incomplete,
                                batch_videos=config.optim.batch_videos, seed=config.seed, extra=extra)
     data.setup()
     judges = protocols(dataset)
     metrics = {part: VideoScores(data.videos[part], judges) for part in data.judged}
     module = LLMVSModule(data.input_dim, config.head, config.optim, config.seed, metrics)
+    state, started_at = carry_out(config, module, data, folder, tick, diary)
+    if is_first_process():
+        last = {name.removeprefix("head."): value for name, value in state["state_dict"].items() if name.startswith("head.")}
+        save_head(folder, _kept(state)["weights"] or last, data.input_dim, config.head)
+    return outcome(state, config.selection, data.videos, started_at)
+
+
+def carry_out(config: Config, module: JudgedModule, data: L.LightningDataModule, folder: Path,
+              tick: Callable[[float], None] | None = None, diary: Diary | None = None) -> tuple[dict[str, Any], int]:
+    """Train `optim.epochs` epochs, or go on where an earlier attempt stopped; see `fit`.
+
+    Returns:
+        The checkpoint after the last epoch, which is where started ranks leave the outcome, and the epoch of the start.
+    """
+    checkpoint = folder / CHECKPOINT
     started_at = _epochs_done(checkpoint, config.selection, module, data) if config.resume else 0
     if not config.resume and is_first_process():
         checkpoint.unlink(missing_ok=True)
     if started_at < config.optim.epochs:
         with nullcontext(diary) if diary else Diary(config, folder) as opened:
             _train(config, module, data, folder, tick, opened, resume=started_at > 0)
-    return _collect(config, module, data, folder, started_at)
+    return _load(checkpoint), started_at
 
 
-def _epochs_done(path: Path, selection: str, module: LLMVSModule, data: EmbeddingDataModule) -> int:
+def _epochs_done(path: Path, selection: str, module: JudgedModule, data: L.LightningDataModule) -> int:
     """How far an earlier attempt came; 0 without one. Refuses one that was made otherwise."""
     if not path.exists():
         return 0
@@ -135,12 +149,12 @@ def _kept(state: dict[str, Any]) -> dict[str, Any]:
     return state["callbacks"][KeepEpochs.__qualname__]
 
 
-def _train(config: Config, module: LLMVSModule, data: EmbeddingDataModule, folder: Path, tick: Callable[[float], None] | None,
+def _train(config: Config, module: JudgedModule, data: L.LightningDataModule, folder: Path, tick: Callable[[float], None] | None,
            diary: Diary, resume: bool) -> None:
     checkpoint = folder / CHECKPOINT
     with warnings.catch_warnings(), _threads(config):
         silence()
-        trainer = _trainer(config, folder, diary.loggers(), TellEpochs(tick) if tick else EpochProgress(diary.title))
+        trainer = _trainer(config, module.judged_every, folder, diary.loggers(), TellEpochs(tick) if tick else EpochProgress(diary.title))
         try:
             trainer.fit(module, datamodule=data, ckpt_path=checkpoint if resume else None, weights_only=True)
         except SystemExit:  # Lightning's answer to Ctrl-C, which it then goes on ignoring
@@ -152,14 +166,14 @@ def _train(config: Config, module: LLMVSModule, data: EmbeddingDataModule, folde
             raise UserError(f"{folder}: cannot be written ({error.strerror or error}): choose another folder or free some space") from error
 
 
-def _trainer(config: Config, folder: Path, log: list[Logger], progress: Callback) -> L.Trainer:
+def _trainer(config: Config, judged_every: int, folder: Path, log: list[Logger], progress: Callback) -> L.Trainer:
     try:
         return L.Trainer(
             accelerator=config.accelerator, devices=config.devices, num_nodes=config.num_nodes, strategy=_strategy(config),
             precision=_precision(config), max_epochs=config.optim.epochs, gradient_clip_val=config.optim.clip or None,
             callbacks=[KeepEpochs(folder / CHECKPOINT, config.selection, config.log.checkpoint_seconds), progress],
             logger=log, plugins=[AtomicCheckpointIO()], default_root_dir=folder,
-            use_distributed_sampler=False, num_sanity_val_steps=0, log_every_n_steps=1,
+            check_val_every_n_epoch=judged_every, use_distributed_sampler=False, num_sanity_val_steps=0, log_every_n_steps=1,
             enable_progress_bar=False, enable_model_summary=False,
         )
     except (MisconfigurationException, ValueError, ImportError) as error:
@@ -216,19 +230,15 @@ def _from_rank(error: Exception) -> Exception:
     return UserError(lines[-1]) if lines else error
 
 
-def _collect(config: Config, module: LLMVSModule, data: EmbeddingDataModule, folder: Path, started_at: int) -> Fit:
-    """Read the outcome from the last checkpoint: that is where spawned ranks leave it."""
-    state = _load(folder / CHECKPOINT)
+def outcome(state: dict[str, Any], selection: str, videos: dict[str, list[Video]], started_at: int) -> Fit:
+    """What a training left, from its last checkpoint."""
     kept = _kept(state)
-    if is_first_process():
-        last = {name.removeprefix("head."): value for name, value in state["state_dict"].items() if name.startswith("head.")}
-        save_head(folder, kept["weights"] or last, data.input_dim, config.head)
     epochs = {rule: _epoch(record) for rule, record in kept["kept"].items()}
-    chosen = epochs[config.selection]
-    for keys in list(chosen.undefined.get(config.selection, {}).values())[:1]:
-        say(f"selection={config.selection}: tau is undefined in every epoch, because the scores of {', '.join(keys)} are constant; "
+    chosen = epochs[selection]
+    for keys in list(chosen.undefined.get(selection, {}).values())[:1]:
+        say(f"selection={selection}: tau is undefined in every epoch, because the scores of {', '.join(keys)} are constant; "
             f"epoch {chosen.epoch} is kept")
-    return Fit(epochs, config.selection, data.videos, kept["history"], kept["spent"], started_at)
+    return Fit(epochs, selection, videos, kept["history"], kept["spent"], started_at)
 
 
 def _epoch(record: dict[str, Any]) -> Epoch:
