@@ -5,7 +5,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup train crossval extract baselines config export test test-slow demo-backbones lint clean
+.PHONY: help setup train crossval ablation extract baselines config export test test-slow demo-backbones lint clean
 
 PYTHON ?= python3
 DATASET ?= demo
@@ -13,6 +13,7 @@ FOLD ?= 0
 VARIANT ?=
 BACKBONE ?=
 SEED ?=
+GRID ?= embedding
 FOLDS ?=
 SEEDS ?=
 ARGS ?=
@@ -31,6 +32,9 @@ train: setup  ## train and evaluate one fold (FOLD= DATASET= VARIANT= BACKBONE= 
 
 crossval: setup  ## all folds with several seeds, and what they say together (SEEDS=0,1,2 FOLDS=)
 	@$(BIN)/llmvs crossval $(LAYERS) $(FOLDS:%=--folds %) $(SEEDS:%=--seeds %) $(ARGS)
+
+ablation: setup  ## a grid of variants in one table beside the published figures, and a plot (GRID=embedding|aggregator|prompt|readout|paper)
+	@$(BIN)/llmvs ablate $(GRID) $(LAYERS) $(FOLDS:%=--folds %) $(SEEDS:%=--seeds %) $(ARGS)
 
 extract: setup  ## caption and embed the videos of a dataset, without training
 	@$(BIN)/llmvs extract $(SETTINGS)

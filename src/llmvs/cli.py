@@ -82,8 +82,17 @@ def _parser() -> argparse.ArgumentParser:
 
     train = verb("train", _train, "train and evaluate one fold: extract what is missing, fit the head, print the table", table=True)
     every = verb("crossval", _crossval, "train and evaluate all folds with several seeds: means, intervals", table=True)
-    every.add_argument("--folds", type=_whole_numbers, metavar="0,1,...", help="which folds (default: all of the dataset)")
-    every.add_argument("--seeds", type=_whole_numbers, metavar="0,1,...", help="one training per fold and seed (default: the seed set)")
+    grid = verb("ablate", _ablate, "run a grid of variants on all folds: one table beside the published figures, and a plot", table=True)
+    grid.add_argument("grid", metavar="GRID", help="a name in configs/grid, or the path of a grid's file")
+    for one in (every, grid):
+        one.add_argument("--folds", type=_whole_numbers, metavar="0,1,...", help="which folds (default: all of the dataset)")
+        one.add_argument("--seeds", type=_whole_numbers, metavar="0,1,...", help="one training per fold and seed (default: the seed set)")
+    tables = verb("table", _table, "a table of finished experiments, from their result.json files alone", table=True)
+    tables.add_argument("settings", nargs="+", metavar="RUNS", help="folders of experiments, such as runs/summe runs/summe-mlp")
+    tables.add_argument("--reference", metavar="NAME", help="the experiment that the others are compared with (default: the first)")
+    tables.add_argument("--format", choices=("text", "markdown", "csv", "latex"), default="text", help="default: %(default)s")
+    for one in (grid, tables):
+        one.add_argument("--rule", choices=("last", "val", "test"), help="which epoch is shown (default: the one that the runs selected)")
     extract = verb("extract", _extract, "caption and embed videos: a dataset's, or the files and folders named")
     for one in (train, extract):
         one.add_argument("--yes", action="store_true", help="start also what takes days on this machine")
@@ -99,12 +108,17 @@ def _parser() -> argparse.ArgumentParser:
     share = verb("export", _export, "write a run's head as a folder for LLMVS.from_pretrained, with a model card; upload it if asked")
     share.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
     share.add_argument("settings", nargs="*", metavar="to=DIR|push=true|repo=USER/NAME", help="where to (default: RUN/export)")
+    search = verb("sweep", _sweep, "run a W&B sweep file on this machine, without W&B: a grid, or random points of a space", table=True)
+    search.add_argument("file", type=Path, metavar="FILE", help="a file of sweeps/")
+    search.add_argument("--runs", type=_at_least_one, metavar="N", help="most points (default: a whole grid, 10 points of a space)")
+    search.add_argument("--create", action="store_true", help="create the sweep on W&B instead, for its agents")
+    search.add_argument("settings", nargs="*", metavar="SETTING", help="for all points; key=value fixes the parameter of that name")
     show = verb("config", _config, "print the configuration that would run, and its folder")
     show.add_argument("--keys", action="store_true", help="list every setting, its default and what it means")
     _cache_verbs(verb("cache", _cache_list, "list, verify or prune what lies in the cache"))
     floors.add_argument("settings", nargs="*", metavar="DATASET|SETTING", help=f"a dataset's name; {SETTINGS_HELP}")
     extract.add_argument("settings", nargs="*", metavar="VIDEO|SETTING", help=f"video files or folders; {SETTINGS_HELP}")
-    for one in (train, every, evaluate, released, show):
+    for one in (train, every, grid, evaluate, released, show):
         one.add_argument("settings", nargs="*", metavar="SETTING", help=SETTINGS_HELP)
     return parser
 
@@ -140,6 +154,12 @@ def _whole_numbers(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: expected 1 or more")
+    return int(text)
+
+
 def _load(settings: Sequence[str]) -> "Config":
     from llmvs.layers import load_config
 
@@ -167,12 +187,26 @@ def _train(given: argparse.Namespace) -> None:
 def _crossval(given: argparse.Namespace) -> None:
     from llmvs.experiments.crossval import crossval
 
-    config, folds, seeds = _grid(given)
-    _print(*crossval(config, folds, seeds), given.json)
+    settings = _many(given)
+    _print(*crossval(_load(settings), given.folds, given.seeds), given.json)
 
 
-def _grid(given: argparse.Namespace) -> tuple["Config", Sequence[int] | None, Sequence[int] | None]:
-    """The settings of many runs; `folds=` and `seeds=` may stand among them, as a sweep's agent writes everything."""
+def _ablate(given: argparse.Namespace) -> None:
+    from llmvs.experiments.ablate import ablate
+
+    settings = _many(given)
+    _print(*ablate(given.grid, settings, given.folds, given.seeds, given.rule), given.json)
+
+
+def _table(given: argparse.Namespace) -> None:
+    from llmvs.experiments.collect import collect
+
+    document, text = collect([Path(folder) for folder in given.settings], given.reference, given.rule, given.format)
+    _print(document, text, given.json)
+
+
+def _many(given: argparse.Namespace) -> list[str]:
+    """The settings of many runs without `folds=` and `seeds=`, which may stand among them: a sweep's agent writes everything so."""
     settings = []
     for argument in given.settings:
         name, _, value = argument.removeprefix("--").partition("=")
@@ -182,7 +216,7 @@ def _grid(given: argparse.Namespace) -> tuple["Config", Sequence[int] | None, Se
             raise UserError(f"fold={value}: {given.verb} runs several folds: choose them with folds={value}")
         else:
             settings.append(argument)
-    return _load(settings), given.folds, given.seeds
+    return settings
 
 
 def _evaluate(given: argparse.Namespace) -> None:
@@ -246,6 +280,15 @@ def _export(given: argparse.Namespace) -> None:
         raise UserError(f"push={choices['push']} repo={choices['repo']}: to upload, give both, push=true and repo=USER/NAME")
     folder = export(given.run, Path(choices["to"]) if choices["to"] else None, choices["repo"] or None)
     print(push(folder, choices["repo"]) if choices["repo"] else folder, flush=True)
+
+
+def _sweep(given: argparse.Namespace) -> None:
+    from llmvs.experiments.sweep import create, sweep
+
+    if given.create:
+        print(create(given.file, given.settings), flush=True)
+    else:
+        _print(*sweep(given.file, given.settings, given.runs), given.json)
 
 
 def _cache_list(given: argparse.Namespace) -> None:

@@ -38,7 +38,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def settings(place: Path, *more: str) -> list[str]:
-    return [str(CONFIGS / "dataset" / "demo.yaml"), f"data.root={place / 'demo'}", f"cache={place / 'cache'}", f"runs={place / 'runs'}",
+    return [str(CONFIGS / "dataset" / "demo.yaml"), str(CONFIGS / "backbone" / "tiny.yaml"), f"data.root={place / 'demo'}",
+            f"cache={place / 'cache'}", f"runs={place / 'runs'}",
             f"extract.embeddings={place / 'toy'}", "accelerator=cpu", "experiment=all", *SMALL, "head.dim=64", *more]
 
 

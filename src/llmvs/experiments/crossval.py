@@ -12,9 +12,9 @@ from llmvs.experiments.campaign import run_all
 from llmvs.experiments.judged import open_dataset
 from llmvs.files import write_json
 from llmvs.layers import run_folder
-from llmvs.report.compare import FLOORS, heading, rule_tables
+from llmvs.report.compare import FLOORS, heading, plain, rule_tables
 from llmvs.report.results import Experiment, Figures, experiment
-from llmvs.report.tables import Table, text
+from llmvs.report.tables import text
 
 SUMMARY = "crossval.json"
 
@@ -69,7 +69,7 @@ def summary(found: Experiment) -> dict[str, Any]:
         "format": 1, "experiment": found.name, "dataset": one["dataset"], "synthetic": one["synthetic"], "splits": one["splits"],
         "folds": found.folds, "seeds": found.seeds,
         "protocols": {name: _figures(found, name) for name in found.protocols},
-        "tables": [_plain(table) for table in rule_tables(found)],
+        "tables": [plain(table) for table in rule_tables(found)],
     }
 
 
@@ -83,8 +83,3 @@ def _figures(found: Experiment, protocol: str) -> dict[str, Any]:
 def _numbers(figures: Figures, which: int) -> dict[str, float | None]:
     mean = figures.mean(which)
     return {"mean": mean.mean, "low": mean.low, "high": mean.high, "sd": figures.sd(which)}
-
-
-def _plain(table: Table) -> dict[str, Any]:
-    return {"name": table.name, "title": table.title, "columns": [column.name for column in table.columns], "rows": table.rows,
-            "notes": table.notes}

@@ -7,6 +7,7 @@ from typing import Any
 
 from llmvs.errors import UserError, nearest
 from llmvs.evaluation.bootstrap import Interval, paired_difference
+from llmvs.evaluation.measures import CORRELATIONS, MEASURES
 from llmvs.files import read_json
 from llmvs.report.results import Experiment, Figures, refuse_mixture, revision_notes
 from llmvs.report.tables import Cell, Column, Kind, Table
@@ -116,6 +117,12 @@ def heading(experiment: Experiment) -> str:
             f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}")
 
 
+def plain(table: Table) -> dict[str, Any]:
+    """A table as plain values for JSON."""
+    return {"name": table.name, "title": table.title, "columns": [column.name for column in table.columns], "rows": table.rows,
+            "notes": table.notes}
+
+
 def selection_notes(experiment: Experiment) -> list[str]:
     """What was done so that several rules could choose from the same trainings."""
     rules = [rule for rule in RULES if rule in experiment.rows]
@@ -167,7 +174,7 @@ def _sources(rows: Sequence[Row], printed: Sequence[dict[str, Any]]) -> list[str
 def _seed_notes(rows: Sequence[Row]) -> list[str]:
     counts = {len(row.experiment.seeds) for row in rows}
     if len(counts) == 1:
-        return [f"{rows[0].experiment.one['heading']}: {len(rows[0].experiment.folds)} folds, {counts.pop()} seed(s) each."]
+        return []
     return ["Not all rows have equally many seeds: " + ", ".join(f"{row.label} {len(row.experiment.seeds)}" for row in rows) + "."]
 
 
@@ -191,7 +198,7 @@ def _rule(experiment: Experiment, rule: str | None) -> str:
 
 
 def _measures(protocol: str) -> tuple[Kind, str, str]:
-    return ("percent", "mean %", "max %") if protocol == "f1" else ("figure", "tau", "rho")
+    return ("percent", *MEASURES[protocol].headers) if protocol in MEASURES else ("figure", *CORRELATIONS)
 
 
 def _cells(figures: Figures) -> list[Cell]:
