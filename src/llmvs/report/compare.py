@@ -70,7 +70,8 @@ def comparison(rows: Sequence[Row], reference: str | None = None, rule: str | No
     against = _reference(rows, reference)
     chosen = [_rule(row.experiment, rule) for row in rows]
     printed = [_printed(row) for row in rows]
-    notes = [INTERVALS, f"Difference to {against.label}; p: two-sided, sign flips over videos.", *_seed_notes(rows),
+    epochs = "; ".join(f"{name}: {meaning}" for name, meaning in RULES.items() if name in chosen)
+    notes = [f"Epoch: {epochs}.", INTERVALS, f"Difference to {against.label}; p: two-sided, sign flips over videos.", *_seed_notes(rows),
              *revision_notes(experiments), *_sources(rows, printed)]
     return [_comparison(rows, chosen, printed, against, names, title, notes) for names, title in blocks(experiments[0])]
 
