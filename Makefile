@@ -5,7 +5,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup train crossval ablation extract baselines config export test test-slow demo-backbones lint clean
+.PHONY: help setup train crossval ablation extract baselines config export sweep agent test test-slow demo-backbones lint clean
 
 PYTHON ?= python3
 DATASET ?= demo
@@ -16,6 +16,8 @@ SEED ?=
 GRID ?= embedding
 FOLDS ?=
 SEEDS ?=
+SWEEP ?= head
+PROJECT ?= llmvs
 ARGS ?=
 
 BIN := .venv/bin
@@ -47,6 +49,12 @@ config: setup  ## print the configuration that `make train` would run
 
 export: setup  ## write a run's head as a folder to share (RUN=folder ARGS="to=DIR push=true repo=USER/NAME")
 	@$(BIN)/llmvs export $(RUN) $(ARGS)
+
+sweep: setup  ## create a sweep of sweeps/ on W&B (SWEEP=head DATASET= ARGS=); without W&B: llmvs sweep sweeps/head.yaml
+	@$(BIN)/llmvs sweep sweeps/$(SWEEP).yaml --create dataset=configs/dataset/$(DATASET).yaml log.project=$(PROJECT) $(ARGS)
+
+agent: setup  ## run points of a sweep until it ends; as many agents as there are GPUs may join (SWEEP_ID=, as `make sweep` prints it)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" wandb agent --project $(PROJECT) $(SWEEP_ID)
 
 test: setup  ## run the tests (minutes)
 	@$(BIN)/pytest -q -n 2 --dist worksteal

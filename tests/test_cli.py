@@ -11,7 +11,7 @@ from llmvs import __version__
 from llmvs.cli import main
 from llmvs.files import write_json
 
-VERBS = ("train", "extract", "evaluate", "baselines", "import-embeddings", "config", "export", "cache")
+VERBS = ("train", "extract", "evaluate", "baselines", "import-embeddings", "config", "export", "sweep", "cache")
 
 
 def llmvs(*arguments):

@@ -1,0 +1,212 @@
+"""W&B's sweep files without W&B: a grid is run point by point here, a search space by random points (`llmvs sweep`).
+
+The files are those of `wandb sweep`; what is written here reads the part of their format that sweeps/ uses. Finished points
+are reused, as every run is.
+"""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from llmvs.config import Config
+from llmvs.console import say
+from llmvs.errors import UserError, nearest
+from llmvs.experiments.campaign import run_all
+from llmvs.experiments.judged import open_dataset
+from llmvs.layers import flat, load_config, run_folder
+from llmvs.report.tables import Column, Table, text
+
+COMMAND = ("${env}", "${interpreter}", "-m", "llmvs", "train", "log.wandb=online", "${args_no_hyphens}")
+"""What an agent runs; settings given to `create` go before the last."""
+RANDOM_POINTS = 10
+"""How many points of a search space are tried, unless said otherwise."""
+DIGITS = 4
+"""Significant digits of a drawn number: its run's folder is named after it."""
+Point = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep file says."""
+
+    path: Path
+    method: str
+    """`grid`, `random` or `bayes`."""
+    metric: str
+    """As the runs log it, `selected/PART/PROTOCOL/tau|rho`."""
+    maximize: bool
+    parameters: dict[str, dict[str, Any]]
+    """Setting -> `value`, `values`, or a distribution with `min` and `max`."""
+
+    def fixed(self) -> Point:
+        """The settings with one value."""
+        return {key: space["value"] for key, space in self.parameters.items() if "value" in space}
+
+
+def read_sweep(path: Path, settings: Sequence[str] = ()) -> Sweep:
+    """Read a sweep file; `key=value` settings that name one of its parameters fix that parameter.
+
+    Raises:
+        UserError: missing or malformed file, or a form that only W&B itself understands.
+    """
+    content = _read(path)
+    metric, method, parameters = content.get("metric", {}), content.get("method"), content.get("parameters")
+    if method not in ("grid", "random", "bayes"):
+        raise UserError(f"{path}: method={method}: must be grid, random or bayes")
+    if not isinstance(parameters, dict) or not all(isinstance(space, dict) for space in parameters.values()) or not parameters:
+        raise UserError(f"{path}: parameters: expected `setting: {{values: [...]}}` lines")
+    if not isinstance(metric, dict) or not str(metric.get("name", "")).startswith("selected/"):
+        raise UserError(f"{path}: metric.name must be a figure of the selected epoch, such as selected/val/paper/tau")
+    given = _fixing(parameters, settings)
+    spaces = {str(key): {"value": given[key]} if key in given else space for key, space in parameters.items()}
+    for key, space in spaces.items():
+        _check(path, key, space, method)
+    return Sweep(path, method, metric["name"], metric.get("goal", "minimize") == "maximize", spaces)
+
+
+def points(sweep: Sweep, runs: int | None = None) -> list[Point]:
+    """The points to try, each setting -> value.
+
+    A grid's are all combinations (the first `runs` of them), the last setting changing fastest. Of a search space they are
+    drawn at random, the same ones every time, so that finished ones are found again and a larger `runs` only adds some.
+    """
+    if sweep.method == "grid":
+        values = [space["values"] if "values" in space else [space["value"]] for space in sweep.parameters.values()]
+        return [dict(zip(sweep.parameters, combination, strict=True)) for combination in itertools.islice(itertools.product(*values), runs)]
+    return [{key: _draw(space, np.random.default_rng([index, place])) for place, (key, space) in enumerate(sweep.parameters.items())}
+            for index in range(runs or RANDOM_POINTS)]
+
+
+def sweep(path: Path, settings: Sequence[str], runs: int | None = None) -> tuple[dict[str, Any], str]:
+    """Train every point on this machine, by the same function as `llmvs train`.
+
+    Args:
+        path: the sweep file.
+        settings: layers and overrides for all points; one that names a parameter of the file fixes it.
+        runs: most points; None: a whole grid, or 10 points of a search space.
+
+    Returns:
+        The points with their figures, best first, as a JSON document and as text.
+
+    Raises:
+        UserError: as `read_sweep` and `llmvs.experiments.campaign.run_all`.
+    """
+    plan = read_sweep(path, settings)
+    chosen = points(plan, runs)
+    if plan.method != "grid":
+        say(f"{path}: method={plan.method} needs W&B; here {len(chosen)} random points of its space are tried (more with --runs N)")
+    others = _others(plan, settings)
+    configs = [load_config([*arguments(point), *others]) for point in chosen]
+    roots = {(config.data.dataset, config.data.root, config.data.splits) for config in configs}
+    if len(roots) > 1:
+        raise UserError(f"{path}: its points are of several datasets or splits: run them one by one, as with dataset=FILE")
+    found = [_figure(document, plan.metric) for document in run_all(configs, open_dataset(configs[0]))]
+    order = sorted(range(len(chosen)), key=lambda i: (math.isnan(found[i]), -found[i] if plan.maximize else found[i]))
+    document = {"sweep": str(path), "method": plan.method, "metric": plan.metric, "maximize": plan.maximize,
+                "points": [{"value": found[i], "settings": chosen[i], "folder": str(run_folder(configs[i]))} for i in order]}
+    return document, _text(plan, document, configs[order[0]])
+
+
+def arguments(point: Point) -> list[str]:
+    """A point as an agent's `${args_no_hyphens}` writes it: `key=value`."""
+    return [f"{key}={value}" for key, value in point.items()]
+
+
+def create(path: Path, settings: Sequence[str]) -> str:
+    """Create the sweep on W&B, with `settings` in the command of its runs. Returns its id, for `wandb agent`.
+
+    Raises:
+        UserError: as `read_sweep`; W&B is not installed, not logged in or unreachable.
+    """
+    plan = read_sweep(path, settings)
+    others = _others(plan, settings)
+    config = load_config([*arguments(points(plan, 1)[0]), *others])
+    content = {**_read(path), "parameters": plan.parameters, "command": [*COMMAND[:-1], *others, COMMAND[-1]]}
+    try:
+        import wandb
+    except ModuleNotFoundError:
+        raise UserError("creating a sweep needs wandb: pip install 'llmvs[wandb]'; without --create it runs here, without W&B") from None
+    try:
+        logged_in = wandb.login(prompt=False)
+        if logged_in:
+            return wandb.sweep(content, project=config.log.project)
+    except Exception as error:  # whatever W&B raises
+        raise UserError(f"{path}: W&B did not take the sweep ({' '.join(str(error).split())[:200]}); "
+                        "without --create it runs here") from error
+    raise UserError(f"{path}: not logged in to W&B: run `wandb login`, or set WANDB_API_KEY; without --create it runs here")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file{nearest(str(path), map(str, path.parent.glob('*.yaml')))}") from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected `key: value` lines, found {type(content).__name__}")
+    return content
+
+
+def _fixing(parameters: Mapping[str, Any], settings: Sequence[str]) -> dict[str, str]:
+    """Of the settings, those that name a parameter."""
+    pairs = (setting.removeprefix("--").partition("=") for setting in settings)
+    return {key: value for key, sign, value in pairs if sign and key in parameters}
+
+
+def _others(plan: Sweep, settings: Sequence[str]) -> list[str]:
+    return [setting for setting in settings if not _fixing(plan.parameters, [setting])]
+
+
+def _check(path: Path, key: str, space: Mapping[str, Any], method: str) -> None:
+    """Only what `points` can expand, and no number that YAML has read as text."""
+    listed = space.get("values", [space["value"]] if "value" in space else None)
+    if listed is None and method == "grid":
+        raise UserError(f"{path}: parameters.{key}: a grid needs value or values")
+    if listed is None:
+        shape = space.get("distribution", "uniform")
+        if shape not in ("uniform", "int_uniform", "log_uniform_values") or not {"min", "max"} <= space.keys():
+            raise UserError(f"{path}: parameters.{key}: known here are value, values, and min and max with distribution uniform, "
+                            f"int_uniform or log_uniform_values (found {dict(space)})")
+        listed = [space["min"], space["max"]]
+        if not all(isinstance(end, (int, float)) for end in listed):
+            raise UserError(f"{path}: parameters.{key}: {listed} are not numbers (YAML wants 1.0e-4, not 1e-4)")
+    if not isinstance(listed, list) or not listed:
+        raise UserError(f"{path}: parameters.{key}: values={listed}: expected a list")
+
+
+def _draw(space: Mapping[str, Any], rng: np.random.Generator) -> Any:
+    if "value" in space:
+        return space["value"]
+    if "values" in space:
+        return space["values"][rng.integers(len(space["values"]))]
+    low, high, shape = space["min"], space["max"], space.get("distribution", "")
+    if shape == "int_uniform" or (not shape and isinstance(low, int) and isinstance(high, int)):
+        return int(rng.integers(low, high + 1))
+    drawn = math.exp(rng.uniform(math.log(low), math.log(high))) if shape == "log_uniform_values" else rng.uniform(low, high)
+    return float(f"{drawn:.{DIGITS}g}")
+
+
+def _figure(document: Mapping[str, Any], metric: str) -> float:
+    from llmvs.experiments.logs import selected
+
+    known = selected(document)
+    if metric not in known:
+        raise UserError(f"metric.name={metric}: {document['folder']} has no such figure{nearest(metric, known)}")
+    return float("nan") if known[metric] is None else known[metric]
+
+
+def _text(plan: Sweep, document: Mapping[str, Any], best: Config) -> str:
+    varied = [key for key, space in plan.parameters.items() if "value" not in space]
+    rows = [[str(place + 1), point["value"], *(str(point["settings"][key]) for key in varied)]
+            for place, point in enumerate(document["points"])]
+    goal = "highest" if plan.maximize else "lowest"
+    shown = Table("sweep", f"{plan.path}: {plan.metric}, {goal} first; dataset {flat(best)['data.dataset']}",
+                  [Column(""), Column(plan.metric, "figure"), *(Column(key) for key in varied)], rows)
+    return f"{text([shown])}\n\nbest: {run_folder(best)}"
