@@ -66,7 +66,7 @@ def test_every_public_thing_says_what_it_is(path):
 
 WITHOUT_EXTRAS = """
 import importlib.metadata as metadata, sys
-HIDDEN = ("transformers", "peft", "wandb", "PIL")
+HIDDEN = ("transformers", "peft", "wandb", "matplotlib", "PIL")
 class Hide:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in HIDDEN:
