@@ -15,7 +15,7 @@ FLOORS = [  # a module may import from its own floor and from those below it
     {"config", "errors", "files", "console", "__init__"},
     {"datasets", "video", "embeddings", "layers", "reference"},
     {"backbones", "extraction", "head", "evaluation", "pretrained"},
-    {"module", "callbacks", "refresh", "datamodule"},
+    {"module", "callbacks", "refresh", "datamodule", "finetune"},
     {"experiments", "report"},
     {"cli", "__main__"},
 ]

@@ -249,7 +249,8 @@ class LoraConfig:
         _require(0 <= self.dropout < 1, "lora.dropout", self.dropout, "a probability from 0 up to 1")
         _require(self.lr > 0, "lora.lr", self.lr, "more than 0")
         _require(bool(self.targets.split()), "lora.targets", repr(self.targets), "names of layers, such as `q_proj v_proj`")
-        _require(self.steps_per_video is None or self.steps_per_video >= 1, "lora.steps_per_video", self.steps_per_video, "at least 1, or null")
+        steps = self.steps_per_video
+        _require(steps is None or steps >= 1, "lora.steps_per_video", steps, "at least 1, or null")
 
 
 @dataclass

@@ -8,6 +8,7 @@ from llmvs.evaluation.measures import CORRELATIONS, MEASURES
 
 TITLES = {
     "zero_shot": "LLM alone, zero-shot",
+    "captioner_zero_shot": "Captioner alone, zero-shot",
     "random": "Random",
     "human_pairwise": "Human, one against another",
     "human_others": "Human, one against the mean of the others",
