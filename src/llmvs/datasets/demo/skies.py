@@ -123,7 +123,7 @@ def shooting_star(pen: Pen, act: Act) -> None:
     if act.t < 0:
         return
     age = 0.12 + 0.76 * (act.t / 1.3 % 1)
-    x, y = 36 - 170 * age, 14 + 52 * age
+    x, y = 36 - 170 * age, 36 + 36 * age  # below what a zoom cuts off
     for i in range(10, 0, -1):
         tail = (x + i * 6, y - i * 1.9)
         pen.line([tail, (tail[0] - 6, tail[1] + 1.9)], 3.2 - 0.26 * i, mix((255, 250, 220), (60, 70, 120), i / 11))

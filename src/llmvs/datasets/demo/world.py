@@ -127,13 +127,13 @@ class Script:
 
 
 def script(seed: int, clip: int, seconds: tuple[float, float] = (40, 120)) -> Script:
-    """The script of clip number `clip` in the world of `seed`, between `seconds[0]` and `seconds[1]` long.
+    """The script of clip number `clip` in the world of `seed`, between `seconds[0]` and `seconds[1]` long, mostly nearer the former.
 
     Three kinds of shots share a clip: idle ones (a small pool, so that they repeat), actions (some repeat) and events
     (about three in ten; one of them happens two or three times, the others once).
     """
     rng = np.random.default_rng([seed, clip, 7])
-    total = int(rng.integers(round(seconds[0] * FPS), round(seconds[1] * FPS), endpoint=True))
+    total = round((seconds[0] + (seconds[1] - seconds[0]) * rng.random() ** 3) * FPS)  # most are short, a few long
     count = max(3, round(total / FPS / SCENE_SECONDS))
     sets = [_set(rng, str(place)) for place in rng.permutation(list(PLACES))[: min(count, int(rng.integers(3, 6)))]]
     shots = _in_order(rng, _shots(rng, sets, count))
