@@ -15,7 +15,8 @@ from tqdm import tqdm
 from llmvs.errors import UserError
 from llmvs.evaluation.metric import Verdict
 from llmvs.files import atomic
-from llmvs.module import JudgedModule
+from llmvs.head import save_head
+from llmvs.module import JudgedModule, LLMVSModule, NotFinite
 
 RULES = ("last", "val", "test")
 """How an epoch can be chosen: the last one, or the best mean tau on the held-out part or (as published) on the test part."""
@@ -58,6 +59,8 @@ class KeepEpochs(Checkpoint):
         """Rule -> its epoch (from 0), means {part: {protocol: [tau, rho]}}, loss {part: float}, undefined, scores {video: [T]}."""
         self.weights: dict[str, Tensor] = {}
         """What was trained, at the epoch of `selection`; empty where that is the last one."""
+        self.good: tuple[int, dict[str, Tensor]] | None = None
+        """The latest whole epoch and what was trained at its end, with which every score was finite."""
         self.history: list[dict[str, float]] = []
         """One row of logged figures per epoch."""
         self.spent = 0.0
@@ -79,16 +82,29 @@ class KeepEpochs(Checkpoint):
         for row in self.history:
             trainer.loggers[0].log_metrics(dict(row), step=int(row["step"]))
 
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """A resumed run begins with good weights."""
+        if trainer.current_epoch and isinstance(pl_module, JudgedModule):
+            self.good = trainer.current_epoch - 1, _copied(pl_module)
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        """Where the head's training broke down, write its last good weights and say so in the error."""
+        if isinstance(exception, NotFinite) and isinstance(pl_module, LLMVSModule) and self.good is not None:
+            epoch, weights = self.good
+            save_head(self.path.parent, weights, pl_module.head.input_dim, pl_module.head.config)
+            exception.args = (f"{exception}; the weights after epoch {epoch}, the last good ones, are in {self.path.parent}",)
+
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Keep the epoch where a rule chooses it; write the checkpoint where it is due."""
         assert isinstance(pl_module, JudgedModule)
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
         self.history.append({"epoch": trainer.current_epoch, "step": trainer.global_step - 1, **figures})
+        self.good = trainer.current_epoch, _copied(pl_module)
         for rule in RULES:
             if self._chooses(rule, pl_module.verdicts):
                 self.kept[rule] = _record(trainer.current_epoch, pl_module.verdicts)
                 if rule == self.selection != "last" and trainer.is_global_zero:
-                    self.weights = {name: value.detach().clone() for name, value in pl_module.trained().items()}
+                    self.weights = self.good[1]
         finished = trainer.current_epoch + 1 == trainer.max_epochs
         due = finished or time.monotonic() - self._written >= self.seconds
         if trainer.strategy.reduce_boolean_decision(due, all=False):
@@ -104,6 +120,10 @@ class KeepEpochs(Checkpoint):
         tau = next(iter(verdicts[rule].means.values())).tau
         before = next(iter(best.values()))[0] if best else float("nan")
         return best is None or tau > before or (before != before and tau == tau)  # an undefined epoch gives way to any defined one
+
+
+def _copied(module: JudgedModule) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in module.trained().items()}
 
 
 def _record(epoch: int, verdicts: dict[str, Verdict]) -> dict[str, Any]:

@@ -42,6 +42,10 @@ def video_rankings(scores: Tensor, gtscore: Tensor, mask: Tensor, margin: float)
     return costs.sum(dim=(1, 2)) / pairs.sum(dim=(1, 2)).clamp(min=1)
 
 
+class NotFinite(UserError):
+    """The training of the head broke down: a loss or a score is NaN or infinite."""
+
+
 class JudgedModule(L.LightningModule):
     """Has the scores of every judged part judged after an epoch. What is trained, and what gives scores, is a subclass's matter."""
 
@@ -132,7 +136,7 @@ class LLMVSModule(JudgedModule):
         """This rank's part of the mean over the global batch.
 
         Raises:
-            UserError: the loss is not a finite number.
+            NotFinite: the loss is not a finite number.
         """
         losses = self.losses(batch)
         self._check(losses, "loss", "train", batch)
@@ -144,14 +148,14 @@ class LLMVSModule(JudgedModule):
         bad = (~torch.isfinite(values)).reshape(len(values), -1).any(dim=1)
         if bad.any():
             video = self.trainer.datamodule.parts[part].videos[int(batch.video[bad.cpu()][0])]  # type: ignore[attr-defined]
-            raise UserError(f"the {what} became NaN or infinite in epoch {self.current_epoch} at {video.key} ({video.name}): "
-                            f"lower optim.lr={self.optim.lr}, or train with precision=32-true")
+            raise NotFinite(f"the {what} became NaN or infinite in epoch {self.current_epoch}, optimizer step {self.global_step}, "
+                            f"at {video.key} ({video.name}): lower optim.lr={self.optim.lr}, or train with precision=32-true")
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Score in fp32 whatever the precision of the training: 16-bit activations make scores that tie.
 
         Raises:
-            UserError: a score is not a finite number.
+            NotFinite: a score is not a finite number.
         """
         with torch.autocast(self.device.type, enabled=False):
             scores = self.head(batch.embeddings, batch.mask)

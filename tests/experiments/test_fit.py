@@ -208,12 +208,33 @@ def test_the_cosine_climbs_back_past_t_max(cache: EmbeddingCache, tmp_path: Path
 
 
 def test_a_training_that_breaks_down_names_epoch_and_video(cache: EmbeddingCache, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"^the loss became NaN or infinite in epoch 0 at video_\d \(clip \d\): lower optim.lr=1e\+38"):
+    where = r"became NaN or infinite in epoch 0, optimizer step 1, at"
+    with pytest.raises(UserError, match=rf"^the loss {where} video_\d \(clip \d\): lower optim.lr=1e\+38"):
         fit(make_config(optim=OptimConfig(lr=1e38, epochs=4, batch_videos=4)), DATASET, FOLD, cache, tmp_path)
     optim = OptimConfig(lr=1e38, epochs=4, batch_videos=5)
-    with pytest.raises(UserError, match=r"^the score became NaN or infinite in epoch 0 at video_5 \(clip 5\): lower optim") as caught:
+    with pytest.raises(UserError, match=rf"^the score {where} video_5 \(clip 5\): lower optim") as caught:
         fit(make_config(optim=optim), DATASET, FOLD, cache, tmp_path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_training_that_breaks_down_later_leaves_its_last_good_weights(cache: EmbeddingCache, tmp_path: Path, resumed: bool,
+                                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, original = tmp_path / "broken", LLMVSModule.losses
+    fit(make_config(optim=OptimConfig(lr=3e-3, epochs=2, t_max=4, batch_videos=3, clip=1.0), selection="last"), DATASET, FOLD, cache,
+        tmp_path / "whole")
+    config = make_config(optim=OptimConfig(lr=3e-3, epochs=4, t_max=4, batch_videos=3, clip=1.0))
+    if resumed:
+        interrupted(monkeypatch, 2, config, cache, folder)
+
+    def losses(self: LLMVSModule, batch: Batch) -> torch.Tensor:
+        return original(self, batch) * (math.inf if self.global_step == 5 else 1)
+
+    monkeypatch.setattr(LLMVSModule, "losses", losses)
+    with pytest.raises(UserError, match=r"in epoch 2, optimizer step 5, at video_\d .*; the weights after epoch 1, the") as caught:
+        fit(config, DATASET, FOLD, cache, folder)
+    assert str(caught.value).endswith(f"are in {folder}")
+    assert_same(folder, tmp_path / "whole")
 
 
 def test_ctrl_c_keeps_the_checkpoint_and_stays_usable(cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

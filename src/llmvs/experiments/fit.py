@@ -1,5 +1,6 @@
 """Train the head on one fold, or go on where an earlier attempt stopped."""
 
+import re
 import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -225,8 +226,7 @@ class QuietDDP(DDPStrategy):
 
 def _from_rank(error: Exception) -> Exception:
     """The UserError that stopped a spawned rank, or the error as it is."""
-    mark = "llmvs.errors.UserError: "
-    lines = [line.removeprefix(mark) for line in str(error).splitlines() if line.startswith(mark)]
+    lines = re.findall(r"^llmvs\.[\w.]+: (.*)$", str(error), re.MULTILINE)  # every error class of the package is a UserError
     return UserError(lines[-1]) if lines else error
 
 
