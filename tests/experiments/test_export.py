@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,12 +16,12 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from llmvs.cli import main
-from llmvs.config import HeadConfig
+from llmvs.config import HeadConfig, MethodConfig
 from llmvs.datasets import demo
 from llmvs.embeddings import EmbeddingCache
 from llmvs.errors import UserError
 from llmvs.experiments.export import export, push
-from llmvs.layers import load_config
+from llmvs.layers import load_config, to_yaml
 from tests.test_layers import CONFIGS
 
 hub = pytest.importorskip("huggingface_hub")
@@ -114,12 +115,44 @@ def damaged(run: Path, place: Path, name: str, content: bytes | None) -> Path:
     ("result.json", b"{", "not readable as the result of a run"),
     ("weights.safetensors", None, "weights.safetensors: no such file"),
     ("weights.safetensors", b"weights", "are not a trained head"),
-    ("head.json", None, "nothing was trained"),
+    ("head.json", None, r"head\.json: no such file"),
 ])
 def test_a_run_that_cannot_be_shared(run: Path, tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
     with pytest.raises(UserError, match=message):
         export(damaged(run, tmp_path, name, content), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def of_method(run: Path, place: Path, method: MethodConfig) -> Path:
+    """The run as if the scorer by itself, or fine-tuned, had made it."""
+    copy = damaged(run, place, "head.json", None)
+    config = replace(load_config([str(copy / "config.yaml")]), method=method, selection="last")
+    (copy / "config.yaml").write_text(to_yaml(config))
+    return copy
+
+
+def test_a_frozen_model_by_itself_has_nothing_to_share(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"nothing was trained in this run \(method\.model=scorer\)"):
+        export(of_method(run, tmp_path, MethodConfig("scorer")))
+
+
+def test_of_a_fine_tuned_model_the_adapter_is_shared(run: Path, tmp_path: Path) -> None:
+    copy = of_method(run, tmp_path, MethodConfig("scorer", lora=True))
+    with pytest.raises(UserError, match=r"adapter_config\.json: no such file"):
+        export(copy, tmp_path / "out")
+    (copy / "adapter").mkdir()
+    (copy / "adapter" / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "/home/me/llama", "r": 8}))
+    with pytest.raises(UserError, match="expected the weights of an adapter"):
+        export(copy, tmp_path / "out")
+    save_file({"lora_A": torch.ones(2)}, copy / "adapter" / "adapter_model.safetensors")
+    folder = export(copy, tmp_path / "out", "me/tuned")
+    assert {path.name for path in folder.iterdir()} == {"README.md", "adapter_config.json", "adapter_model.safetensors", "extraction.yaml"}
+    assert json.loads((folder / "adapter_config.json").read_text()) == {"base_model_name_or_path": "llama", "r": 8}
+    assert load_file(folder / "adapter_model.safetensors")["lora_A"].tolist() == [1, 1]
+    card = (folder / "README.md").read_text()
+    front = yaml.safe_load(card.split("---")[1])
+    assert (front["library_name"], front["base_model"], front["pipeline_tag"]) == ("peft", "llama", "text-generation")
+    assert 'PeftModel.from_pretrained(base, "me/tuned")' in card
 
 
 @pytest.mark.parametrize(("more", "message"), [

@@ -5,17 +5,21 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from llmvs.config import Config
 from llmvs.console import say
+from llmvs.embeddings import save_tensors
 from llmvs.errors import UserError
-from llmvs.experiments.card import model_card
+from llmvs.experiments.card import Kind, adapter_kind, head_kind, model_card
 from llmvs.experiments.run import RESULT
-from llmvs.files import read_json, write_text
-from llmvs.head import DESCRIPTION, load_head
+from llmvs.files import read_json, write_json, write_text
+from llmvs.head import load_head
 from llmvs.layers import flat, load_config
 
 CARD = "README.md"
+ADAPTER = "adapter"
 EXTRACTION = "extraction.yaml"
 MAKING = ("backbone.", "caption.", "prompt.", "examples.", "extract.")
 NOT_MAKING = ("backbone.device_map", "caption.batch", "extract.captions", "extract.embeddings", "extract.refresh",
@@ -24,7 +28,7 @@ NOT_MAKING = ("backbone.device_map", "caption.batch", "extract.captions", "extra
 
 
 def export(run: Path, to: Path | None = None, repo: str | None = None) -> Path:
-    """Write the head of a finished run for `llmvs.LLMVS.from_pretrained`, with its settings and a model card.
+    """Write what a finished run has trained as a folder to share, with its settings and a model card.
 
     Args:
         run: folder of the run.
@@ -32,30 +36,52 @@ def export(run: Path, to: Path | None = None, repo: str | None = None) -> Path:
         repo: the hub id it is meant for, named in the card's example.
 
     Returns:
-        The folder: model.safetensors, config.json, extraction.yaml (where known), README.md.
+        The folder: README.md, extraction.yaml (where known), and either model.safetensors and config.json, a head for
+        `llmvs.LLMVS.from_pretrained`, or the run's adapter in peft's format.
 
     Raises:
         UserError: no finished run there, nothing was trained, files missing or damaged, the folder cannot be written.
     """
-    from llmvs.pretrained import LLMVS
-
     document, config = _finished(run)
-    trained = load_head(run)
-    extraction = {} if config.extract.embeddings else _public({key: value for key, value in flat(config).items() if _makes(key)})
-    identity = _public(document["embeddings"]["identity"])
-    model = LLMVS(trained.input_dim, trained.config, extraction, identity)
-    model.head.load_state_dict(trained.state_dict())
     folder = run / "export" if to is None else to
-    card = model_card(document, trained.input_dim, extraction, identity, repo or "FOLDER")
+    extraction = _public({} if config.extract.embeddings else {key: value for key, value in flat(config).items() if _makes(key, config)})
+    identity = _public(document["embeddings"]["identity"])
+    write = _write_adapter if config.method.lora else _write_head
+    kind = write(run, config, folder, extraction, identity, repo or "FOLDER")
     if extraction:
         layer = OmegaConf.create()
         for key, value in extraction.items():
             OmegaConf.update(layer, key, value)
-        write_text(folder / EXTRACTION, f"# How the embeddings that this head reads are made.\n{OmegaConf.to_yaml(layer)}")
-    write_text(folder / CARD, card)
-    model.save_pretrained(folder)
-    say(f"exported: {folder}, for LLMVS.from_pretrained")
+        write_text(folder / EXTRACTION, f"# How the embeddings that this {kind.noun} was trained on are made.\n{OmegaConf.to_yaml(layer)}")
+    write_text(folder / CARD, model_card(document, kind, extraction, identity))
+    say(f"exported: {folder}, for {'PeftModel' if config.method.lora else 'LLMVS'}.from_pretrained")
     return folder
+
+
+def _write_head(run: Path, config: Config, folder: Path, extraction: Mapping[str, Any], identity: Mapping[str, Any], name: str) -> Kind:
+    from llmvs.pretrained import LLMVS
+
+    trained = load_head(run)
+    model = LLMVS(trained.input_dim, trained.config, extraction, identity)
+    model.head.load_state_dict(trained.state_dict())
+    model._save_pretrained(folder)  # all but the library's own card
+    return head_kind(name, trained.input_dim, trained.config.inputs)
+
+
+def _write_adapter(run: Path, config: Config, folder: Path, extraction: Mapping[str, Any], identity: Mapping[str, Any], name: str) -> Kind:
+    from llmvs.finetune.adapter import SETTINGS, WEIGHTS
+
+    settings = _public(read_json(run / ADAPTER / SETTINGS, "the settings of an adapter"))
+    weights = run / ADAPTER / WEIGHTS
+    try:
+        tensors = load_file(weights)
+    except FileNotFoundError:
+        raise UserError(f"{weights}: no such file (expected the weights of an adapter)") from None
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{weights}: not the weights of an adapter ({' '.join(str(error).split())[:200]}): train again") from error
+    save_tensors(folder / WEIGHTS, tensors, {"format": "pt"})
+    write_json(folder / SETTINGS, settings)
+    return adapter_kind(name, config.method.model, settings["base_model_name_or_path"])
 
 
 def push(folder: Path, repo: str) -> str:
@@ -93,13 +119,15 @@ def _finished(run: Path) -> tuple[dict[str, Any], Config]:
     document = read_json(run / RESULT, "the result of a run")
     if not isinstance(document, dict) or not {"protocols", "rules", "embeddings", "environment"} <= document.keys():
         raise UserError(f"{run / RESULT}: not the result of a run")
-    if not (run / DESCRIPTION).exists():
-        raise UserError(f"{run}: nothing was trained in this run (no {DESCRIPTION}), so there are no weights to export")
-    return document, load_config([str(run / "config.yaml")])
+    config = load_config([str(run / "config.yaml")])
+    if config.method.zero_shot:
+        raise UserError(f"{run}: nothing was trained in this run (method.model={config.method.model}), so there are no weights to export")
+    return document, config
 
 
-def _makes(key: str) -> bool:
-    return key.startswith(MAKING) and key not in NOT_MAKING
+def _makes(key: str, config: Config) -> bool:
+    captioned = config.extract.captions is not None and key.startswith(("caption.", "backbone.captioner"))
+    return key.startswith(MAKING) and key not in NOT_MAKING and not captioned
 
 
 def _public(values: Mapping[str, Any]) -> dict[str, Any]:
