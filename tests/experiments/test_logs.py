@@ -41,8 +41,9 @@ class FakeRun:
         self.rows.append(row)
 
     def define_metric(self, name: str, step_metric: str | None = None, summary: str | None = None, **_: Any) -> None:
-        self.best[name] = summary
         assert step_metric == "epoch"
+        assert name not in self.best, "told twice"
+        self.best[name] = summary
 
     def finish(self, exit_code: int) -> None:
         self.ended.append(exit_code)

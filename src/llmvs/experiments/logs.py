@@ -95,7 +95,7 @@ class Curves(WandbLogger):
             for name in sorted(metrics.keys() - known - {"epoch"}):
                 best = None if name.startswith("test/") else BEST.get(name.rsplit("/", 1)[-1])
                 self.experiment.define_metric(name, step_metric="epoch", summary=best)
-            known |= metrics.keys()
+            known.update(metrics)
         super().log_metrics(metrics, step)
 
 
