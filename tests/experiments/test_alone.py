@@ -5,41 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from scipy.stats import kendalltau
 
-from llmvs.config import Config, DataConfig, ExtractConfig, MethodConfig, PromptConfig
-from llmvs.datasets.splits import generated
+from llmvs.config import ExtractConfig, MethodConfig
 from llmvs.embeddings import EmbeddingCache
 from llmvs.errors import UserError
-from llmvs.experiments import bench
 from llmvs.experiments.run import train
 from llmvs.extraction import captioning
 from llmvs.extraction.prompts import parse_number
-from tests.films import films, tiny_config
 from tests.toys import embed
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    torch.set_num_threads(1)
-    return tmp_path_factory.mktemp("models")
-
-
-@pytest.fixture
-def world(tmp_path, built, monkeypatch):
-    """Five films, and the settings of a run on them."""
-    plain = films(tmp_path, {f"video_{i}": 2 + i / 2 for i in range(5)})
-    dataset = replace(plain, splits=generated(list(plain.videos), "films"))
-    monkeypatch.setattr(bench, "open_dataset", lambda config: dataset)
-
-    plan = tiny_config(tmp_path / "cache", built, runs=str(tmp_path / "runs"), data=DataConfig("films", str(tmp_path), "disjoint"),
-                       prompt=PromptConfig(window=3, max_tokens=1))
-
-    def settings(model: str, **changes) -> Config:
-        return replace(plan, method=MethodConfig(model), **changes)
-
-    return dataset, settings
 
 
 def mean_tau(dataset, scores):

@@ -118,6 +118,8 @@ def _scores(config: Config, bench: Bench, fold: Fold, clock: "_Clock", tick: Tic
             asked = read(config, bench.dataset, fold, bench.embeddings(config, fold))
         clock.lap("extraction")
         return _Scored(*asked)
+    if config.method.lora:
+        return _tuned(config, bench, fold, clock, tick, diary)
     cache, extra = bench.embeddings(config, fold), bench.extra(config)
     clock.lap("extraction")
     from llmvs.experiments.fit import fit
@@ -127,6 +129,24 @@ def _scores(config: Config, bench: Bench, fold: Fold, clock: "_Clock", tick: Tic
     return _Scored(fitted, cache, answered(cache, fold.test))
 
 
+def _tuned(config: Config, bench: Bench, fold: Fold, clock: "_Clock", tick: Tick | None, diary: "Diary") -> _Scored:
+    """Fine-tune the scorer or the captioner; beside its scores, what it answered before."""
+    from llmvs.experiments.alone import ask
+    from llmvs.experiments.lora import tune
+
+    cache: EmbeddingCache | CaptionCache
+    numbers: Answered | None
+    if config.method.model == "captioner":
+        _, cache, numbers = ask(config, bench.dataset, fold)
+    else:
+        cache = bench.embeddings(config, fold)
+        numbers = answered(cache, fold.test)
+    clock.lap("extraction")
+    fitted = tune(config, bench.dataset, fold, cache, run_folder(config), tick, diary)
+    clock.lap("training")
+    return _Scored(fitted, cache, numbers)
+
+
 def _judge(config: Config, bench: Bench, fold: Fold, scored: _Scored) -> dict[str, Any]:
     """What is known of a run once its scores are there: all of result.json but its cost."""
     dataset, (fitted, cache, numbers) = bench.dataset, scored
@@ -134,7 +154,7 @@ def _judge(config: Config, bench: Bench, fold: Fold, scored: _Scored) -> dict[st
     used = replace(dataset, videos={**dataset.videos, **{video.key: video for video in judged}})
     rules = {rule: judge(used, epoch.scores, [fold.test]) for rule, epoch in fitted.epochs.items()}
     floors, notes = bench.floors(used, fold.test), [random_note(DRAWS)]
-    row = OURS if config.method.zero_shot else ROW
+    row = OURS if config.method.zero_shot else f"captioner_{ROW}" if config.method.model == "captioner" else ROW
     alone, more = judge_answered(used, numbers, fold.test, row) if numbers is not None else ({}, [])
     if row == OURS:
         rules = {fitted.selection: alone}
@@ -147,11 +167,11 @@ def _judge(config: Config, bench: Bench, fold: Fold, scored: _Scored) -> dict[st
         "format": FORMAT, "experiment": config.experiment, "folder": str(run_folder(config)),
         "dataset": dataset.name, "synthetic": dataset.synthetic, "heading": label(dataset), "splits": config.data.splits,
         "fold": config.fold, "seed": config.seed, "selection": fitted.selection, "method": asdict(config.method),
-        "epoch": fitted.selected.epoch + 1, "epochs": 0 if config.method.zero_shot else config.optim.epochs,
+        "epoch": fitted.selected.epoch + 1, "epochs": _epochs(config),
         "videos": {"train": [video.key for video in fitted.videos.get("train", [])], "val": list(fold.val), "test": list(fold.test)},
         "titles": titles(dataset), "protocols": as_numbers(with_floors(contenders, averaged(floors, [fold.test]))),
         "notes": [*notes, *more, *trimmed],
-        "per_video": {**_per_video(rules), **_per_video({row: found for row, found in contenders.items() if row == ROW})},
+        "per_video": {**_per_video(rules), **_per_video({row: found for row, found in contenders.items() if row != OURS})},
         "floors": _floors_per_video(floors),
         "rules": {rule: {"epoch": epoch.epoch + 1, "means": {part: {name: pair._asdict() for name, pair in rows.items()}
                          for part, rows in epoch.means.items()}} for rule, epoch in fitted.epochs.items()},
@@ -242,11 +262,17 @@ def _elsewhere(document: Mapping[str, Any]) -> str:
     return f" ({', '.join(f'{count} of {name}' for name, count in counts.items())})" if counts else ""
 
 
+def _epochs(config: Config) -> int:
+    return 0 if config.method.zero_shot else config.lora.epochs if config.method.lora else config.optim.epochs
+
+
 def _chosen(document: Mapping[str, Any]) -> str:
     """Which epoch of what the row shows."""
     if not document["epochs"]:
         return f"the {document['method']['model']} alone, zero-shot: nothing is trained"
-    return f"selection={document['selection']}: epoch {document['epoch']} of {document['epochs']}, {RULES[document['selection']]}"
+    method = document.get("method", {})
+    tuned = f"the {method['model']}, fine-tuned (LoRA); " if method.get("lora") else ""
+    return f"{tuned}selection={document['selection']}: epoch {document['epoch']} of {document['epochs']}, {RULES[document['selection']]}"
 
 
 def _undefined(blocks: Mapping[str, Mapping[str, Figure]]) -> dict[str, dict[str, Figure]]:

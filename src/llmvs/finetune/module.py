@@ -95,6 +95,10 @@ class FinetuneModule(JudgedModule):
         cosine = CosineAnnealingLR(optimizer, T_max=int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cosine, "interval": "step"}}
 
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """A batch stays as it is: it holds videos, and `Answering` moves what the model reads."""
+        return batch
+
     def training_step(self, batch: Steps, batch_idx: int) -> Tensor:
         """This rank's part of the mean over the global batch.
 
