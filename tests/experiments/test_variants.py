@@ -54,7 +54,7 @@ def test_a_variant_runs_on_top_of_the_small_head(path: Path, place: Path, datase
     monkeypatch.setattr(bench, "open_dataset", lambda config: dataset)
     config = load_config([
         str(CONFIGS / "dataset" / "demo.yaml"), str(path), f"cache={place / 'cache'}", f"runs={place / 'runs'}", "log.wandb=disabled",
-        "accelerator=cpu", "caption.max_tokens=4", "prompt.max_tokens=2", "extract.engine=expand", "optim.epochs=1"])
+        "accelerator=cpu", "caption.max_tokens=4", "prompt.max_tokens=2", "extract.engine=expand", "optim.epochs=1", "lora.epochs=1"])
     drawn: dict[str, torch.Tensor] = {}
     original = Head.__init__
 
