@@ -118,6 +118,15 @@ def test_other_revisions_are_marked() -> None:
     assert not any("revision" in note for note in comparison(rows(0.0, 0.1))[0].notes)
 
 
+def test_embeddings_that_were_not_made_alike_are_marked() -> None:
+    documents = [{**one, "embeddings": {"identity": {"captions": "ab"[one["seed"] > 0], "fold": one["fold"], "wording": str(one["fold"])}}}
+                 for one in results()]
+    mark = "x: its runs read embeddings that were not made alike (captions): train it anew with resume=false."
+    assert mark in rule_tables(experiment("x", documents))[0].notes
+    assert mark in comparison([Row("x", experiment("x", documents))])[0].notes
+    assert not any("alike" in note for note in rule_tables(experiment("x", documents[:1]))[0].notes)
+
+
 def test_published_names() -> None:
     assert published("summe", "llmvs")["tau"] == 0.253
     assert published("demo", "llmvs") == {}

@@ -9,7 +9,7 @@ from llmvs.errors import UserError, nearest
 from llmvs.evaluation.bootstrap import Interval, paired_difference
 from llmvs.evaluation.measures import CORRELATIONS, MEASURES
 from llmvs.files import read_json
-from llmvs.report.results import Experiment, Figures, refuse_mixture, revision_notes
+from llmvs.report.results import Experiment, Figures, embedding_notes, refuse_mixture, revision_notes
 from llmvs.report.tables import Cell, Column, Kind, Table
 
 RULES = {"last": "last epoch", "val": "best on held-out videos", "test": "best on the TEST videos"}
@@ -38,7 +38,7 @@ class Row:
 
 def rule_tables(experiment: Experiment) -> list[Table]:
     """Per protocol: every rule that chooses an epoch, the gap between an honest and a TEST choice, and floors and ceilings."""
-    notes = [*selection_notes(experiment), INTERVALS, *revision_notes([experiment])]
+    notes = [*selection_notes(experiment), INTERVALS, *embedding_notes([experiment]), *revision_notes([experiment])]
     return [_rule_table(experiment, names, title, notes) for names, title in blocks(experiment)]
 
 
@@ -72,7 +72,7 @@ def comparison(rows: Sequence[Row], reference: str | None = None, rule: str | No
     printed = [_printed(row) for row in rows]
     epochs = "; ".join(f"{name}: {meaning}" for name, meaning in RULES.items() if name in chosen)
     notes = [f"Epoch: {epochs}.", INTERVALS, f"Difference to {against.label}; p: two-sided, sign flips over videos.", *_seed_notes(rows),
-             *revision_notes(experiments), *_sources(rows, printed)]
+             *embedding_notes(experiments), *revision_notes(experiments), *_sources(rows, printed)]
     return [_comparison(rows, chosen, printed, against, names, title, notes) for names, title in blocks(experiments[0])]
 
 

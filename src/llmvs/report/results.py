@@ -14,6 +14,8 @@ from llmvs.files import read_json
 
 RESULT = "result.json"
 FORMAT = 2
+PER_FOLD = {"fold", "wording"}
+"""What the identity of embeddings says of the fold whose training videos gave the examples."""
 Document = Mapping[str, Any]
 """The content of a result.json."""
 
@@ -185,6 +187,19 @@ def revision_notes(experiments: Sequence[Experiment]) -> list[str]:
     dirty = sorted({made for name, names in found.items() if name.endswith("+changes") for made in names})
     if dirty:
         notes.append(f"Made by files that differ from their revision: {', '.join(dirty)}.")
+    return notes
+
+
+def embedding_notes(experiments: Sequence[Experiment]) -> list[str]:
+    """A line for every experiment whose runs read embeddings that were not made alike, such as before and after a model changed."""
+    notes = []
+    for one in experiments:
+        found = [run.get("embeddings", {}).get("identity", {}) for run in one.runs.values()]
+        keys = sorted({key for made in found for key in made} - PER_FOLD)
+        changed = [key for key in keys if len({repr(made.get(key)) for made in found}) > 1]
+        if changed:
+            notes.append(f"{one.name}: its runs read embeddings that were not made alike ({', '.join(changed)}): "
+                         "train it anew with resume=false.")
     return notes
 
 
