@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -197,6 +198,16 @@ def records(path: Path) -> Iterator[bytes]:
             parts = b""
 
 
+def written(file: Path, kind: Any) -> list[Any]:
+    """All records, once the last one is there: W&B's own process may write for a moment longer than `finish`."""
+    for _ in range(100):
+        found = [kind.FromString(content) for content in records(file)]
+        if found and found[-1].WhichOneof("record_type") == "exit":
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"{file} does not end: {len(found)} records")
+
+
 @pytest.mark.parametrize("asked", ["offline", "online"])
 def test_the_offline_file_holds_curves_and_result(asked: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                                   capsys: pytest.CaptureFixture[str]) -> None:
@@ -208,23 +219,16 @@ def test_the_offline_file_holds_curves_and_result(asked: Any, tmp_path: Path, mo
     video = make_dataset().videos["video_0"]
     with warnings.catch_warnings(), Diary(make_config(log=LogConfig(wandb=asked)), tmp_path / "run") as diary:
         warnings.simplefilter("ignore")
+        curves = diary.loggers()[1]
         for epoch, tau in enumerate([0.1, 0.3, 0.2]):
-            diary.loggers()[1].log_metrics({"epoch": epoch, "val/paper/tau": tau}, step=epoch)
+            curves.log_metrics({"epoch": epoch, "val/paper/tau": tau}, step=epoch)
         diary.conclude(DOCUMENT, [video], {video.key: video.gtscore})
     [file] = tmp_path.glob("run/wandb/offline-run-*/*.wandb")
-    history: list[dict[str, Any]] = []
-    best = {}
-    group = ""
-    for content in records(file):
-        record = Record()
-        record.ParseFromString(content)
-        kind = record.WhichOneof("record_type")
-        if kind == "history":
-            history.append({item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in record.history.item})
-        elif kind == "metric":
-            best[record.metric.name] = record.metric.summary.max
-        elif kind == "run":
-            group = record.run.run_group
+    found = written(file, Record)
+    history = [{item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in record.history.item}
+               for record in found if record.WhichOneof("record_type") == "history"]
+    best = {record.metric.name: record.metric.summary.max for record in found if record.WhichOneof("record_type") == "metric"}
+    [group] = [record.run.run_group for record in found if record.WhichOneof("record_type") == "run"]
     assert group == "toy"
     assert [row["val/paper/tau"] for row in history if "val/paper/tau" in row] == [0.1, 0.3, 0.2]
     assert best["val/paper/tau"] is True
