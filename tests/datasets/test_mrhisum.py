@@ -92,6 +92,7 @@ def test_youtube_ids_and_video_files_are_optional(tmp_path):
     ({"gtscore": np.full(134, np.nan)}, r"video_2: gtscore of shape \[134\] must be one number from 0 to 1"),
     ({"gtscore": np.full(134, 3.0)}, r"one number from 0 to 1 for every second"),
     ({"change_points": None}, r"video_2 has no change_points"),
+    ({"change_points": np.arange(5)}, r"video_2: change_points of shape \[5\], expected first and last second of every shot"),
 ])
 def test_a_wrong_field_is_one_line(tmp_path, changes, message):
     with pytest.raises(UserError, match=message):

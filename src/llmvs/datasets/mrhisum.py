@@ -75,17 +75,20 @@ def _video(key: str, name: str, group: Any, h5: Path, path: Path | None) -> Vide
     seconds = len(gtscore) if gtscore.ndim == 1 else 0
     if not seconds or not np.isfinite(gtscore).all() or gtscore.min() < 0 or gtscore.max() > 1:
         raise UserError(f"{h5}: {key}: gtscore of shape {list(gtscore.shape)} must be one number from 0 to 1 for every second")
+    change_points = np.asarray(group["change_points"][()], np.int64)
+    if change_points.ndim != 2 or change_points.shape[1] != 2:
+        raise UserError(f"{h5}: {key}: change_points of shape {list(change_points.shape)}, expected first and last second of every shot")
     shown = next((group[field][()] for field in ("gt_summary", "gtsummary") if field in group), None)
     return Video(
         key, name, seconds, np.arange(seconds), gtscore, user_scores=gtscore[None],
-        user_summary=None if shown is None else _fitted(shown, seconds), shots=_shots(group["change_points"][()], seconds),
+        user_summary=None if shown is None else _fitted(shown, seconds), shots=_shots(change_points, seconds),
         fps=1.0, path=path, counts_steps=True,
     )
 
 
 def _shots(change_points: Array, seconds: int) -> Array:
     """Shots without gaps from where they begin: right whether the file's ends are inclusive or not."""
-    begins = np.unique(np.concatenate([[0], np.asarray(change_points, np.int64).reshape(-1, 2)[:, 0]]))
+    begins = np.unique(np.concatenate([[0], change_points[:, 0]]))
     begins = begins[(begins >= 0) & (begins < seconds)]
     return np.stack([begins, np.append(begins[1:], seconds) - 1], axis=1)
 
