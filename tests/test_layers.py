@@ -22,7 +22,8 @@ def test_defaults_are_the_papers():
     assert config.data.root == "data/summe"
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.yaml")), ids=lambda path: f"{path.parent.name}/{path.name}")
+@pytest.mark.parametrize("path", sorted(set(CONFIGS.rglob("*.yaml")) - set(CONFIGS.glob("grid/*"))),
+                         ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_every_layer_of_the_project_loads(path):
     config = load_config([str(path), *([] if path.parent.name == "dataset" else ["data.dataset=demo"])])
     assert path.stem in config.experiment
