@@ -30,5 +30,10 @@ def test_highlights_have_columns_of_their_own():
                                       "  Random      50.00    15.00   sd 1.00 2.00"]
 
 
+def test_equal_blocks_are_merged_although_undefined():
+    one, other = ({"This run": Figure(float(word), 0.5)} for word in ("nan", "nan"))
+    assert text_table({"paper": one, "per_annotator": other}, {"paper": "x"}).splitlines()[0] == "paper = per_annotator: x"
+
+
 def test_undefined_is_said():
     assert text_table({"paper": {"This run": Figure(float("nan"), float("nan"))}}, {}).splitlines()[-1] == "  This run undefined undefined"

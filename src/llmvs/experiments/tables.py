@@ -28,7 +28,7 @@ def text_table(blocks: Mapping[str, Rows], titles: Mapping[str, str], notes: Seq
     """
     merged: list[tuple[list[str], Rows]] = []
     for name, rows in blocks.items():
-        same = next((names for names, other in merged if other == rows), None)
+        same = next((names for names, other in merged if repr(other) == repr(rows)), None)  # an undefined figure is not equal to itself
         if same:
             same.append(name)
         else:
