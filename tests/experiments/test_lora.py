@@ -159,3 +159,15 @@ def test_examples_of_the_fold_stand_in_the_prompt(world, monkeypatch):
     assert len(shown) == 2
     for example in shown:
         assert any(all(caption in text for caption in example.window.captions) for text in texts.values())
+
+
+@pytest.mark.slow
+def test_two_ranks_train_the_same_adapter_as_one(world):
+    plain = settings_of(world, lora=replace(QUICK, dropout=0.0))
+    one, two = (Path(train(replace(plain, experiment=f"on{devices}", devices=devices))[0]["folder"]) for devices in (1, 2))
+    first, second = (load_file(folder / "adapter" / "adapter_model.safetensors") for folder in (one, two))
+    for name in first:
+        assert torch.allclose(first[name], second[name], atol=1e-5), name
+    scores, again = (json.loads((folder / "scores" / "last.json").read_text()) for folder in (one, two))
+    for key in scores:
+        assert again[key] == pytest.approx(scores[key], abs=1e-4)
