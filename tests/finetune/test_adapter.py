@@ -77,6 +77,12 @@ def test_only_language_layers_are_adapted(config):
         adapter.layers(model, "query")
 
 
+def test_peft_is_missed_at_once(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"needs peft: pip install 'llmvs\[lora\]'"):
+        adapter.require_peft()
+
+
 def test_a_folder_without_an_adapter(config, tmp_path):
     model, _, _ = load_scorer(config, [], CAPTIONS)
     with pytest.raises(UserError, match="holds no adapter"):

@@ -133,7 +133,10 @@ def _tuned(config: Config, bench: Bench, fold: Fold, clock: "_Clock", tick: Tick
     """Fine-tune the scorer or the captioner; beside its scores, what it answered before."""
     from llmvs.experiments.alone import ask
     from llmvs.experiments.lora import tune
+    from llmvs.extraction.models import free_memory
+    from llmvs.finetune.adapter import require_peft
 
+    require_peft()
     cache: EmbeddingCache | CaptionCache
     numbers: Answered | None
     if config.method.model == "captioner":
@@ -143,6 +146,7 @@ def _tuned(config: Config, bench: Bench, fold: Fold, clock: "_Clock", tick: Tick
         numbers = answered(cache, fold.test)
     clock.lap("extraction")
     fitted = tune(config, bench.dataset, fold, cache, run_folder(config), tick, diary)
+    free_memory()
     clock.lap("training")
     return _Scored(fitted, cache, numbers)
 

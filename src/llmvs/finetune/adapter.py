@@ -1,5 +1,6 @@
 """Low-rank adapters in peft's own form: put on a model, written to a folder, read from it. The model's weights never change."""
 
+import importlib.util
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,12 @@ EVERYTHING = "all-linear"
 WEIGHTS, SETTINGS = "adapter_model.safetensors", "adapter_config.json"
 
 
+def require_peft() -> None:
+    """Raise a UserError where peft is not installed; asked before hours of extraction."""
+    if importlib.util.find_spec("peft") is None:
+        raise UserError("method.lora=true needs peft: pip install 'llmvs[lora]'")
+
+
 def attach(model: Any, config: LoraConfig, name: str, seed: int) -> "PeftModel":
     """Put new adapters on a frozen model; at first they change nothing that it says.
 
@@ -32,11 +39,10 @@ def attach(model: Any, config: LoraConfig, name: str, seed: int) -> "PeftModel":
     Raises:
         UserError: peft is not installed, or the model has no such layers.
     """
-    try:
-        from peft import LoraConfig as PeftConfig
-        from peft import get_peft_model
-    except ModuleNotFoundError as error:
-        raise UserError(f"method.lora=true needs {error.name}: pip install 'llmvs[lora]'") from error
+    require_peft()
+    from peft import LoraConfig as PeftConfig
+    from peft import get_peft_model
+
     settings = PeftConfig(r=config.rank, lora_alpha=config.alpha, lora_dropout=config.dropout, target_modules=layers(model, config.targets))
     torch.manual_seed(seed)
     adapted: PeftModel = get_peft_model(model, settings)

@@ -58,12 +58,12 @@ class FinetuneModule(JudgedModule):
         """Load the model and put adapters on it, in the process that trains them."""
         if self._base:
             return
-        from peft.tuners.lora import LoraLayer
-
         model, numbers, self.questions = self.load()
         role = self.settings.method.model
         adapted = adapter.attach(model, self.settings.lora, getattr(self.settings.backbone, role), self.seed)
         self._base = [adapted]
+        from peft.tuners.lora import LoraLayer
+
         for layer in adapted.modules():
             if isinstance(layer, LoraLayer):
                 self.adapters.extend([layer.lora_A, layer.lora_B, layer.lora_dropout])
