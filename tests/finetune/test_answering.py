@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from llmvs.config import LoraConfig
 from llmvs.extraction import models
 from llmvs.extraction.prompts import Example, Template, windows
+from llmvs.finetune import answering
+from llmvs.finetune.adapter import attach, restore, weights
 from llmvs.finetune.answering import Answering
 from llmvs.finetune.questions import load_scorer
 from tests.finetune.conftest import CAPTIONS
@@ -49,11 +52,11 @@ def test_the_loss_is_the_models_own_on_the_answers_tokens(loaded, dataset):
 
 def test_scores_in_chunks_are_those_of_all_at_once(loaded, dataset):
     model, numbers, questions = loaded
-    answering, done = Answering(model, numbers), []
+    reader, done = Answering(model, numbers), []
     asked = list(questions.about(dataset.video("one")))
-    scores = answering.scores(iter(asked), 4, done.append)
+    scores = reader.scores(iter(asked), 4, done.append)
     assert done == [4, 2]
-    assert scores.tolist() == pytest.approx(answering.expected(asked).tolist(), abs=1e-5)
+    assert scores.tolist() == pytest.approx(reader.expected(asked).tolist(), abs=1e-5)
     assert len({round(score, 5) for score in scores.tolist()}) > 2
 
 
@@ -71,3 +74,21 @@ def test_the_scorers_prompt_is_that_of_extraction(config, dataset):
     _, tokenizer = models.load_scorer(config.backbone, Path(config.cache), torch.device("cpu"))
     expected = Template(tokenizer, "numeric", [example]).encode(windows(CAPTIONS["one"], config.prompt.window))
     assert [one.ids for one in questions.about(dataset.video("one"))] == expected
+
+
+def test_a_prefix_read_once_gives_the_same_gradients(config, dataset, monkeypatch):
+    found = []
+    for worth in (1, 10_000):
+        monkeypatch.setattr(answering, "WORTH_SHARING", worth)
+        model, numbers, questions = load_scorer(config, [], CAPTIONS)
+        adapted = attach(model, LoraConfig(dropout=0.0), "tiny", seed=0)
+        restore(adapted, {name: value + 0.01 for name, value in weights(adapted).items()})
+        reader, asked = Answering(model, numbers), list(questions.about(dataset.video("one")))
+        assert (reader._shared(asked) > 0) == (worth == 1)
+        loss = reader.losses(asked, [0, 10, 1, 7, 10, 3]).mean()
+        loss.backward()
+        found.append((float(loss.detach()), [value.grad for value in adapted.parameters() if value.requires_grad]))
+    (loss, gradients), (other, others) = found
+    assert loss == pytest.approx(other, abs=1e-5)
+    for one, two in zip(gradients, others, strict=True):
+        assert torch.allclose(one, two, atol=1e-5 * float(two.abs().max()) + 1e-6)

@@ -136,7 +136,7 @@ class _Rows:
             self.cache: Cache = DynamicCache()
             self.shared = cascade.SharedPrefix(engine.keys, engine.values)
         else:
-            self.cache = _expanded(engine.keys, engine.values, len(real))
+            self.cache = expanded(engine.keys, engine.values, len(real))
         self.fed = 0
 
     def feed(self, ids: Tensor, positions: Tensor) -> Tensor:
@@ -161,7 +161,7 @@ class _Rows:
             layer.batch_select_indices(rows.to(layer.device))
 
 
-def _expanded(keys: list[Tensor], values: list[Tensor], rows: int) -> DynamicCache:
+def expanded(keys: list[Tensor], values: list[Tensor], rows: int) -> DynamicCache:
     """A new cache that holds the prefix for every row, as views: the first update copies them."""
     cache = DynamicCache()
     for key, value in zip(keys, values, strict=True):

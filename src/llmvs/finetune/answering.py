@@ -7,16 +7,21 @@ probabilities still hold, and costs the same forward pass. The zero-shot rows ar
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
-from typing import Any, NamedTuple
+from itertools import islice, takewhile
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
 
 from llmvs.extraction.numbers import TEN, Numbers
+from llmvs.extraction.shared import expanded
 
 IGNORED = -100
+WORTH_SHARING = 32
+"""Tokens that prompts must begin with alike before these are read once for all of them."""
 
 
 class Asked(NamedTuple):
@@ -29,7 +34,7 @@ class Asked(NamedTuple):
 
 
 class Answering:
-    """Reads prompts of different lengths together, padded on the right."""
+    """Reads prompts of different lengths together, padded on the right; what all of them begin with is read once."""
 
     def __init__(self, model: Any, numbers: Numbers) -> None:
         """Take a model in evaluation mode (its adapters' dropout may train) and how it spells numbers."""
@@ -72,17 +77,37 @@ class Answering:
     def _logits(self, asked: Sequence[Asked], suffixes: Sequence[list[int]]) -> Tensor:
         """float32 [B, S + 1, vocabulary] behind each prompt and each token of its suffix; S is the longest suffix."""
         model, device = self.model, self.model.device
-        rows = [[*one.ids, *suffix] for one, suffix in zip(asked, suffixes, strict=True)]
+        shared = self._shared(asked)
+        rows = [[*one.ids[shared:], *suffix] for one, suffix in zip(asked, suffixes, strict=True)]
         longest = max(map(len, rows))
         ids = torch.tensor([row + [self.numbers.end] * (longest - len(row)) for row in rows], device=device)
-        real = torch.arange(longest, device=device) < torch.tensor([[len(row)] for row in rows], device=device)
-        extras = {name: torch.cat([one.extras[name] for one in asked]).to(device) for name in asked[0].extras}
-        extras = {name: value.to(model.dtype) if value.is_floating_point() else value for name, value in extras.items()}
-        states = model.base_model(input_ids=ids, attention_mask=real.long(), use_cache=False, **extras).last_hidden_state
-        starts = torch.tensor([[len(one.ids) - 1] for one in asked], device=device)
+        real = torch.arange(-shared, longest, device=device) < torch.tensor([[len(row)] for row in rows], device=device)
+        seen = {name: torch.cat([one.extras[name] for one in asked]).to(device) for name in asked[0].extras}
+        extras: dict[str, Any] = {name: value.to(model.dtype) if value.is_floating_point() else value for name, value in seen.items()}
+        if shared:
+            extras |= {"past_key_values": self._prefix(asked[0].ids[:shared], len(rows)),
+                       "position_ids": torch.arange(shared, shared + longest, device=device).expand(len(rows), -1)}
+        states = model.base_model(input_ids=ids, attention_mask=real.long(), use_cache=shared > 0, **extras).last_hidden_state
+        starts = torch.tensor([[len(one.ids) - shared - 1] for one in asked], device=device)
         places = (starts + torch.arange(max(map(len, suffixes)) + 1, device=device)).clamp(max=longest - 1)
         picked = states[torch.arange(len(rows), device=device)[:, None], places]
         return model.get_output_embeddings()(picked).float()
+
+    def _shared(self, asked: Sequence[Asked]) -> int:
+        """How many tokens all prompts begin with, if it pays to read them once; 0 with pictures and sliding windows."""
+        slides = getattr(self.model.config.get_text_config(), "sliding_window", None)
+        if len(asked) == 1 or asked[0].extras or slides:
+            return 0
+        same = takewhile(lambda column: len(set(column)) == 1, zip(*(one.ids for one in asked), strict=False))
+        common = min(sum(1 for _ in same), min(len(one.ids) for one in asked) - 1)
+        return common if common >= WORTH_SHARING else 0
+
+    def _prefix(self, ids: list[int], rows: int) -> DynamicCache:
+        """The model's memory of the tokens that all rows begin with; gradients go through it."""
+        cache = DynamicCache()
+        self.model.base_model(input_ids=torch.tensor([ids], device=self.model.device), past_key_values=cache, use_cache=True)
+        layers = cast(list[DynamicLayer], cache.layers)
+        return expanded([cast(Tensor, layer.keys) for layer in layers], [cast(Tensor, layer.values) for layer in layers], rows)
 
 
 def _chunks(items: Iterable[Asked], size: int) -> Iterator[list[Asked]]:

@@ -95,6 +95,18 @@ class FinetuneModule(JudgedModule):
         cosine = CosineAnnealingLR(optimizer, T_max=int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cosine, "interval": "step"}}
 
+    def on_train_epoch_start(self) -> None:
+        """An epoch may take an hour: show how far it is."""
+        super().on_train_epoch_start()
+        self.bar = tqdm(total=int(self.trainer.num_training_batches), desc=f"epoch {self.current_epoch + 1}", unit="batch", delay=2,
+                        leave=False, disable=not is_first_process())
+
+    def on_train_batch_end(self, outputs: Any, batch: Steps, batch_idx: int) -> None:
+        """One batch on."""
+        self.bar.update()
+        if batch_idx + 1 == self.bar.total:
+            self.bar.close()
+
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """A batch stays as it is: it holds videos, and `Answering` moves what the model reads."""
         return batch
