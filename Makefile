@@ -62,7 +62,7 @@ test: setup  ## run the tests (minutes)
 test-slow: setup  ## run the tests that take minutes each
 	@$(BIN)/pytest -q -m slow
 
-demo-backbones: setup  ## teach the demo's two small models again where they are missing or damaged (under an hour)
+demo-backbones: setup  ## teach the demo's two small models again where they are missing or damaged (about an hour)
 	@$(BIN)/python -m llmvs.backbones.recipe
 
 lint: setup  ## check style, types and import order
