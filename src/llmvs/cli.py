@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     for one in (grid, tables):
         one.add_argument("--rule", choices=("last", "val", "test"), help="which epoch is shown (default: the one that the runs selected)")
     extract = verb("extract", _extract, "caption and embed videos: a dataset's, or the files and folders named")
-    for one in (train, extract):
+    for one in (train, every, grid, extract):
         one.add_argument("--yes", action="store_true", help="start also what takes days on this machine")
     evaluate = verb("evaluate", _evaluate, "judge a file of scores beside chance and people", table=True)
     evaluate.add_argument("--scores", type=Path, required=True, metavar="FILE", help="JSON {video: [one number per step]}, or h5")
@@ -185,16 +185,22 @@ def _train(given: argparse.Namespace) -> None:
 
 
 def _crossval(given: argparse.Namespace) -> None:
+    from llmvs.experiments.costs import ask_first
     from llmvs.experiments.crossval import crossval
 
-    settings = _many(given)
-    _print(*crossval(_load(settings), given.folds, given.seeds), given.json)
+    config = _load(_many(given))
+    ask_first(config, given.yes)
+    _print(*crossval(config, given.folds, given.seeds), given.json)
 
 
 def _ablate(given: argparse.Namespace) -> None:
     from llmvs.experiments.ablate import ablate
+    from llmvs.experiments.costs import ask_first
+    from llmvs.experiments.grids import load_grid
 
     settings = _many(given)
+    for config in load_grid(given.grid).configs(settings):
+        ask_first(config, given.yes)
     _print(*ablate(given.grid, settings, given.folds, given.seeds, given.rule), given.json)
 
 

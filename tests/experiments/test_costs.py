@@ -34,7 +34,8 @@ def test_a_small_local_model_is_no_worry(tmp_path: Path) -> None:
     ask_first(settings(f"backbone.captioner={tmp_path}", "backbone.scorer=builtin:tiny-llama"), yes=False)
 
 
-def test_the_command_ends_before_anything_is_rendered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["train", *PAPER, f"data.root={tmp_path / 'demo'}", f"runs={tmp_path / 'runs'}"]) == 2
+@pytest.mark.parametrize("verb", [["train"], ["crossval"], ["ablate", "aggregator"], ["extract"]])
+def test_no_command_that_extracts_renders_before_it_asks(verb: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*verb, *PAPER, f"data.root={tmp_path / 'demo'}", f"runs={tmp_path / 'runs'}"]) == 2
     assert "--yes" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
