@@ -180,6 +180,22 @@ def test_positions_have_no_weights() -> None:
     assert plain.config.positions == HeadConfig().positions == "none"
 
 
+def test_a_standardizing_head_is_a_plain_one_after_means_and_deviations(tmp_path: Path) -> None:
+    """Oracle: numpy over all steps, then the same network without it. A dimension that never changes stays finite."""
+    shown = [torch.cat([3 + 0.1 * rows, torch.full((len(rows), 1), 7.0)], dim=1) for rows in videos(5, 9, dim=11)]
+    plain = draw()
+    head = Head(12, HeadConfig(**{**vars(SMALL), "standardize": True}))
+    head.load_state_dict(plain.state_dict(), strict=False)
+    head.eval().standardize.fit(shown)
+    steps = np.concatenate([rows.double().numpy() for rows in shown])
+    deviation = np.append(steps.std(axis=0)[:-1], 1)
+    expected = [torch.from_numpy((rows.double().numpy() - steps.mean(axis=0)) / deviation).float() for rows in shown]
+    mask = pad(shown)[1]
+    torch.testing.assert_close(head(*pad(shown))[mask], plain(*pad(expected))[mask], atol=1e-4, rtol=0)
+    save_head(tmp_path, head.state_dict(), head.input_dim, head.config)
+    assert torch.equal(load_head(tmp_path)(*pad(shown)), head(*pad(shown)))
+
+
 def test_scores_are_float32_under_autocast() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert draw()(*pad(videos(40))).dtype == torch.float32

@@ -149,6 +149,9 @@ class HeadConfig:
     """A step's embedding: pooled tokens of query (`q`) or answer (`a`), their maximum (`qa`), its visual feature (`v`), or all (`qav`)."""
     aggregator: Literal["attention", "feedforward", "mlp"] = "attention"
     """`attention`: steps see each other; `feedforward`: the same layers without self-attention; `mlp`: no layers, only the score MLP."""
+    standardize: bool = False
+    """Whether every dimension of the embeddings is first shifted and scaled to mean 0 and deviation 1 over the training steps (the paper: no).
+    Where tokens that all prompts share hide what differs, a head does not learn without it."""
     positions: Literal["none", "sinusoidal"] = "none"
     """Whether a step knows its place in the video: `sinusoidal` adds fixed waves of its index (the paper: none)."""
     dim: int = 2048

@@ -2,9 +2,10 @@
 
     embedding [D] -> Linear -> LayerNorm -> self-attention over the T steps (post-norm, no positions) -> score MLP -> sigmoid
 
-`HeadConfig` can add positions, and take the self-attention or its layers away: ablations of the paper, and ours.
+`HeadConfig` can standardize the embeddings, add positions, and take the self-attention or its layers away: ablations of the paper, and ours.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -48,6 +49,28 @@ def step_embeddings(q: Tensor, a: Tensor, inputs: Inputs, v: Tensor | None = Non
     return torch.cat([text, v * text.norm(dim=1, keepdim=True) / v.norm(dim=1, keepdim=True).clamp(min=1e-12)], dim=1)
 
 
+class Standardize(nn.Module):
+    """Shift and scale of every dimension, taken from the training steps: [.., D] -> [.., D]."""
+
+    def __init__(self, input_dim: int) -> None:
+        """Nothing is changed before `fit`."""
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(input_dim))
+        self.register_buffer("deviation", torch.ones(input_dim))
+
+    def fit(self, embeddings: Sequence[Tensor]) -> None:
+        """Take mean and deviation over all steps of some videos, each [T, D]; a dimension that never changes is only shifted."""
+        steps = torch.cat([video.double() for video in embeddings])
+        deviation, mean = torch.std_mean(steps, dim=0, correction=0)
+        self.mean.copy_(mean)
+        self.deviation.copy_(torch.where(deviation > 1e-6, deviation, 1.0))
+
+    def forward(self, steps: Tensor) -> Tensor:
+        """In fp32 also under autocast: the mean may be far larger than what differs."""
+        with torch.autocast(steps.device.type, enabled=False):
+            return (steps.float() - self.mean) / self.deviation
+
+
 class Head(nn.Module):
     """Global aggregation: 88.8 M parameters at D = 5120 and the paper's settings."""
 
@@ -61,6 +84,7 @@ class Head(nn.Module):
         super().__init__()
         self.input_dim = input_dim
         self.config = config
+        self.standardize = Standardize(input_dim) if config.standardize else nn.Identity()
         self.project = nn.Sequential(nn.Linear(input_dim, config.dim), nn.LayerNorm(config.dim))
         self.encoder = _aggregator(config)
         self.score = _score_mlp(config.dim)
@@ -78,7 +102,7 @@ class Head(nn.Module):
         Returns:
             float32 [B, T] in [0, 1], also under autocast; meaningless where `mask` is False.
         """
-        steps = self.project(embeddings)
+        steps = self.project(self.standardize(embeddings))
         if self.config.positions == "sinusoidal":
             steps = steps + sinusoids(steps.shape[1], self.config.dim, steps.device)
         if isinstance(self.encoder, nn.TransformerEncoder):

@@ -18,7 +18,7 @@ from llmvs.datamodule import START_OVER, Batch
 from llmvs.embeddings import differences
 from llmvs.errors import UserError
 from llmvs.evaluation.metric import Verdict, VideoScores
-from llmvs.head import Head
+from llmvs.head import Head, Standardize
 
 
 def video_errors(scores: Tensor, gtscore: Tensor, mask: Tensor) -> Tensor:
@@ -115,6 +115,11 @@ class LLMVSModule(JudgedModule):
     def trained(self) -> dict[str, Tensor]:
         """The head's weights."""
         return self.head.state_dict()
+
+    def on_fit_start(self) -> None:
+        """Every rank holds all training videos, so all standardize alike."""
+        if isinstance(self.head.standardize, Standardize):
+            self.head.standardize.fit(self.trainer.datamodule.parts["train"].embeddings)  # type: ignore[attr-defined]
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW; cosine from `lr` down to `min_lr` at epoch `t_max`. Past `t_max` it climbs back, as in the released recipe."""

@@ -79,6 +79,14 @@ def test_it_learns_what_the_embeddings_know(cache: EmbeddingCache, tmp_path: Pat
     assert [line for line in capsys.readouterr().err.splitlines() if line and "toy fold 0 seed 1112" not in line] == []
 
 
+def test_a_standardizing_head_takes_its_means_from_the_training_videos_alone(cache: EmbeddingCache, tmp_path: Path) -> None:
+    fit(make_config(head=HeadConfig(dim=32, feedforward=32, standardize=True)), DATASET, FOLD, cache, tmp_path)
+    steps = torch.cat([torch.maximum(found.q, found.a).double() for found in (cache.read(key) for key in FOLD.train)])
+    head = load_head(tmp_path)
+    torch.testing.assert_close(head.standardize.mean.double(), steps.mean(0))
+    torch.testing.assert_close(head.standardize.deviation.double(), steps.std(0, correction=0))
+
+
 def test_what_is_kept_is_what_the_files_say(cache: EmbeddingCache, tmp_path: Path) -> None:
     found = fit(make_config(), DATASET, FOLD, cache, tmp_path)
     assert set(found.epochs) == {"last", "val", "test"}
