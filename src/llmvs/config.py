@@ -150,7 +150,7 @@ class HeadConfig:
     aggregator: Literal["attention", "feedforward", "mlp"] = "attention"
     """`attention`: steps see each other; `feedforward`: the same layers without self-attention; `mlp`: no layers, only the score MLP."""
     standardize: bool = False
-    """Whether every dimension of the embeddings is first shifted and scaled to mean 0 and deviation 1 over the training steps (the paper: no).
+    """Whether every dimension of the embeddings is first brought to mean 0 and deviation 1 over the training steps (the paper: no).
     Where tokens that all prompts share hide what differs, a head does not learn without it."""
     positions: Literal["none", "sinusoidal"] = "none"
     """Whether a step knows its place in the video: `sinusoidal` adds fixed waves of its index (the paper: none)."""

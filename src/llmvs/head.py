@@ -2,7 +2,8 @@
 
     embedding [D] -> Linear -> LayerNorm -> self-attention over the T steps (post-norm, no positions) -> score MLP -> sigmoid
 
-`HeadConfig` can standardize the embeddings, add positions, and take the self-attention or its layers away: ablations of the paper, and ours.
+`HeadConfig` can standardize the embeddings, add positions, and take the self-attention or its layers away: ablations of
+the paper, and ours.
 """
 
 from collections.abc import Sequence

@@ -1,17 +1,12 @@
 """`python -m llmvs.backbones.recipe [FOLDER]`: teach the demo's two models and write them to FOLDER, each when it is done.
 
-On CPUs the two are taught side by side, one process and half of the cores each. A model that is in FOLDER already, and
-whole, is not taught again; without FOLDER that is where the package keeps its own.
+A model that is in FOLDER already, and whole, is not taught again; without FOLDER that is where the package keeps its own.
 """
 
 import argparse
-import multiprocessing
-import os
 import shutil
 import sys
 from pathlib import Path
-
-import torch
 
 from llmvs.backbones.recipe.teach import MODELS
 from llmvs.backbones.shipped import CHECKSUMS, SHIPPED, WEIGHTS, sha256, shipped
@@ -30,27 +25,13 @@ def main(arguments: list[str]) -> int:
     names = [name for name in SHIPPED if given.again or not _is_whole(name, given.folder)]
     for name in names:
         shutil.rmtree(given.folder / name, ignore_errors=True)
-    status = _teach(names, given.folder, given.share)
-    if status == 0 and names:
-        write_json(given.folder / CHECKSUMS, {name: {path.name: sha256(path) for path in sorted((given.folder / name).iterdir())}
-                                              for name in SHIPPED})
+    for name in names:
+        MODELS[name](given.folder / name, given.share)
+        whole = {name: given.folder / name for name in SHIPPED if (given.folder / name).is_dir()}
+        write_json(given.folder / CHECKSUMS, {name: {path.name: sha256(path) for path in sorted(model.iterdir())}
+                                              for name, model in whole.items()})
     say(f"{given.folder}: {'taught ' + ' and '.join(names) if names else 'both models are there and whole'}")
-    return status
-
-
-def _teach(names: list[str], folder: Path, share: float) -> int:
-    cores = os.cpu_count() or 1
-    if torch.cuda.is_available() or cores == 1 or len(names) == 1:
-        for name in names:
-            MODELS[name](folder / name, share, cores)
-        return 0
-    spawn = multiprocessing.get_context("spawn")
-    jobs = [spawn.Process(target=MODELS[name], args=(folder / name, share, cores // 2)) for name in names]
-    for job in jobs:
-        job.start()
-    for job in jobs:
-        job.join()
-    return max([abs(job.exitcode or 0) for job in jobs], default=0)
+    return 0
 
 
 def _is_whole(name: str, folder: Path) -> bool:

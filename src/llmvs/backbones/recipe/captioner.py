@@ -36,7 +36,7 @@ from llmvs.extraction.prompts import FRAME_QUESTION
 PIXELS, PATCH, WIDTH = 160, 16, 192
 GRID = PIXELS // PATCH
 BATCH = 32
-_PATCHES = (len(KINDS), len(COLOURS), len(ACTIONS))
+_PATCHES = (len(KINDS), len(COLOURS), len(ACTIONS), len(EVENTS))
 _WHOLE = (len(PLACES), len(TIMES), 1 + len(WEATHERS), 1 + len(EVENTS), 1 + len(KINDS), 1 + len(COLOURS))
 _QUESTIONS = ("caption", "caption", "caption", "caption", "caption", "caption", "centre", "background", "score")
 
@@ -44,7 +44,8 @@ _QUESTIONS = ("caption", "caption", "caption", "caption", "caption", "caption", 
 def build(text: TokenizersBackend) -> tuple[LlavaForConditionalGeneration, LlavaProcessor]:
     """The untaught model and its processor."""
     vision = CLIPVisionConfig(hidden_size=WIDTH, intermediate_size=4 * WIDTH, num_hidden_layers=5, num_attention_heads=6,
-                              image_size=PIXELS, patch_size=PATCH, projection_dim=WIDTH)
+                              image_size=PIXELS, patch_size=PATCH, projection_dim=WIDTH,
+                              hidden_act="relu")
     language = LlamaConfig(vocab_size=len(text), hidden_size=WIDTH, intermediate_size=2 * WIDTH, num_hidden_layers=3, num_attention_heads=6,
                            max_position_embeddings=512, bos_token_id=0, eos_token_id=1, pad_token_id=2, tie_word_embeddings=True)
     model = LlavaForConditionalGeneration(LlavaConfig(
@@ -67,9 +68,9 @@ class Eyes(nn.Module):
         self.whole = nn.ModuleList(nn.Linear(WIDTH, n) for n in _WHOLE)
 
     def forward(self, states: Tensor, pooled: Tensor, patches: Tensor, whole: Tensor) -> Tensor:
-        """The loss of the tower's states [B, 1 + P, D] and pooled output [B, D] against patches [B, 3, grid, grid] and whole [B, 6]."""
+        """The loss of the tower's states [B, 1 + P, D] and pooled output [B, D] against patches [B, 4, grid, grid] and whole [B, 6]."""
         tokens, truth = states[:, 1:], patches.flatten(2)
-        weight = torch.where(truth[:, 0] > 0, 1.0, 0.15)
+        weight = torch.where((truth > 0).any(1), 1.0, 0.15)
         loss = pooled.new_zeros(())
         for i, ask in enumerate(self.patch):
             each = nn.functional.cross_entropy(ask(tokens).transpose(1, 2), truth[:, i], reduction="none")
@@ -106,7 +107,7 @@ class Collate:
         self.prompts = {name: text(f"USER: {IMAGE * GRID ** 2}\n{question} ASSISTANT:").input_ids for name, question in asked.items()}
 
     def __call__(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
-        """pixel_values [B, 3, size, size], input_ids and labels [B, L], patches [B, 3, grid, grid], whole [B, 6]."""
+        """pixel_values [B, 3, size, size], input_ids and labels [B, L], patches [B, 4, grid, grid], whole [B, 6]."""
         pixels = torch.from_numpy(np.stack([s.pixels for s in samples])).permute(0, 3, 1, 2)
         patches = torch.from_numpy(np.stack([s.patches for s in samples]))
         flip = torch.from_numpy(self.rng.random(len(samples)) < 0.5)
@@ -141,7 +142,8 @@ def teach(model: LlavaForConditionalGeneration, processor: LlavaProcessor, level
     hook = tower.register_forward_hook(lambda module, given, output: seen.append((output.last_hidden_state, output.pooler_output)))
     for number, (what, count) in enumerate(rounds):
         taught = nn.ModuleList([model if what == "captions" else tower, eyes])
-        teacher = Teacher(f"captioner, round {number + 1} of {len(rounds)} ({what})", taught, count)
+        name = f"captioner, round {number + 1} of {len(rounds)} ({what})"
+        teacher = Teacher(name, taught, count, lr=3e-3 if what == "captions" else 5e-3)
         source = batches(processor.tokenizer, levels, first_seed + 100_000 * number, what == "crowds")
         for batch in itertools.islice(source, count):
             batch = {name: value.to(device) for name, value in batch.items()}
@@ -149,7 +151,7 @@ def teach(model: LlavaForConditionalGeneration, processor: LlavaProcessor, level
             patches, truth = batch.pop("patches"), batch.pop("whole")
             if what == "captions":
                 said = model(pixel_values=pixels, **batch).loss
-                teacher.step(said + 0.1 * eyes(*seen.pop(), patches, truth), float(said.detach()))
+                teacher.step(said + 0.2 * eyes(*seen.pop(), patches, truth), float(said.detach()))
             else:
                 tower(pixels)
                 teacher.step(eyes(*seen.pop(), patches, truth))

@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import ceil, floor
 
 import cv2
 import numpy as np
@@ -13,20 +12,22 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from llmvs.datasets.demo import annotators
 from llmvs.datasets.demo.catalogue import ACTIONS, EVENTS, EVERYWHERE, FIGURES, PEOPLE, PLACES, SHIRTS
-from llmvs.datasets.demo.draw import FINE, Painter, camera
+from llmvs.datasets.demo.draw import Painter
 from llmvs.datasets.demo.pen import COLOURS, Picture
 from llmvs.datasets.demo.world import TRAINING_SEEDS, Actor, Moment, Scene, Script, script
 
 KINDS = (*PEOPLE, *FIGURES)
+DOINGS = sorted({(kind, action) for place in PLACES.values() for kind in (*PEOPLE, *place.figures)
+                 for action in (FIGURES[kind][1] if kind in FIGURES else EVERYWHERE + place.doings)})
+"""Every figure with everything that it can do."""
 CAPTIONER_SEEDS = TRAINING_SEEDS
 SCORER_SEEDS = TRAINING_SEEDS + 1_000_000
 HELD_OUT_SEEDS = TRAINING_SEEDS + 2_000_000
 """Where the seeds of each model's training clips begin, and of those that measure it while it learns."""
 
-_HALF_WIDTH = {"car": 36, "boat": 25, "cow": 30, "horse": 38, "camel": 30, "dog": 18, "cat": 16, "bird": 16}
-_HEIGHT = {"car": 36, "boat": 50, "cow": 40, "horse": 66, "camel": 60, "dog": 33, "cat": 29, "bird": 25, "child": 51}
-"""Extents of figures in world units; people who are not listed are 24 wide and 66 high."""
-_KEPT = 1500
+_KEPT, _USES = 1500, 2
+"""Frames that are kept to mix, and how often each is given on average: drawing takes as long as learning from it."""
+_VISIBLE, _SHARE = 10, 51
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Sample:
     """uint8 [size, size, 3]: the frame as the captioner sees it."""
     moment: Moment
     patches: npt.NDArray[np.int64]
-    """[3, grid, grid]: kind, colour and action of the figure that covers a patch, by number; 0 where there is none."""
+    """[4, grid, grid]: kind, colour and action of the figure that covers a patch, and the event, by number; 0 where there is none."""
     level: int
     """How much the frame matters, 0 to 10 (`Levels`)."""
 
@@ -75,10 +76,12 @@ class Frames(IterableDataset):
         for seed in itertools.count(self.first_seed + number, step):
             for sample in self._clip(script(seed, 0), rng):
                 kept.append(sample)
-                if len(kept) > _KEPT:
+                while len(kept) > _KEPT:
                     place = int(rng.integers(len(kept)))
-                    kept[place], kept[-1] = kept[-1], kept[place]
-                    yield kept.pop()
+                    yield kept[place]
+                    if rng.random() * _USES < 1:
+                        kept[place] = kept[-1]
+                        kept.pop()
 
     def _clip(self, clip: Script, rng: np.random.Generator) -> Iterator[Sample]:
         levels, begin = self.levels(clip), 0
@@ -88,24 +91,20 @@ class Frames(IterableDataset):
             painter = Painter(scene)
             for number in rng.integers(scene.n_frames, size=4 if scene.event else 2).tolist():
                 level = int(levels[min((begin + number) // annotators.PIECE, len(levels) - 1)])
-                pixels = shown(painter.frame(number), self.size, int(rng.integers(55, 95)))
-                yield Sample(pixels, scene.moment(number), patches(scene, number, self.grid), level)
+                frame, patches = picture(painter, number, self.grid)
+                yield Sample(shown(frame, self.size, int(rng.integers(55, 95))), scene.moment(number), patches, level)
             begin += scene.n_frames
 
 
 def crowd(scene: Scene, rng: np.random.Generator) -> Scene:
-    """The scene with figures added, to about six; any kind that is known in the place, doing anything it can do there."""
-    place = PLACES[scene.place]
-    added = []
-    for _ in range(int(rng.integers(3, 6))):
-        kind = str(rng.choice(place.figures if place.figures and rng.random() < 0.5 else PEOPLE))
-        known = FIGURES[kind][1] if kind in FIGURES else EVERYWHERE + place.doings
-        colours = FIGURES[kind][0] if kind in FIGURES else SHIRTS
-        action = str(rng.choice(known))
-        y = 150.0 if kind == "car" else float(place.water or 110) if kind == "boat" else float(rng.uniform(48, 78) if action == "flies" else
-                                                                                               rng.uniform(154, 170))
-        added.append(Actor(kind, str(rng.choice(colours)), action, float(rng.uniform(70, 330)), y, int(rng.choice([-1, 1])),
-                           float(rng.uniform(0, 6.28))))
+    """The scene with up to ten figures more, of any kind, doing anything, anywhere in the picture, none quite behind another."""
+    added: list[Actor] = []
+    for _ in range(10):
+        kind, action = DOINGS[int(rng.integers(len(DOINGS)))]
+        colour = str(rng.choice(FIGURES[kind][0] if kind in FIGURES else SHIRTS))
+        x, y = float(rng.uniform(50, 350)), float(rng.uniform(70, 172))
+        if all(abs(x - a.x) > 28 or abs(y - a.y) > 40 for a in (*scene.actors, *added)):
+            added.append(Actor(kind, colour, action, x, y, int(rng.choice([-1, 1])), float(rng.uniform(0, 6.28))))
     return replace(scene, actors=(*scene.actors, *added))
 
 
@@ -116,27 +115,27 @@ def shown(frame: Picture, size: int, quality: int) -> Picture:
     return np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC), np.uint8)
 
 
-def patches(scene: Scene, number: int, grid: int) -> npt.NDArray[np.int64]:
-    """Which figure covers which of grid x grid patches of a frame, roughly: int64 [3 (kind, colour, action), grid, grid].
+def picture(painter: Painter, number: int, grid: int) -> tuple[Picture, npt.NDArray[np.int64]]:
+    """Frame `number` of a scene, and what its grid x grid patches show: int64 [4 (kind, colour, action, event), grid, grid].
 
-    The figure that an event happens to is left out: it is drawn with the event, not where the script has it.
+    A patch shows what was last drawn upon a fifth of it. The figure that an event happens to is part of the event.
     """
-    left, top, width, height = camera(scene, number)
-    found = np.zeros((3, grid, grid), np.int64)
-    actors = scene.actors[1:] if scene.event and EVENTS[scene.event].actor else scene.actors
-    for actor in sorted(actors, key=lambda a: a.y):
-        x = scene.position(actor, number)
-        half, height_of = _HALF_WIDTH.get(actor.kind, 12), _HEIGHT.get(actor.kind, 66)
-        columns = _covered((x - half) * FINE - left, (x + half) * FINE - left, width, grid)
-        rows = _covered((actor.y - height_of) * FINE - top, actor.y * FINE - top, height, grid)
-        found[:, rows, columns] = numbers(actor.kind, actor.colour, actor.action)[:, None, None]
-    return found
+    scene, found = painter.scene, np.zeros((4, grid, grid), np.int64)
+    below = image = np.zeros(0, np.uint8)
+    for drawn, image in painter.layers(number):
+        if isinstance(drawn, Actor):
+            found[:, _covered(below, image, grid)] = np.append(numbers(drawn.kind, drawn.colour, drawn.action), 0)[:, None]
+        elif drawn == "event" and scene.moment(number).event:
+            found[3, _covered(below, image, grid)] = 1 + list(EVENTS).index(str(scene.event))
+        below = image.copy()
+    return image, found
 
 
-def _covered(first: float, last: float, size: float, grid: int) -> slice:
-    """The patches of which at least four tenths lie between two places of a line, or else the one that holds most of it."""
-    begin, end = max(0, floor(first / size * grid + 0.4)), min(grid, ceil(last / size * grid - 0.4))
-    return slice(min(begin, grid - 1), max(end, begin + 1))
+def _covered(below: Picture, image: Picture, grid: int) -> npt.NDArray[np.bool_]:
+    """Which of grid x grid patches differ visibly between two pictures in a fifth of their pixels, or else the one that differs most."""
+    changed = cv2.cvtColor(cv2.absdiff(below, image), cv2.COLOR_RGB2GRAY)
+    share = cv2.resize(cv2.threshold(changed, _VISIBLE, 255, cv2.THRESH_BINARY)[1], (grid, grid), interpolation=cv2.INTER_AREA)
+    return np.asarray(share >= max(1, min(_SHARE, int(share.max()))))
 
 
 def numbers(kind: str, colour: str, action: str) -> npt.NDArray[np.int64]:

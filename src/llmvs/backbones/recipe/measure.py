@@ -41,11 +41,12 @@ def counts(scripts: Mapping[str, Script], said: Said) -> dict[str, Counter[str]]
 
 
 def table(found: Mapping[str, Counter[str]]) -> str:
-    """Markdown: per kind of fact the share of all facts, true or claimed, that are both."""
+    """Markdown, per kind of fact: how many of the true ones are said, and of all that are true or said, how many are both."""
     rows = {**found, "all": sum(found.values(), Counter[str]())}
-    lines = ["| fact | right | missed | wrong | exact |", "|---|---|---|---|---|"]
+    lines = ["| fact | right | missed | wrong | of the true | of all |", "|---|---:|---:|---:|---:|---:|"]
     for kind, n in rows.items():
-        lines.append(f"| {kind} | {n['right']} | {n['missed']} | {n['wrong']} | {100 * n['right'] / max(1, n.total()):.1f} % |")
+        true, all_ = (100 * n["right"] / max(1, count) for count in (n["right"] + n["missed"], n.total()))
+        lines.append(f"| {kind} | {n['right']} | {n['missed']} | {n['wrong']} | {true:.1f} % | {all_:.1f} % |")
     return "\n".join(lines)
 
 

@@ -21,7 +21,7 @@ from llmvs.errors import UserError
 from llmvs.files import read_json, write_json
 from llmvs.video.writer import read_tags
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever the same seed would give other clips or ratings."""
 EVERY = 12
 """Frames between two steps: 2 steps per second."""

@@ -5,7 +5,7 @@ Drawing is pure: a frame depends on its scene and its number only.
 
 import functools
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
@@ -46,19 +46,27 @@ class Painter:
 
     def frame(self, number: int) -> Picture:
         """Frame `number` of the scene: RGB, uint8 [180, 320, 3]."""
+        *_, (_, image) = self.layers(number)
+        return image
+
+    def layers(self, number: int) -> Iterator[tuple[Actor | str, Picture]]:
+        """The same picture after each thing is drawn upon it, and what it was: `background`, `event`, every figure, `weather`."""
         image = self._seen(number) if self.still is None else self.still.copy()
         left, top, width, height = camera(self.scene, number)
         pen = Pen(image, -left * WIDTH / width, -top * HEIGHT / height, FINE * WIDTH / width, FINE * HEIGHT / height, self.near)
         seconds = number / FPS
         self._ambience(pen, seconds)
+        yield "background", image
         figures = self.scene.actors
         if self.scene.event:
             self._event(pen, number)
+            yield "event", image
             figures = figures[1:] if EVENTS[self.scene.event].actor else figures
         for actor in sorted(figures, key=lambda a: a.y):
             self._figure(pen, actor, number)
+            yield actor, image
         self._weather(pen, seconds)
-        return image
+        yield "weather", image
 
     def _seen(self, number: int) -> Picture:
         """The background through the camera."""

@@ -65,7 +65,7 @@ def catch(pen: Pen, act: Act) -> None:
     caught = age > 0.5
     figure(pen.at(-14 + 28 * age, 160 - height), "dog", act.actor.colour, "runs", 1.2, 0)
     if caught:
-        ball(pen, 8 + 28 * age, 133 - height, 5.5)
+        ball(pen, 14 + 28 * age, 126 - height, 5.5)
     else:
         x, y = 64 - 84 * age, 66 + 42 * age * age
         ball(pen, x, y, 5.5)
@@ -141,7 +141,7 @@ def cake(pen: Pen, act: Act) -> None:
         figure(pen.at(-10 + 24 * act.t, 164), act.actor.kind, act.actor.colour, "walks", act.phase, act.look)
         return
     figure(pen.at(-10, 164), act.actor.kind, act.actor.colour, "brings a cake", act.phase, act.look)
-    x, y = 14.0, 138.0 if act.actor.kind == "child" else 130.0
+    x, y = 20.0, 133.0 if act.actor.kind == "child" else 122.0
     pen.oval(x, y + 1, 24, 3.4, (238, 238, 242))
     pen.box(x - 18, y - 12, x + 18, y, (246, 180, 200))
     pen.box(x - 12, y - 22, x + 12, y - 12, (252, 236, 220))

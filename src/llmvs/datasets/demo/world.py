@@ -148,7 +148,7 @@ _Shot = tuple[_Set, tuple[_Figure, ...], str | None, str]  # where, who does wha
 
 def _reach(actor: Actor) -> float:
     """How far a moving actor goes at most, so that the whole of it stays in every camera's picture."""
-    margin = {"car": 35, "cow": 20, "horse": 20, "camel": 20}.get(actor.kind, 0)
+    margin = {"car": 42, "cow": 28, "horse": 28, "camel": 28, "dog": 20}.get(actor.kind, 12)
     return 2 * max(0.0, 100 - abs(actor.x - 200) - margin)
 
 
