@@ -53,6 +53,9 @@ def step_embeddings(q: Tensor, a: Tensor, inputs: Inputs, v: Tensor | None = Non
 class Standardize(nn.Module):
     """Shift and scale of every dimension, taken from the training steps: [.., D] -> [.., D]."""
 
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(self, input_dim: int) -> None:
         """Nothing is changed before `fit`."""
         super().__init__()

@@ -43,7 +43,7 @@ class Muon(torch.optim.Optimizer):
             for shape, matrices in alike.items():
                 moved = []
                 for matrix in matrices:
-                    past = self.state[matrix].setdefault("past", torch.zeros_like(matrix)).mul_(0.95).add_(matrix.grad)  # type: ignore[arg-type]
+                    past = self.state[matrix].setdefault("past", torch.zeros_like(matrix)).mul_(0.95).add_(matrix.grad)
                     moved.append(matrix.grad.add(past, alpha=0.95))  # type: ignore[union-attr]
                 for matrix, step in zip(matrices, orthogonal(torch.stack(moved)), strict=True):
                     matrix.mul_(1 - group["lr"] * group["weight_decay"]).add_(step, alpha=-0.2 * group["lr"] * math.sqrt(max(shape)))
