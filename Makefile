@@ -65,8 +65,8 @@ test-slow: setup  ## run the tests that take minutes each
 demo-backbones: setup  ## teach the demo's two small models again where they are missing or damaged (about an hour)
 	@$(BIN)/python -m llmvs.backbones.recipe
 
-tables: setup  ## renew the demo's tables in README.md and docs/demo.md from runs/ (after: make ablation GRID=pattern SEEDS=0,1,2)
-	@$(BIN)/python -m llmvs.report.paste README.md docs/demo.md
+tables: setup  ## renew the table in README.md from runs/ (after: make ablation GRID=pattern SEEDS=0,1,2)
+	@$(BIN)/python -m llmvs.report.paste README.md
 
 lint: setup  ## check style, types and import order
 	@$(BIN)/ruff check . && $(BIN)/mypy
