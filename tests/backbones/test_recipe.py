@@ -11,6 +11,7 @@ import torch
 from llmvs.backbones.recipe import captioner, measure, scorer
 from llmvs.backbones.recipe.language import demo_tokenizer
 from llmvs.backbones.recipe.material import CAPTIONER_SEEDS, KINDS, SCORER_SEEDS, Frames, Levels, picture
+from llmvs.backbones.recipe.optim import orthogonal
 from llmvs.backbones.recipe.teach import MODELS
 from llmvs.datasets.demo import words
 from llmvs.datasets.demo.catalogue import EVENTS
@@ -103,6 +104,18 @@ def test_accuracy_by_hand() -> None:
     assert found["place"] == {"right": 3}
     line = next(line for line in measure.table(found).splitlines() if line.startswith("| colour"))
     assert line == "| colour | 3 | 3 | 1 | 50.0 % | 42.9 % |"
+
+
+@pytest.mark.parametrize("shape", [(3, 20, 50), (2, 50, 20)])
+def test_a_step_is_made_orthogonal_and_keeps_its_directions(shape: tuple[int, int, int]) -> None:
+    """Oracle: the singular value decomposition."""
+    given = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    found = orthogonal(given)
+    left, _, right = torch.linalg.svd(given, full_matrices=False)
+    turned = left.mT @ found @ right.mT
+    values = turned.diagonal(dim1=1, dim2=2)
+    assert ((values > 0.5) & (values < 1.3)).all()
+    torch.testing.assert_close(turned, torch.diag_embed(values), atol=1e-3, rtol=0)
 
 
 def test_the_shared_prefix_changes_no_loss(levels: Levels, monkeypatch: pytest.MonkeyPatch) -> None:

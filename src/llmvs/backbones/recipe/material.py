@@ -28,6 +28,7 @@ HELD_OUT_SEEDS = TRAINING_SEEDS + 2_000_000
 _KEPT, _USES = 1500, 2
 """Frames that are kept to mix, and how often each is given on average: drawing takes as long as learning from it."""
 _VISIBLE, _SHARE = 10, 51
+"""A pixel has changed by so much grey, and a patch in so many of its pixels, both of 255."""
 
 
 @dataclass(frozen=True)

@@ -68,10 +68,10 @@ class Teacher:
         self.name, self.steps, self.lr, self.taken, self.shown, self.start = name, steps, lr, 0, math.nan, 0.0
         self.parameters = list(module.parameters())
         inner = [value for name, value in module.named_parameters() if ".layers." in name and value.ndim == 2]
-        others = {id(value) for value in inner}
+        known = {id(value) for value in inner}
         self.optimizers = (
             Muon(inner, lr, 0.03),
-            torch.optim.AdamW([value for value in self.parameters if id(value) not in others], lr=lr, weight_decay=0.03, betas=(0.9, 0.98)))
+            torch.optim.AdamW([value for value in self.parameters if id(value) not in known], lr=lr, weight_decay=0.03, betas=(0.9, 0.98)))
 
     def step(self, loss: Tensor, shown: float | None = None) -> None:
         """One step down `loss`; `shown` is what the progress line averages (default: the loss)."""
