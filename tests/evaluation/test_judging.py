@@ -9,7 +9,7 @@ import pytest
 from llmvs.datasets.base import Dataset
 from llmvs.errors import UserError
 from llmvs.evaluation.baselines import baselines
-from llmvs.evaluation.judging import covered, judge, read_scores
+from llmvs.evaluation.judging import covered, judge, judge_untied, read_scores
 from llmvs.files import write_json
 from tests.evaluation.test_protocols import make
 
@@ -35,6 +35,33 @@ def test_undefined_is_named_and_never_averaged_away(dataset):
     judged = judge(dataset, scores, [["video_1", "video_2"]])["per_annotator"]
     assert np.isnan(judged.figure.first)
     assert judged.undefined == ["video_2"]
+
+
+def test_broken_ties_are_worth_their_expected_tau():
+    """Oracle: a broken tie is in favour as often as against, so tau loses what tau-b's denominator had left out."""
+    video = replace(make("ratings", seed=4)[1], key="video_1", name="name 1")
+    dataset = Dataset("made", "ratings", {"video_1": video}, {})
+    coarse = np.round(video.user_scores.mean(axis=0)[video.picks])
+    tied, broken = (way(dataset, {"video_1": coarse}, [["video_1"]])["per_annotator"].figure for way in
+                    (judge, lambda *given: judge_untied(*given, draws=400)))
+    counts = np.unique(coarse, return_counts=True)[1]
+    pairs, ties = len(coarse) * (len(coarse) - 1) / 2, (counts * (counts - 1) / 2).sum()
+    assert tied.first > 0.2
+    assert ties > 0.3 * pairs
+    assert broken.first == pytest.approx(tied.first * np.sqrt((pairs - ties) / pairs), abs=0.01)
+    assert broken.second < tied.second
+
+
+def test_scores_without_ties_are_judged_as_they_are(dataset):
+    scores = {key: np.random.default_rng(i).permutation(video.n_steps) / 100 for i, (key, video) in enumerate(dataset.videos.items())}
+    expected = judge(dataset, scores, [sorted(scores)])
+    for name, found in judge_untied(dataset, scores, [sorted(scores)], draws=3).items():
+        assert found.per_video == {key: pytest.approx(pair) for key, pair in expected[name].per_video.items()}
+
+
+def test_constant_scores_stay_undefined_when_ties_are_broken(dataset):
+    scores = {key: np.ones(video.n_steps) for key, video in dataset.videos.items()}
+    assert np.isnan(judge_untied(dataset, scores, [sorted(scores)])["per_annotator"].figure.first)
 
 
 def test_reads_json_and_h5_by_key_and_name(dataset, tmp_path):

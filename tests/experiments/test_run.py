@@ -45,7 +45,7 @@ def test_a_run_leaves_all_that_its_number_needs(place, first):
     assert first["synthetic"] is True
     assert (first["fold"], first["selection"], first["epochs"]) == (0, "val", 3)
     assert set(first["protocols"]) == {"paper", "per_annotator", "f1"}
-    assert list(first["protocols"]["paper"]) == ["This run", "zero_shot", "random", "human_pairwise", "human_others", "ceiling"]
+    assert list(first["protocols"]["paper"]) == ["This run", "zero_shot", "untied", "random", "human_pairwise", "human_others", "ceiling"]
     assert first["environment"]["packages"]["torch"] == version("torch")
     assert load_config([str(folder / "config.yaml")]).head.dim == 16
     assert set(first["rules"]) == {"val", "last", "test"}

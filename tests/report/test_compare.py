@@ -84,16 +84,28 @@ def test_an_undefined_video_shows() -> None:
 
 
 def test_a_row_without_training_has_its_only_rule() -> None:
-    documents = results(selection="last")
+    documents = results(selection="last", epochs=0)
     for one in documents:
         one["per_video"] = {"last": one["per_video"]["last"]}
     alone = Row("alone", experiment("summe-zeroshot_scorer", documents))
     table = comparison([*rows(0.0), alone])[0]
-    assert (cell(table, "row 0", "epoch"), cell(table, "alone", "epoch")) == ("val", "last")
+    assert (cell(table, "row 0", "epoch"), cell(table, "alone", "epoch")) == ("val", "")
     for one in documents:
         one["per_video"]["test"] = one["per_video"]["last"]
     with pytest.raises(UserError, match="--rule val: summe-1 has only last, test: held-out videos need selection=val"):
         comparison([Row("b", experiment("summe-1", documents))], rule="val")
+
+
+def test_a_model_by_itself_is_also_shown_with_its_ties_broken() -> None:
+    trained, frozen = results(), results(epochs=0)
+    for one in (*trained, *frozen):
+        one["per_video"]["untied"] = {name: {key: [0.1, 0.2] for key in found} for name, found in one["per_video"]["last"].items()}
+    shown = [Row("head", experiment("summe-head", trained)), Row("LLM", experiment("summe-llm", frozen))]
+    table = comparison(shown)[0]
+    assert [row[0] for row in table.rows][:3] == ["head", "LLM", "LLM, ties broken by chance"]
+    assert cell(table, "LLM, ties broken by chance", "tau") == pytest.approx(0.1)
+    assert cell(table, "LLM, ties broken by chance", "difference") == pytest.approx(0.1 - cell(table, "head", "tau"))
+    assert cell(rule_tables(shown[0].experiment)[0], "The same, ties broken by chance", "rho") == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize(("changes", "message"), [

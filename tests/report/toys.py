@@ -20,7 +20,7 @@ def result(fold: int, seed: int, shift: float = 0.0, **changes: Any) -> dict[str
     protocols = {name: {"This run": {"tau": 0.2, "rho": fold if name == "paper" else -fold}} for name in ("paper", "per_annotator")}
     return {
         "format": 2, "experiment": "toy", "folder": f"runs/toy/fold{fold}/seed{seed}", "dataset": "summe", "synthetic": False,
-        "heading": "summe", "splits": "paper", "fold": fold, "seed": seed, "selection": "val",
+        "heading": "summe", "splits": "paper", "fold": fold, "seed": seed, "selection": "val", "epochs": 20,
         "videos": {"train": ["video_5"] * 4, "val": ["video_6"], "test": TESTS[fold]},
         "titles": {"paper": "summaries", "per_annotator": "steps"}, "protocols": protocols, "per_video": per_video,
         "floors": {row: {name: dict.fromkeys(TESTS[fold], values) for name in protocols} for row, values in floors.items()},

@@ -1,5 +1,6 @@
 """Judge anybody's step scores: every protocol, mean over the videos of a fold, then over folds."""
 
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,43 @@ def judge(dataset: Dataset, scores: Scores, tests: Sequence[Sequence[str]]) -> d
             tables[name] = {video.key: measure.judge(video)(scores[video.key]) for video in videos}
     return {name: Judged(over_folds("scores", {key: {"scores": np.array(pair)} for key, pair in table.items()}, tests), table)
             for name, table in tables.items()}
+
+
+def is_coarse(scores: Scores) -> bool:
+    """Whether some video's scores have fewer different values than half of its steps."""
+    return any(2 * len(np.unique(values)) < len(values) for values in scores.values())
+
+
+def judge_untied(dataset: Dataset, scores: Scores, tests: Sequence[Sequence[str]], draws: int = 10, seed: int = 0) -> dict[str, Judged]:
+    """What `judge` says when steps of the same score are put in an order by chance: the mean over draws.
+
+    tau-b leaves pairs that are tied out of its denominator. Where annotators tie many steps (ratings from 1 to 5), scores
+    of a few levels are therefore ahead of fine ones that are wrong about nothing more. With the ties broken, both are
+    judged over the same pairs.
+
+    Args:
+        dataset: the videos.
+        scores: of every test video.
+        tests: the test keys of every fold.
+        draws: orders that are tried.
+        seed: of the draws; a video's depend on its key and the seed only.
+
+    Raises:
+        UserError: as `judge`.
+    """
+    keys = sorted({key for test in tests for key in test})
+    generators = {key: np.random.default_rng([seed, zlib.crc32(key.encode())]) for key in keys}
+    drawn = [judge(dataset, {key: _untied(scores[key], generators[key]) for key in keys}, tests) for _ in range(draws)]
+    means = {name: {key: np.mean([found[name].per_video[key] for found in drawn], axis=0) for key in keys} for name in drawn[0]}
+    return {name: Judged(over_folds("scores", {key: {"scores": pair} for key, pair in table.items()}, tests),
+                         {key: (float(pair[0]), float(pair[1])) for key, pair in table.items()}) for name, table in means.items()}
+
+
+def _untied(scores: npt.NDArray, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Scores [T] whose equal ones differ by less than a hundredth of what different ones differ by; constant ones stay undefined."""
+    values = np.asarray(scores, np.float64)
+    gaps = np.diff(np.unique(values))
+    return values + gaps.min() / 100 * rng.random(len(values)) if len(gaps) else values
 
 
 def read_scores(path: Path, dataset: Dataset) -> dict[str, npt.NDArray[np.float32]]:

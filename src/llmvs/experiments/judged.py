@@ -9,10 +9,10 @@ from llmvs.config import Config
 from llmvs.console import say
 from llmvs.datasets import Dataset, Sampling, load
 from llmvs.evaluation.baselines import Figure, baselines
-from llmvs.evaluation.judging import Judged, covered, judge, read_scores
+from llmvs.evaluation.judging import Judged, covered, is_coarse, judge, judge_untied, read_scores
 from llmvs.evaluation.measures import MEASURES, columns
 from llmvs.evaluation.protocols import left_out, protocols
-from llmvs.experiments.tables import text_table
+from llmvs.experiments.tables import UNTIED, text_table
 
 
 def open_dataset(config: Config) -> Dataset:
@@ -42,7 +42,8 @@ def evaluate_document(config: Config, scores_file: Path, draws: int) -> tuple[di
     chosen = [tests[index] for index in folds] or [sorted(scores)]
     scope = f"mean over folds {', '.join(map(str, folds))}" if folds else f"the {len(scores)} videos given (they cover no whole fold)"
     judged = judge(dataset, scores, chosen)
-    blocks = with_floors({str(scores_file): judged}, baselines(dataset, chosen, draws))
+    broken = {UNTIED: judge_untied(dataset, scores, chosen)} if is_coarse(scores) else {}
+    blocks = with_floors({str(scores_file): judged, **broken}, baselines(dataset, chosen, draws))
     heading = f"{label(dataset)}, {config.data.splits} splits, {scope}"
     document = {**_about(config, dataset), "scores": str(scores_file), "folds": folds, "videos": sorted({k for t in chosen for k in t}),
                 "draws": draws, "protocols": as_numbers(blocks), "per_video": {name: result.per_video for name, result in judged.items()}}

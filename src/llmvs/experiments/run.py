@@ -161,10 +161,10 @@ def _judge(config: Config, bench: Bench, fold: Fold, scored: _Scored) -> dict[st
     row = OURS if config.method.zero_shot else f"captioner_{ROW}" if config.method.model == "captioner" else ROW
     alone, more = judge_answered(used, numbers, fold.test, row) if numbers is not None else ({}, [])
     if row == OURS:
-        rules = {fitted.selection: alone}
+        rules = {fitted.selection: alone[OURS]}
     else:
         notes += undefined_notes(rules[fitted.selection])
-    contenders = {OURS: rules[fitted.selection], **({row: alone} if alone else {})}
+    contenders = {OURS: rules[fitted.selection], **alone}
     trimmed = [f"{video.key} ({video.name}): judged on the first {video.n_steps} of {dataset.video(video.key).n_steps} steps."
                for video in fitted.videos["test"] if video.n_steps < dataset.video(video.key).n_steps]
     return {

@@ -6,9 +6,12 @@ from math import isnan
 from llmvs.evaluation.baselines import Figure
 from llmvs.evaluation.measures import CORRELATIONS, MEASURES
 
+UNTIED = "untied"
+"""A frozen model's numbers, or anybody's coarse scores, judged again with their ties broken by chance."""
 TITLES = {
     "zero_shot": "LLM alone, zero-shot",
     "captioner_zero_shot": "Captioner alone, zero-shot",
+    UNTIED: "The same, ties broken by chance",
     "random": "Random",
     "human_pairwise": "Human, one against another",
     "human_others": "Human, one against the mean of the others",

@@ -9,9 +9,9 @@ import numpy.typing as npt
 from llmvs.datasets import Dataset
 from llmvs.embeddings import EmbeddingCache
 from llmvs.evaluation.baselines import Figure
-from llmvs.evaluation.judging import Judged, judge
+from llmvs.evaluation.judging import Judged, judge, judge_untied
 from llmvs.experiments.judged import undefined_notes
-from llmvs.experiments.tables import TITLES
+from llmvs.experiments.tables import TITLES, UNTIED
 from llmvs.extraction.prompts import parse_number
 
 ROW = "zero_shot"
@@ -63,8 +63,12 @@ def answered(cache: EmbeddingCache, keys: Sequence[str]) -> Answered | None:
     return Answered.of(answers) if all(answers.values()) else None
 
 
-def judge_answered(dataset: Dataset, found: Answered, test: Sequence[str], row: str = ROW) -> tuple[dict[str, Judged], list[str]]:
-    """Judge the numbers like any scores: protocol -> verdict, and the notes that belong to the row.
+def judge_answered(dataset: Dataset, found: Answered, test: Sequence[str],
+                   row: str = ROW) -> tuple[dict[str, dict[str, Judged]], list[str]]:
+    """Judge the numbers like any scores, and with their ties broken.
+
+    Returns:
+        row -> protocol -> verdict (`UNTIED` is the second row, unless a video has no number), and the notes that belong to them.
 
     Where a video has no number the row is undefined: a mean over the other videos would be another table's figure.
     """
@@ -75,4 +79,5 @@ def judge_answered(dataset: Dataset, found: Answered, test: Sequence[str], row: 
         nothing = dict.fromkeys(found.silent, (UNDEFINED, UNDEFINED))
         judged = {name: replace(one, figure=Figure(UNDEFINED, UNDEFINED), per_video={**one.per_video, **nothing})
                   for name, one in judged.items()}
-    return judged, notes
+        return {row: judged}, notes
+    return {row: judged, UNTIED: judge_untied(dataset, found.scores, [test])}, notes

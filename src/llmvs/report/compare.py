@@ -1,6 +1,6 @@
 """From results to tables: the rules of one experiment side by side, or one row per experiment beside published figures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ FLOORS = {
     "human_others": "Human, one against the mean of the others",
     "ceiling": "Ceiling, the annotators' own mean",
 }
-LABELS = {**RULES, "zero_shot": "LLM alone, zero-shot", **FLOORS}
+UNTIED = "ties broken by chance"
+LABELS = {**RULES, "zero_shot": "LLM alone, zero-shot", "untied": f"The same, {UNTIED}", **FLOORS}
 INTERVALS = ("Intervals: 95 %, bootstrap over videos (10,000 draws, the same videos for every row), seeds averaged; "
              "of Random: where 95 % of the draws lie.")
 GAP = "TEST choice minus held-out choice"
@@ -70,8 +71,10 @@ def comparison(rows: Sequence[Row], reference: str | None = None, rule: str | No
     against = _reference(rows, reference)
     chosen = [_rule(row.experiment, rule) for row in rows]
     printed = [_printed(row) for row in rows]
-    epochs = "; ".join(f"{name}: {meaning}" for name, meaning in RULES.items() if name in chosen)
-    notes = [f"Epoch: {epochs}.", INTERVALS, f"Difference to {against.label}; p: two-sided, sign flips over videos.", *_seed_notes(rows),
+    shown = [_epoch_cell(row.experiment, rule) for row, rule in zip(rows, chosen, strict=True)]
+    epochs = "; ".join(f"{name}: {meaning}" for name, meaning in RULES.items() if name in shown)
+    notes = [*([f"Epoch: {epochs}."] if epochs else []), INTERVALS,
+             f"Difference to {against.label}; p: two-sided, sign flips over videos.", *_seed_notes(rows),
              *embedding_notes(experiments), *revision_notes(experiments), *_sources(rows, printed)]
     return [_comparison(rows, chosen, printed, against, names, title, notes) for names, title in blocks(experiments[0])]
 
@@ -86,12 +89,18 @@ def _comparison(rows: Sequence[Row], chosen: Sequence[str], printed: Sequence[di
                Column("published tau", "figure"), Column("published rho", "figure")]
     base = against.experiment.figures(chosen[rows.index(against)], names[0])
     lines: list[list[Cell]] = []
-    for row, rule, beside in zip(rows, chosen, printed, strict=True):
-        found = row.experiment.figures(rule, names[0])
-        compared = None if row is against else _difference(found, base, 0)
-        lines.append([row.label, rule, *_cells(found),
+
+    def add(label: str, epoch: str, found: Figures, beside: Mapping[str, Any], compare: bool) -> None:
+        compared = _difference(found, base, 0) if compare else None
+        lines.append([label, epoch, *_cells(found),
                       *((compared.mean, (compared.low, compared.high), compared.p) if compared else (None,) * 3),
                       *((beside.get("tau"), beside.get("rho")) if names[0] == "paper" else (None, None))])
+
+    for row, rule, beside in zip(rows, chosen, printed, strict=True):
+        experiment = row.experiment
+        add(row.label, _epoch_cell(experiment, rule), experiment.figures(rule, names[0]), beside, row is not against)
+        if not experiment.trained and "untied" in experiment.rows:
+            add(f"{row.label}, {UNTIED}", "", experiment.figures("untied", names[0]), {}, True)
     for name in FLOORS:
         if floor := against.experiment.floor(name, names[0]):
             lines.append([FLOORS[name], "", *_cells(floor), *(None,) * 5])
@@ -186,6 +195,11 @@ def _reference(rows: Sequence[Row], name: str | None) -> Row:
         if name in (row.label, row.experiment.name):
             return row
     raise UserError(f"--reference {name}: no such row{nearest(name, [row.label for row in rows])}")
+
+
+def _epoch_cell(experiment: Experiment, rule: str) -> str:
+    """The rule that chose the epoch; nothing where nothing was trained."""
+    return rule if experiment.trained else ""
 
 
 def _rule(experiment: Experiment, rule: str | None) -> str:

@@ -75,8 +75,14 @@ class Experiment:
 
     @property
     def rows(self) -> list[str]:
-        """What was judged: rules that choose an epoch (`last`, `val`, `test`), and `zero_shot` where the scorer answered numbers."""
-        return [row for row in ("last", "val", "test", "zero_shot") if all(row in run["per_video"] for run in self.runs.values())]
+        """What was judged: rules that choose an epoch (`last`, `val`, `test`), and where a model answered numbers `zero_shot` and
+        `untied`, the same with ties broken by chance."""
+        return [row for row in ("last", "val", "test", "zero_shot", "untied") if all(row in run["per_video"] for run in self.runs.values())]
+
+    @property
+    def trained(self) -> bool:
+        """Whether anything was: a frozen model by itself has no epochs."""
+        return bool(self.one["epochs"])
 
     @property
     def protocols(self) -> list[str]:
