@@ -9,20 +9,16 @@ import pytest
 import torch
 
 from llmvs.backbones.recipe import captioner, measure, scorer
+from llmvs.backbones.recipe.judgment import judgment
 from llmvs.backbones.recipe.language import demo_tokenizer
-from llmvs.backbones.recipe.material import CAPTIONER_SEEDS, KINDS, SCORER_SEEDS, Frames, Levels, picture
+from llmvs.backbones.recipe.material import CAPTIONER_SEEDS, KINDS, SCORER_SEEDS, Frames, picture
 from llmvs.backbones.recipe.optim import orthogonal
 from llmvs.backbones.recipe.teach import MODELS
 from llmvs.datasets.demo import words
 from llmvs.datasets.demo.catalogue import EVENTS
 from llmvs.datasets.demo.draw import Painter
 from llmvs.datasets.demo.pen import COLOURS
-from llmvs.datasets.demo.world import TRAINING_SEEDS, script
-
-
-@pytest.fixture(scope="module")
-def levels() -> Levels:
-    return Levels(clips=6)
+from llmvs.datasets.demo.world import TRAINING_SEEDS, Moment, script
 
 
 def test_no_training_clip_is_one_that_the_demo_can_show() -> None:
@@ -66,7 +62,7 @@ def test_every_fact_of_a_sentence_is_read_back() -> None:
             assert len([fact for fact in found if fact[0] == "when"]) == 1
 
 
-def test_the_tokenizer_knows_the_worlds_words(levels: Levels) -> None:
+def test_the_tokenizer_knows_the_worlds_words() -> None:
     text = demo_tokenizer()
     for scene in script(TRAINING_SEEDS + 3, 0).scenes:
         sentence = words.sentence(scene.moment(0))
@@ -74,9 +70,27 @@ def test_the_tokenizer_knows_the_worlds_words(levels: Levels) -> None:
         assert len(text(" " + sentence, add_special_tokens=False).input_ids) == len(pieces)
 
 
-def test_a_batch_asks_one_question_and_answers_it(levels: Levels) -> None:
+@pytest.mark.parametrize(("event", "action", "others", "expected"), [
+    ("lightning", "waits", (), 10),  # (1 + 1) / 2: nothing to differ from
+    ("lightning", "waits", (0, 0), 7),  # (1 + 0 + 1) / 3
+    (None, "waits", (1, 1), 3),  # (0 + 1 + 0) / 3
+    (None, "jumps", (0, 1), 4),  # (0 + .5 + .8) / 3
+])
+def test_the_right_number_by_hand(event: str | None, action: str, others: tuple[int, ...], expected: int) -> None:
+    moment = Moment("harbour", "day", "rain", (("man", "red", action),), event)
+    around = [replace(moment, place="beach") if differs else moment for differs in others]
+    assert judgment([moment, *around], 0) == judgment([*around, moment], len(around)) == expected
+
+
+def test_what_is_asked_at_the_end_of_a_caption() -> None:
+    calm, lively = (Moment("farm", "day", "clear", (("woman", "blue", action),), None) for action in ("waits", "dances"))
+    row = [lively, calm, calm, lively, calm]
+    assert [scorer.aside(row, place) for place in range(5)] == [(4, 0), (0, 1), (0, 1), (4, 2), (0, 1)]
+
+
+def test_a_batch_asks_one_question_and_answers_it() -> None:
     text = demo_tokenizer()
-    samples = list(itertools.islice(_few(levels), 3))
+    samples = list(itertools.islice(_few(), 3))
     collate = captioner.Collate(text)
     for _ in range(12):
         batch = collate(samples)
@@ -86,8 +100,8 @@ def test_a_batch_asks_one_question_and_answers_it(levels: Levels) -> None:
         assert (batch["input_ids"] == text.convert_tokens_to_ids("<image>")).sum(1).tolist() == [captioner.GRID ** 2] * 3
 
 
-def _few(levels: Levels):
-    source = Frames(TRAINING_SEEDS + 77, captioner.PIXELS, captioner.GRID, levels)
+def _few():
+    source = Frames(TRAINING_SEEDS + 77, captioner.PIXELS, captioner.GRID)
     return source._clip(script(TRAINING_SEEDS + 77, 0), np.random.default_rng(0))
 
 
@@ -118,22 +132,22 @@ def test_a_step_is_made_orthogonal_and_keeps_its_directions(shape: tuple[int, in
     torch.testing.assert_close(turned, torch.diag_embed(values), atol=1e-3, rtol=0)
 
 
-def test_the_shared_prefix_changes_no_loss(levels: Levels, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_shared_prefix_changes_no_loss(monkeypatch: pytest.MonkeyPatch) -> None:
     """Oracle: the whole prompts, one by one, without a cache."""
     monkeypatch.setattr(scorer, "BATCH", 3)
     torch.manual_seed(0)
     text = demo_tokenizer()
     model = scorer.build(text)
-    batch = next(iter(scorer.Windows(text, levels)))
+    batch = next(iter(scorer.Windows(text)))
     with torch.no_grad():
-        answers, _ = scorer.losses(model, torch.nn.Linear(model.config.hidden_size, 11), batch)
+        answers, _ = scorer.losses(model, torch.nn.Linear(model.config.hidden_size, 11 + 4), batch)
         expected = []
         for ids, weight in zip(batch["ids"], batch["answer"], strict=True):
             logits = model(input_ids=torch.cat([batch["prefix"], ids])[None]).logits[0, len(batch["prefix"]) - 1:-1]
             expected.append((torch.nn.functional.cross_entropy(logits, ids, reduction="none") * weight).sum())
     assert torch.stack(expected).mean() == pytest.approx(float(answers), rel=1e-4)
     assert batch["answer"].sum(1).tolist() == pytest.approx([1] * 3)
-    ends = (batch["matters"] >= 0).sum(1)
+    ends = (batch["asides"] >= 0).sum(1)
     assert ((ends >= 1) & (ends <= 11)).all()
 
 

@@ -8,7 +8,7 @@ from llmvs.files import read_json
 
 WEIGHTS = Path(__file__).with_name("weights")
 CHECKSUMS = "checksums.json"
-SHIPPED = ("demo-llava", "demo-llama")
+SHIPPED = ("demo-llama", "demo-llava")
 CURE = "install llmvs again, or teach it anew with `make demo-backbones`"
 
 

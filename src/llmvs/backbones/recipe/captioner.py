@@ -23,7 +23,8 @@ from transformers import (
     TokenizersBackend,
 )
 
-from llmvs.backbones.recipe.material import CAPTIONER_SEEDS, KINDS, Frames, Levels, Sample, numbers
+from llmvs.backbones.recipe.judgment import judgment
+from llmvs.backbones.recipe.material import CAPTIONER_SEEDS, KINDS, Frames, Sample, numbers
 from llmvs.backbones.recipe.optim import Teacher
 from llmvs.backbones.vocabulary import EOS, IMAGE, PAD
 from llmvs.config import CaptionConfig
@@ -92,7 +93,7 @@ def whole(moment: Moment) -> list[int]:
 def answer(sample: Sample, question: str) -> str:
     """The right answer about a frame."""
     if question == "score":
-        return str(sample.level)
+        return str(judgment([sample.moment], 0))
     return {"caption": words.sentence, "centre": words.centre, "background": words.background}[question](sample.moment)
 
 
@@ -124,14 +125,14 @@ class Collate:
                 "whole": torch.tensor([whole(s.moment) for s in samples])}
 
 
-def batches(text: TokenizersBackend, levels: Levels, first_seed: int, crowded: bool) -> Iterator[dict[str, Tensor]]:
+def batches(text: TokenizersBackend, first_seed: int, crowded: bool) -> Iterator[dict[str, Tensor]]:
     """Endless batches, drawn by another process while the model learns from the one before."""
-    frames = Frames(first_seed, PIXELS, GRID, levels, crowded)
+    frames = Frames(first_seed, PIXELS, GRID, crowded)
     return iter(DataLoader(frames, BATCH, collate_fn=Collate(text), num_workers=1, prefetch_factor=4))
 
 
-def teach(model: LlavaForConditionalGeneration, processor: LlavaProcessor, levels: Levels, rounds: Sequence[tuple[str, int]],
-          device: torch.device, first_seed: int = CAPTIONER_SEEDS) -> None:
+def teach(model: LlavaForConditionalGeneration, processor: LlavaProcessor, rounds: Sequence[tuple[str, int]], device: torch.device,
+          first_seed: int = CAPTIONER_SEEDS) -> None:
     """Teach the model in rounds of so many batches: `crowds` teaches the tower alone, on scenes with more figures than
         the world has, `captions` the whole model."""
     images = processor.image_processor
@@ -144,7 +145,7 @@ def teach(model: LlavaForConditionalGeneration, processor: LlavaProcessor, level
         taught = nn.ModuleList([model if what == "captions" else tower, eyes])
         name = f"captioner, round {number + 1} of {len(rounds)} ({what})"
         teacher = Teacher(name, taught, count, lr=3e-3 if what == "captions" else 5e-3)
-        source = batches(processor.tokenizer, levels, first_seed + 100_000 * number, what == "crowds")
+        source = batches(processor.tokenizer, first_seed + 100_000 * number, what == "crowds")
         for batch in itertools.islice(source, count):
             batch = {name: value.to(device) for name, value in batch.items()}
             pixels = (batch.pop("pixel_values") / 255 - mean) / deviation

@@ -10,7 +10,6 @@ import numpy.typing as npt
 from PIL import Image
 from torch.utils.data import IterableDataset, get_worker_info
 
-from llmvs.datasets.demo import annotators
 from llmvs.datasets.demo.catalogue import ACTIONS, EVENTS, EVERYWHERE, FIGURES, PEOPLE, PLACES, SHIRTS
 from llmvs.datasets.demo.draw import Painter
 from llmvs.datasets.demo.pen import COLOURS, Picture
@@ -40,33 +39,14 @@ class Sample:
     moment: Moment
     patches: npt.NDArray[np.int64]
     """[4, grid, grid]: kind, colour and action of the figure that covers a patch, and the event, by number; 0 where there is none."""
-    level: int
-    """How much the frame matters, 0 to 10 (`Levels`)."""
-
-
-class Levels:
-    """The annotators' mean rating on a scale of 0 to 10: which eleventh of the training clips' seconds it falls into."""
-
-    def __init__(self, clips: int = 150) -> None:
-        means = [self.mean(script(SCORER_SEEDS + 500_000 + i, 0)) for i in range(clips)]
-        self.edges = np.quantile(np.concatenate(means), np.arange(1, 11) / 11)
-
-    @staticmethod
-    def mean(clip: Script) -> npt.NDArray[np.float64]:
-        """The mean rating of every piece of 2 s."""
-        return np.asarray(annotators.ratings(clip).mean(axis=0), np.float64)
-
-    def __call__(self, clip: Script) -> npt.NDArray[np.int64]:
-        """The level of every piece of 2 s."""
-        return np.searchsorted(self.edges, self.mean(clip)).astype(np.int64)
 
 
 class Frames(IterableDataset):
     """Endless frames of clips from `first_seed` on, four of a scene with an event and two of any other, well mixed."""
 
-    def __init__(self, first_seed: int, size: int, grid: int, levels: Levels, crowded: bool = False) -> None:
+    def __init__(self, first_seed: int, size: int, grid: int, crowded: bool = False) -> None:
         """`crowded`: put more figures into every scene, so that a frame has more to teach; their sentences are of no use then."""
-        self.first_seed, self.size, self.grid, self.levels, self.crowded = first_seed, size, grid, levels, crowded
+        self.first_seed, self.size, self.grid, self.crowded = first_seed, size, grid, crowded
 
     def __iter__(self) -> Iterator[Sample]:
         worker = get_worker_info()
@@ -85,16 +65,13 @@ class Frames(IterableDataset):
                         kept.pop()
 
     def _clip(self, clip: Script, rng: np.random.Generator) -> Iterator[Sample]:
-        levels, begin = self.levels(clip), 0
         for scene in clip.scenes:
             if self.crowded:
                 scene = crowd(scene, rng)
             painter = Painter(scene)
             for number in rng.integers(scene.n_frames, size=4 if scene.event else 2).tolist():
-                level = int(levels[min((begin + number) // annotators.PIECE, len(levels) - 1)])
                 frame, patches = picture(painter, number, self.grid)
-                yield Sample(shown(frame, self.size, int(rng.integers(55, 95))), scene.moment(number), patches, level)
-            begin += scene.n_frames
+                yield Sample(shown(frame, self.size, int(rng.integers(55, 95))), scene.moment(number), patches)
 
 
 def crowd(scene: Scene, rng: np.random.Generator) -> Scene:

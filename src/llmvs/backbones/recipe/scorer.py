@@ -3,11 +3,12 @@
 A batch shares one prefix (instruction and examples), which is computed once and learnt through; its windows differ. Most
 batches have the default prompt; the others go through what the project can be configured to ask: other windows, other
 numbers of examples, examples from videos, the summary style, captions by region. At the end of every caption a helper
-that is thrown away asks how much that frame matters; seven small questions teach faster than the one about the centre.
+that is thrown away asks how much that frame matters by itself, and how many of the three captions before it say something
+else; fourteen small questions teach faster than the one about the centre.
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +18,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, TokenizersBackend
 
-from llmvs.backbones.recipe.material import SCORER_SEEDS, Levels
+from llmvs.backbones.recipe.judgment import judgment
+from llmvs.backbones.recipe.material import SCORER_SEEDS
 from llmvs.backbones.recipe.optim import Teacher
 from llmvs.backbones.vocabulary import EOS, PAD
 from llmvs.datasets.demo import EVERY, annotators, words
@@ -29,7 +31,7 @@ from llmvs.extraction.prompts import Example, Style, Template, Window, windows
 BATCH = 32
 _CLIPS = 32
 """Clips that a batch takes its windows from; they are replaced one by one."""
-_MISTAKES = 0.06
+_MISTAKES = 0.2
 """How often a caption is made wrong in one word, as captions are."""
 _READING = 0.2
 """Weight of predicting the captions' own words: it keeps what was read in the vectors that the head will be given."""
@@ -47,18 +49,18 @@ def build(text: TokenizersBackend) -> LlamaForCausalLM:
 @dataclass
 class _Clip:
     moments: list[Moment]
-    levels: list[int]
     ratings: list[int]
     """The mean rating of every step on the scale of a dataset's examples, 0 to 10."""
     uses: int = 0
 
 
 class Windows(IterableDataset):
-    """Endless batches of prompts: prefix [P]; queries with their answers `ids` [B, L]; weights of the
-    answers' and of the queries' tokens `answer`, `read` [B, L]; `matters` [B, L]: the level of the caption that ends there, else -100."""
+    """Endless batches of prompts: prefix [P]; queries with their answers `ids` [B, L]; weights of the answers' and of the
+    queries' tokens `answer`, `read` [B, L]; `asides` [B, L, 2]: where a caption ends, how much it matters by itself (0 to 10)
+    and how many of the three before it say something else; -100 elsewhere."""
 
-    def __init__(self, text: TokenizersBackend, levels: Levels, first_seed: int = SCORER_SEEDS) -> None:
-        self.text, self.levels, self.first_seed = text, levels, first_seed
+    def __init__(self, text: TokenizersBackend, first_seed: int = SCORER_SEEDS) -> None:
+        self.text, self.first_seed = text, first_seed
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         rng = np.random.default_rng(self.first_seed)
@@ -72,10 +74,10 @@ class Windows(IterableDataset):
             template = Template(self.text, style, self._examples(rng, clips, plain, size, style, regions))
             asked, answers, around = [], [], []
             for place in rng.integers(len(clips), size=BATCH).tolist():
-                window, levels, summary = self._window(rng, clips[place], size, regions)
+                window, seen, summary = self._window(rng, clips[place], size, regions)
                 asked.append(window)
-                answers.append(summary if style == "summary" else str(levels[window.centre]))
-                around.append(levels)
+                answers.append(summary if style == "summary" else str(judgment(seen, window.centre)))
+                around.append([aside(seen, place) for place in range(len(seen))])
                 clips[place].uses += 1
                 if clips[place].uses > 24:
                     clips[place] = self._clip(script(next(seeds), 0))
@@ -83,19 +85,17 @@ class Windows(IterableDataset):
 
     def _clip(self, clip: Script) -> _Clip:
         frames = range(0, clip.n_frames, EVERY)
-        levels, means = self.levels(clip), self.levels.mean(clip)
-        pieces = [min(frame // annotators.PIECE, len(levels) - 1) for frame in frames]
-        moments = [clip.moment(frame) for frame in frames]
-        return _Clip(moments, [int(levels[p]) for p in pieces], [round(2.5 * (means[p] - 1)) for p in pieces])
+        means = annotators.spread(annotators.ratings(clip), clip.n_frames).mean(axis=0)
+        return _Clip([clip.moment(frame) for frame in frames], [round(2.5 * (means[frame] - 1)) for frame in frames])
 
-    def _window(self, rng: np.random.Generator, clip: _Clip, size: int, regions: bool) -> tuple[Window, list[int], str]:
+    def _window(self, rng: np.random.Generator, clip: _Clip, size: int, regions: bool) -> tuple[Window, list[Moment], str]:
         step = int(rng.integers(len(clip.moments)))
         first = max(0, step - size // 2)
         near = clip.moments[first:step + size // 2 + 1]
         seen = [mistaken(moment, rng) if rng.random() < _MISTAKES else moment for moment in near]
         say = by_region if regions else words.sentence
         window = Window(tuple(say(moment) for moment in seen), step - first)
-        return window, clip.levels[first:first + len(near)], words.sentence(clip.moments[step])
+        return window, seen, words.sentence(clip.moments[step])
 
     def _examples(self, rng: np.random.Generator, clips: list[_Clip], plain: bool, size: int, style: Style, regions: bool) -> list[Example]:
         if plain:
@@ -110,7 +110,8 @@ class Windows(IterableDataset):
             drawn.append(Example(windows([say(m) for m in clips[place].moments], size)[step], clips[place].ratings[step]))
         return drawn
 
-    def _encoded(self, template: Template, asked: list[Window], answers: list[str], around: list[list[int]]) -> dict[str, Tensor]:
+    def _encoded(self, template: Template, asked: list[Window], answers: list[str],
+                 around: list[list[tuple[int, int]]]) -> dict[str, Tensor]:
         start = len(template.prefix)
         queries = [ids[start:] for ids in template.encode(asked)]
         end, pad = (int(self.text.get_vocab()[token]) for token in (EOS, PAD))
@@ -118,14 +119,20 @@ class Windows(IterableDataset):
         longest = max(len(q) + len(r) for q, r in zip(queries, replies, strict=True))
         ids, read = torch.full((len(asked), longest), pad), torch.zeros(len(asked), longest)
         answer = torch.zeros_like(read)
-        matters, line_end = torch.full_like(ids, -100), self.text.convert_tokens_to_ids("\u010a")  # how the tokenizer writes a line feed
+        asides = torch.full((*ids.shape, 2), -100)
+        line_end = self.text.convert_tokens_to_ids("\u010a")  # how the tokenizer writes a line feed
         for row, (query, reply) in enumerate(zip(queries, replies, strict=True)):
             ids[row, :len(query) + len(reply)] = torch.tensor(query + reply)
             read[row, 1:len(query)] = 1 / len(query)
             answer[row, len(query):len(query) + len(reply)] = 1 / len(reply)
             ends = [place for place, token in enumerate(query) if token == line_end][-len(around[row]):]
-            matters[row, ends] = torch.tensor(around[row])
-        return {"prefix": torch.tensor(template.prefix), "ids": ids, "answer": answer, "read": read, "matters": matters}
+            asides[row, ends] = torch.tensor(around[row])
+        return {"prefix": torch.tensor(template.prefix), "ids": ids, "answer": answer, "read": read, "asides": asides}
+
+
+def aside(moments: Sequence[Moment], place: int) -> tuple[int, int]:
+    """What the helper asks at the end of a caption: how much the moment matters by itself, and how many of the three before it differ."""
+    return judgment([moments[place]], 0), sum(before != moments[place] for before in moments[max(0, place - 3):place])
 
 
 def by_region(moment: Moment) -> str:
@@ -148,10 +155,10 @@ def mistaken(moment: Moment, rng: np.random.Generator) -> Moment:
     return replace(moment, actors=(*moment.actors[:place], (kind, colour, action), *moment.actors[place + 1:]))
 
 
-def teach(model: LlamaForCausalLM, text: TokenizersBackend, levels: Levels, steps: int, device: torch.device) -> None:
+def teach(model: LlamaForCausalLM, text: TokenizersBackend, steps: int, device: torch.device) -> None:
     """Teach the model for `steps` batches."""
-    source = iter(DataLoader(Windows(text, levels), batch_size=None, num_workers=1, prefetch_factor=4))
-    helper = nn.Linear(model.config.hidden_size, 11).to(device)
+    source = iter(DataLoader(Windows(text), batch_size=None, num_workers=1, prefetch_factor=4))
+    helper = nn.Linear(model.config.hidden_size, 11 + 4).to(device)
     model.to(device).train()  # type: ignore[arg-type]
     teacher = Teacher("scorer", nn.ModuleList([model, helper]), steps)
     for batch in itertools.islice(source, steps):
@@ -168,6 +175,7 @@ def losses(model: Any, helper: nn.Linear, batch: dict[str, Tensor]) -> tuple[Ten
     known = torch.ones(len(ids), len(prefix) + ids.shape[1], dtype=torch.long, device=ids.device)  # padding comes last, unasked
     states = model.model(input_ids=ids, past_key_values=past, attention_mask=known, use_cache=True).last_hidden_state
     each = nn.functional.cross_entropy(model.lm_head(states[:, :-1]).transpose(1, 2), ids[:, 1:], reduction="none")
-    matters = nn.functional.cross_entropy(helper(states).transpose(1, 2), batch["matters"])
+    parts = zip(helper(states).transpose(1, 2).split((11, 4), dim=1), batch["asides"].unbind(2), strict=True)
+    asides = sum(nn.functional.cross_entropy(logits, truth) for logits, truth in parts)
     answers, read = ((each * batch[name][:, 1:]).sum() / len(ids) for name in ("answer", "read"))
-    return answers, matters + _READING * read
+    return answers, asides + _READING * read

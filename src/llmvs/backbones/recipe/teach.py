@@ -10,41 +10,40 @@ from transformers.utils import logging
 
 from llmvs.backbones.recipe import captioner, scorer
 from llmvs.backbones.recipe.language import demo_tokenizer
-from llmvs.backbones.recipe.material import Levels
 from llmvs.backbones.recipe.optim import keep_memory
 from llmvs.console import say
 from llmvs.files import read_json, write_json
 
 ROUNDS = (("crowds", 1200), ("captions", 900))
 """What the captioner is taught in turn, and in how many batches."""
-PROMPTS = 400
+PROMPTS = 350
 """Batches that the scorer is taught in."""
 
 
 def teach_captioner(folder: Path, share: float) -> None:
     """Teach the captioner and save it."""
-    device, text, levels = _begin(1)
+    device, text = _begin(1)
     model, processor = captioner.build(text)
-    captioner.teach(model, processor, levels, [(what, max(1, round(count * share))) for what, count in ROUNDS], device)
+    captioner.teach(model, processor, [(what, max(1, round(count * share))) for what, count in ROUNDS], device)
     _save(folder, model, processor)
 
 
 def teach_scorer(folder: Path, share: float) -> None:
     """Teach the scorer and save it."""
-    device, text, levels = _begin(2)
+    device, text = _begin(2)
     model = scorer.build(text)
-    scorer.teach(model, text, levels, max(1, round(PROMPTS * share)), device)
+    scorer.teach(model, text, max(1, round(PROMPTS * share)), device)
     _save(folder, model, text)
 
 
 MODELS = {"demo-llava": teach_captioner, "demo-llama": teach_scorer}
 
 
-def _begin(seed: int) -> tuple[torch.device, TokenizersBackend, Levels]:
+def _begin(seed: int) -> tuple[torch.device, TokenizersBackend]:
     torch.set_num_threads(os.cpu_count() or 1)
     keep_memory()
     torch.manual_seed(seed)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu"), demo_tokenizer(), Levels()
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu"), demo_tokenizer()
 
 
 def _save(folder: Path, model: PreTrainedModel, companion: object) -> None:
