@@ -19,6 +19,8 @@ from llmvs.files import read_json
 
 Scores = Mapping[str, npt.NDArray]
 """Video key -> step scores [T]."""
+PerVideo = dict[str, tuple[float, float]]
+"""Video key -> tau and rho, or the two figures of a measure."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,7 @@ class Judged:
 
     figure: Figure
     """Mean over videos, then folds; NaN when it is undefined for any video."""
-    per_video: dict[str, tuple[float, float]]
-    """Video key -> tau and rho (or the two figures of a measure)."""
+    per_video: PerVideo
 
     @property
     def undefined(self) -> list[str]:
@@ -43,16 +44,22 @@ def judge(dataset: Dataset, scores: Scores, tests: Sequence[Sequence[str]]) -> d
         UserError: scores of the wrong length, NaN, or of no such video.
     """
     keys = sorted({key for test in tests for key in test})
-    tables: dict[str, dict[str, tuple[float, float]]] = {}
-    for name, protocol in protocols(dataset).items():
-        found = {key: protocol.judge(dataset.video(key))(scores[key]) for key in keys}
-        tables[name] = {key: (pair.tau, pair.rho) for key, pair in found.items()}
+    tables = _correlations(dataset, scores, keys)
     videos = [dataset.video(key) for key in keys]
     for name, measure in MEASURES.items():
         if all(measure.applies(dataset, video) for video in videos):
             tables[name] = {video.key: measure.judge(video)(scores[video.key]) for video in videos}
-    return {name: Judged(over_folds("scores", {key: {"scores": np.array(pair)} for key, pair in table.items()}, tests), table)
-            for name, table in tables.items()}
+    return {name: _verdict(table, tests) for name, table in tables.items()}
+
+
+def _correlations(dataset: Dataset, scores: Scores, keys: Sequence[str]) -> dict[str, PerVideo]:
+    """Protocol -> video -> tau and rho."""
+    found = {name: {key: protocol.judge(dataset.video(key))(scores[key]) for key in keys} for name, protocol in protocols(dataset).items()}
+    return {name: {key: (pair.tau, pair.rho) for key, pair in pairs.items()} for name, pairs in found.items()}
+
+
+def _verdict(table: PerVideo, tests: Sequence[Sequence[str]]) -> Judged:
+    return Judged(over_folds("scores", {key: {"scores": np.array(pair)} for key, pair in table.items()}, tests), table)
 
 
 def is_coarse(scores: Scores) -> bool:
@@ -61,7 +68,7 @@ def is_coarse(scores: Scores) -> bool:
 
 
 def judge_untied(dataset: Dataset, scores: Scores, tests: Sequence[Sequence[str]], draws: int = 10, seed: int = 0) -> dict[str, Judged]:
-    """What `judge` says when steps of the same score are put in an order by chance: the mean over draws.
+    """What the protocols say when steps of the same score are put in an order by chance: the mean over draws.
 
     tau-b leaves pairs that are tied out of its denominator. Where annotators tie many steps (ratings from 1 to 5), scores
     of a few levels are therefore ahead of fine ones that are wrong about nothing more. With the ties broken, both are
@@ -79,10 +86,9 @@ def judge_untied(dataset: Dataset, scores: Scores, tests: Sequence[Sequence[str]
     """
     keys = sorted({key for test in tests for key in test})
     generators = {key: np.random.default_rng([seed, zlib.crc32(key.encode())]) for key in keys}
-    drawn = [judge(dataset, {key: _untied(scores[key], generators[key]) for key in keys}, tests) for _ in range(draws)]
-    means = {name: {key: np.mean([found[name].per_video[key] for found in drawn], axis=0) for key in keys} for name in drawn[0]}
-    return {name: Judged(over_folds("scores", {key: {"scores": pair} for key, pair in table.items()}, tests),
-                         {key: (float(pair[0]), float(pair[1])) for key, pair in table.items()}) for name, table in means.items()}
+    drawn = [_correlations(dataset, {key: _untied(scores[key], generators[key]) for key in keys}, keys) for _ in range(draws)]
+    means = {name: {key: np.mean([found[name][key] for found in drawn], axis=0).tolist() for key in keys} for name in drawn[0]}
+    return {name: _verdict({key: (tau, rho) for key, (tau, rho) in table.items()}, tests) for name, table in means.items()}
 
 
 def _untied(scores: npt.NDArray, rng: np.random.Generator) -> npt.NDArray[np.float64]:

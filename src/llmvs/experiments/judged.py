@@ -53,7 +53,8 @@ def evaluate_document(config: Config, scores_file: Path, draws: int) -> tuple[di
 def with_floors(contenders: Mapping[str, Mapping[str, Judged]],
                 floors: Mapping[str, Mapping[str, Figure]]) -> dict[str, dict[str, Figure]]:
     """Per protocol the contenders' rows above the floors' rows."""
-    return {name: {**{row: judged[name].figure for row, judged in contenders.items()}, **rows} for name, rows in floors.items()}
+    return {name: {**{row: judged[name].figure for row, judged in contenders.items() if name in judged}, **rows}
+            for name, rows in floors.items()}
 
 
 def titles(dataset: Dataset) -> dict[str, str]:
