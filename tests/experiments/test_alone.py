@@ -37,7 +37,7 @@ def test_the_scorer_alone(world, tmp_path):
         key: pytest.approx([number / 10 for number in numbers]) for key, numbers in answers.items()}
     assert document["protocols"]["paper"]["This run"]["tau"] == pytest.approx(mean_tau(dataset, answers), abs=1e-6)
     assert "the scorer alone, zero-shot: nothing is trained" in text
-    assert list(document["protocols"]["paper"]) == ["This run", "random", "ceiling"]  # no zero-shot row besides
+    assert list(document["protocols"]["paper"]) == ["This run", "untied", "random", "ceiling"]  # no zero-shot row besides
     assert json.loads((folder / "result.json").read_text())["method"] == {"model": "scorer", "lora": False}
     assert train(settings("scorer"))[1] == text
 

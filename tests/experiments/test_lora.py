@@ -60,7 +60,7 @@ def test_a_fine_tuned_run_is_a_run_like_any_other(world, model, answers_differ):
     assert losses[0] - 0.1 > losses[1] > losses[2]
     assert (document["selection"], document["epoch"], document["epochs"], set(document["rules"])) == ("last", 3, 3, {"last"})
     reference = "zero_shot" if model == "scorer" else "captioner_zero_shot"
-    assert list(document["protocols"]["paper"])[:3] == ["This run", reference, "random"]
+    assert list(document["protocols"]["paper"])[:2] == ["This run", reference]
     assert f"the {model}, fine-tuned (LoRA); selection=last: epoch 3 of 3, the last one" in text
     assert np.isfinite(document["protocols"]["paper"]["This run"]["tau"])
     assert train(config)[1] == text

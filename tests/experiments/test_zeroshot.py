@@ -32,8 +32,9 @@ def said(dataset, word=None):
 
 def test_the_row_is_the_answers_own_correlation(tmp_path):
     dataset, cache = cache_of(tmp_path, said(make_dataset()))
-    judged, notes = judge_answered(dataset, answered(cache, KEYS), KEYS)
+    rows, notes = judge_answered(dataset, answered(cache, KEYS), KEYS)
     assert notes == []
+    assert set(rows) == {"zero_shot", "untied"}
     taus, rhos = [], []
     for key in KEYS:
         video = dataset.video(key)
@@ -41,7 +42,7 @@ def test_the_row_is_the_answers_own_correlation(tmp_path):
         users = [row for row in video.user_scores[:, video.picks] if len(set(row)) > 1]
         taus.append(np.mean([kendalltau(numbers, row).statistic for row in users]))
         rhos.append(np.mean([spearmanr(numbers, row).statistic for row in users]))
-    figure = judged["paper"].figure
+    figure = rows["zero_shot"]["paper"].figure
     assert (figure.first, figure.second) == pytest.approx((np.mean(taus), np.mean(rhos)), abs=1e-9)
 
 
@@ -56,8 +57,9 @@ def test_a_video_without_any_number_leaves_the_row_undefined(tmp_path):
     answers = said(make_dataset())
     answers["video_8"] = ["a dog"] * len(answers["video_8"])
     dataset, cache = cache_of(tmp_path, answers)
-    judged, (note,) = judge_answered(dataset, answered(cache, KEYS), KEYS)
-    for one in judged.values():
+    rows, (note,) = judge_answered(dataset, answered(cache, KEYS), KEYS)
+    assert set(rows) == {"zero_shot"}
+    for one in rows["zero_shot"].values():
         assert np.isnan([one.figure.first, one.figure.second]).all()
         assert np.isfinite(one.per_video["video_7"]).all()
         assert one.undefined == ["video_8"]
@@ -67,8 +69,8 @@ def test_a_video_without_any_number_leaves_the_row_undefined(tmp_path):
 def test_constant_answers_are_undefined_and_said_so(tmp_path):
     answers = {key: ["4"] * len(texts) for key, texts in said(make_dataset()).items()}
     dataset, cache = cache_of(tmp_path, answers)
-    judged, notes = judge_answered(dataset, answered(cache, KEYS), KEYS)
-    assert np.isnan(judged["paper"].figure.first)
+    rows, notes = judge_answered(dataset, answered(cache, KEYS), KEYS)
+    assert np.isnan([row["paper"].figure.first for row in rows.values()]).all()
     assert notes[0].startswith("LLM alone, zero-shot: paper: undefined, because the scores of video_7, video_8 have no ranking")
 
 

@@ -74,7 +74,7 @@ def summary(found: Experiment) -> dict[str, Any]:
 
 
 def _figures(found: Experiment, protocol: str) -> dict[str, Any]:
-    rows = {row: found.figures(row, protocol) for row in found.rows}
+    rows = {row: found.figures(row, protocol) for row in found.judged(protocol)}
     rows |= {name: floor for name in FLOORS if (floor := found.floor(name, protocol))}
     names = list(next(iter(found.one["protocols"][protocol].values())))[:2]
     return {row: {name: _numbers(figures, which) for which, name in enumerate(names)} for row, figures in rows.items()}

@@ -45,8 +45,7 @@ def rule_tables(experiment: Experiment) -> list[Table]:
 
 def _rule_table(experiment: Experiment, names: Sequence[str], title: str, notes: Sequence[str]) -> Table:
     kind, first, second = _measures(names[0])
-    judged = [row for row in experiment.rows if row != "untied" or kind == "figure"]
-    rows = [[LABELS[row], *_cells(experiment.figures(row, names[0]))] for row in judged]
+    rows = [[LABELS[row], *_cells(experiment.figures(row, names[0]))] for row in experiment.judged(names[0])]
     if {"val", "test"} <= set(experiment.rows):
         gap = (_difference(experiment.figures("test", names[0]), experiment.figures("val", names[0]), which) for which in (0, 1))
         rows.append([GAP, *(cell for one in gap for cell in (one.mean, (one.low, one.high), None))])
@@ -100,7 +99,7 @@ def _comparison(rows: Sequence[Row], chosen: Sequence[str], printed: Sequence[di
     for row, rule, beside in zip(rows, chosen, printed, strict=True):
         experiment = row.experiment
         add(row.label, _epoch_cell(experiment, rule), experiment.figures(rule, names[0]), beside, row is not against)
-        if kind == "figure" and not experiment.trained and "untied" in experiment.rows:
+        if not experiment.trained and "untied" in experiment.judged(names[0]):
             add(f"{row.label}, {UNTIED}", "", experiment.figures("untied", names[0]), {}, True)
     for name in FLOORS:
         if floor := against.experiment.floor(name, names[0]):

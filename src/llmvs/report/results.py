@@ -79,6 +79,10 @@ class Experiment:
         `untied`, the same with ties broken by chance."""
         return [row for row in ("last", "val", "test", "zero_shot", "untied") if all(row in run["per_video"] for run in self.runs.values())]
 
+    def judged(self, protocol: str) -> list[str]:
+        """Those of `rows` that this protocol or measure judged: broken ties change no key-shot summary."""
+        return [row for row in self.rows if all(protocol in run["per_video"][row] for run in self.runs.values())]
+
     @property
     def trained(self) -> bool:
         """Whether anything was: a frozen model by itself has no epochs."""
