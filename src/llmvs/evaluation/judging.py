@@ -19,7 +19,7 @@ from llmvs.files import read_json
 
 Scores = Mapping[str, npt.NDArray]
 """Video key -> step scores [T]."""
-PerVideo = dict[str, tuple[float, float]]
+Pairs = dict[str, tuple[float, float]]
 """Video key -> tau and rho, or the two figures of a measure."""
 
 
@@ -29,7 +29,7 @@ class Judged:
 
     figure: Figure
     """Mean over videos, then folds; NaN when it is undefined for any video."""
-    per_video: PerVideo
+    per_video: Pairs
 
     @property
     def undefined(self) -> list[str]:
@@ -52,13 +52,13 @@ def judge(dataset: Dataset, scores: Scores, tests: Sequence[Sequence[str]]) -> d
     return {name: _verdict(table, tests) for name, table in tables.items()}
 
 
-def _correlations(dataset: Dataset, scores: Scores, keys: Sequence[str]) -> dict[str, PerVideo]:
+def _correlations(dataset: Dataset, scores: Scores, keys: Sequence[str]) -> dict[str, Pairs]:
     """Protocol -> video -> tau and rho."""
     found = {name: {key: protocol.judge(dataset.video(key))(scores[key]) for key in keys} for name, protocol in protocols(dataset).items()}
     return {name: {key: (pair.tau, pair.rho) for key, pair in pairs.items()} for name, pairs in found.items()}
 
 
-def _verdict(table: PerVideo, tests: Sequence[Sequence[str]]) -> Judged:
+def _verdict(table: Pairs, tests: Sequence[Sequence[str]]) -> Judged:
     return Judged(over_folds("scores", {key: {"scores": np.array(pair)} for key, pair in table.items()}, tests), table)
 
 
