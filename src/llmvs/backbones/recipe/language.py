@@ -9,7 +9,7 @@ from transformers import TokenizersBackend
 from llmvs.backbones.vocabulary import tokenizer
 from llmvs.config import CaptionConfig
 from llmvs.datasets.demo import words
-from llmvs.datasets.demo.catalogue import ACTIONS, EVENTS, FIGURES, PEOPLE, PLACES, SHIRTS, TIMES, WEATHERS
+from llmvs.datasets.demo.catalogue import ACTIONS, COLOURS_OF, EVENTS, PLACES, TIMES, WEATHERS
 from llmvs.datasets.demo.world import Moment
 from llmvs.extraction.examples import FIXED
 from llmvs.extraction.prompts import FRAME_QUESTION, INSTRUCTION, QUESTION
@@ -31,8 +31,7 @@ def _texts() -> Iterator[str]:
     for place, action, event in itertools.product(PLACES, ACTIONS, EVENTS):
         known = (ACTIONS[action], EVENTS[event])
         yield " ".join([PLACES[place].phrase, *(text for each in known for text in (each.finite, each.participle))])
-    colours = {kind: FIGURES[kind][0] if kind in FIGURES else SHIRTS for kind in (*PEOPLE, *FIGURES)}
-    figures = [(kind, colour) for kind, known in colours.items() for colour in known]
+    figures = [(kind, colour) for kind, known in COLOURS_OF.items() for colour in known]
     for (kind, colour), time, weather in itertools.product(figures, TIMES, ("", *WEATHERS)):
         if weather or time != "sunset":
             moment = Moment("beach", time, weather, ((kind, colour, "waits"),), None)

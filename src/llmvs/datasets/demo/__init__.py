@@ -21,17 +21,17 @@ from llmvs.errors import UserError
 from llmvs.files import read_json, write_json
 from llmvs.video.writer import read_tags
 
-FORMAT = 3
+FORMAT = 4
 """Raised whenever the same seed would give other clips or ratings."""
 EVERY = 12
 """Frames between two steps: 2 steps per second."""
-_DEFAULTS: dict[str, Any] = {"clips": 25, "seed": 0, "seconds": [40.0, 120.0]}
+_DEFAULTS: dict[str, Any] = {"clips": 40, "seed": 0, "seconds": [40.0, 120.0]}
 
 
 def load(root: Path, *, clips: int | None = None, seed: int | None = None, seconds: tuple[float, float] | None = None) -> Dataset:
     """The demo dataset in `root`; clips that are missing are rendered first, with a progress bar on stderr.
 
-    What is not given is taken from the folder if it holds a finished demo, else from the defaults: 25 clips of 40 to
+    What is not given is taken from the folder if it holds a finished demo, else from the defaults: 40 clips of 40 to
     120 seconds from seed 0.
 
     Args:

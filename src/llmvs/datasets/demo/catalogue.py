@@ -111,6 +111,11 @@ FIGURES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "camel": (("brown",), ("waits", "walks")),
 }
 """Colours and actions of every kind of figure that is not a person."""
+COLOURS_OF = {**dict.fromkeys(PEOPLE, SHIRTS), **{kind: colours for kind, (colours, _) in FIGURES.items()}}
+"""Every kind of figure -> the colours that it comes in."""
+DOINGS_AT = {name: {kind: FIGURES[kind][1] if kind in FIGURES else EVERYWHERE + place.doings for kind in (*PEOPLE, *place.figures)}
+             for name, place in PLACES.items()}
+"""Place -> every kind of figure that can be there -> what it can do there."""
 
 EVENTS: dict[str, Event] = {
     "fireworks": Event("fireworks burst in the sky", "fireworks bursting in the sky",

@@ -1,6 +1,6 @@
 """Animals and vehicles, each drawn around its feet (wheels, waterline) at (0, 0), facing right."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import cos, sin
 
 from llmvs.datasets.demo.pen import COLOURS, Colour, Pen, shade
@@ -31,18 +31,20 @@ _BUILDS = {
 }
 
 
-LARGER = {"cow": 1.15, "horse": 1.15, "camel": 1.15, "car": 1.0, "boat": 1.0}
-"""How many times as large as its drawing a figure is shown; those not listed 1.3 times, so that one sees what they do."""
+LARGER = {"cow": 1.3, "horse": 1.3, "camel": 1.3, "dog": 1.6, "cat": 1.6, "bird": 1.6, "car": 1.1, "boat": 1.2}
+"""How many times as large as its drawing a figure is shown; people 1.5 times. Large enough that one sees what they do."""
 
 
 def figure(pen: Pen, kind: str, colour: str, action: str, phase: float, look: int) -> None:
     """Draw any figure of the catalogue at `phase` of its motion (radians)."""
-    pen = pen.at(0, 0, LARGER.get(kind, 1.3))
+    pen = pen.at(0, 0, LARGER.get(kind, 1.5))
     if kind in _BUILDS:
         _quadruped(pen, kind, COLOURS[colour] if kind != "camel" else (196, 150, 92), action, phase)
     elif kind == "bird":
         _bird(pen, COLOURS[colour], action, phase)
     elif kind == "car":
+        if action == "is parked":
+            _parking_sign(pen)
         car(pen, COLOURS[colour], phase if action == "drives" else 0.0, action == "drives")
     elif kind == "boat":
         _boat(pen, COLOURS[colour], action, phase)
@@ -61,8 +63,12 @@ def _quadruped(pen: Pen, kind: str, colour: Colour, action: str, phase: float) -
 
 
 def _standing(pen: Pen, kind: str, build: _Build, colour: Colour, action: str, phase: float) -> None:
+    if kind == "camel" and action == "waits":
+        build = replace(build, leg=5)  # it kneels
     fast = action in ("runs", "gallops")
-    stride = {True: 0.95, False: 0.45}[fast] if action in ("walks", "runs", "gallops") else 0.0
+    stride = {True: 0.95, False: 0.6}[fast] if action in ("walks", "runs", "gallops") else 0.0
+    if stride:
+        _dust(pen, build, phase, fast)
     lift = 4 * abs(sin(phase)) if fast else 0.0
     body = -build.leg - build.thick - lift + 2
     half = build.length / 2
@@ -81,8 +87,22 @@ def _standing(pen: Pen, kind: str, build: _Build, colour: Colour, action: str, p
     if kind == "cow":
         for x, y, size in ((-8, -2, 6), (7, 2, 5)):
             pen.oval(x, body + y, size, size * 0.7, (244, 240, 232) if sum(colour) < 500 else (60, 50, 48))
-    dx, dy = (build.neck[0] + 6, 18 + 2 * sin(phase * 0.7)) if action == "grazes" else build.neck
+    dx, dy = (build.neck[0] + 6, build.leg + build.thick - 9 + 2 * sin(phase * 0.7)) if action == "grazes" else build.neck
+    if action == "grazes":
+        for i in range(6):
+            x = half + dx + 3 * i - 6
+            pen.line([(x, 1), (x + 2 * (i % 3 - 1), -9)], 2, (110, 200, 70))
     _neck_and_head(pen, kind, build, colour, half - 2, body - 2, dx, dy)
+
+
+def _dust(pen: Pen, build: _Build, phase: float, fast: bool) -> None:
+    """What the hoofs and paws of an animal that moves leave behind it; lines, too, if it is fast."""
+    back = -build.length / 2
+    for i in range(3):
+        pen.glow(back - 4 - 6 * i, -2 - i, 5 + 2 * i + sin(phase), (236, 226, 206), 0.75 - 0.2 * i)
+    if fast:
+        for i in range(3):
+            pen.line([(back - 22 - 3 * (i % 2), -10 - 7 * i), (back - 9 - 3 * (i % 2), -10 - 7 * i)], 1.6, (246, 246, 246))
 
 
 def _neck_and_head(pen: Pen, kind: str, build: _Build, colour: Colour, x: float, y: float, dx: float, dy: float) -> None:
@@ -164,13 +184,16 @@ def _bird(pen: Pen, colour: Colour, action: str, phase: float) -> None:
 
 
 def car(pen: Pen, colour: Colour, phase: float, moving: bool) -> None:
-    """A car seen from its side, 78 units long."""
+    """A car seen from its side, 78 units long: with a driver, lamps and dust when it moves."""
     pen.oval(0, -1, 42, 3.5, (50, 50, 54))
     shell = [(-38, -8), (-39, -18), (-33, -23), (-20, -25), (-11, -37), (12, -37), (22, -25), (35, -22), (39, -16), (38, -8)]
     pen.line([*shell, shell[0]], 2, shade(colour, 0.5))
     pen.poly(shell, colour)
     pen.poly([(-16, -25), (-9, -34.5), (-1, -34.5), (-1, -25)], (186, 220, 236))
     pen.poly([(2, -25), (2, -34.5), (10.5, -34.5), (17.5, -25)], (186, 220, 236))
+    if moving:
+        pen.disc(8, -28.5, 3.6, (214, 158, 118))
+        pen.lit().veil([(38, -19), (66, -26), (66, -6), (38, -15)], (255, 244, 170), 0.7)
     pen.line([(0.5, -36), (0.5, -10)], 1, shade(colour, 0.6))
     pen.lit().oval(36.5, -17, 2.6, 2.8, (255, 246, 190))
     pen.box(-39, -19, -36, -14, (190, 30, 30))
@@ -179,9 +202,18 @@ def car(pen: Pen, colour: Colour, phase: float, moving: bool) -> None:
         pen.disc(x, -8, 4.2, (196, 198, 204))
         pen.line([(x - 4 * cos(phase), -8 - 4 * sin(phase)), (x + 4 * cos(phase), -8 + 4 * sin(phase))], 1.2, (90, 92, 98))
     if moving:
-        for y, back in ((-12, 48), (-22, 46), (-30, 36)):
-            pen.line([(-back, y), (-back - 14, y)], 1.3, (244, 244, 244))
-        pen.glow(-46, -5, 7 + 1.5 * sin(phase * 2), (210, 210, 210), 0.6)
+        for y, back in ((-14, 46), (-22, 44), (-30, 34)):
+            pen.line([(-back, y), (-back - 16, y)], 2, (248, 248, 248))
+        for i in range(3):
+            pen.glow(-43 - 8 * i, -5 - 2 * i, 7 + 2 * i + 1.5 * sin(phase * 2), (226, 224, 220), 0.8 - 0.2 * i)
+
+
+def _parking_sign(pen: Pen) -> None:
+    pen.box(43.5, -60, 46, 0, (120, 124, 130))
+    pen.box(36, -62, 53, -44, (250, 250, 250))
+    pen.box(37, -61, 52, -45, (30, 90, 210))
+    right = 1 if pen.sx > 0 else -1  # the letter is not mirrored with the car
+    pen.line([(44.5 + right * x, y) for x, y in ((-2.5, -47.5), (-2.5, -58), (2.5, -58), (2.5, -53), (-2.5, -53))], 2, (250, 250, 250))
 
 
 def _boat(pen: Pen, colour: Colour, action: str, phase: float) -> None:

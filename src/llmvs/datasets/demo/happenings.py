@@ -65,10 +65,10 @@ def catch(pen: Pen, act: Act) -> None:
     caught = age > 0.5
     figure(pen.at(-14 + 28 * age, 160 - height), "dog", act.actor.colour, "runs", 1.2, 0)
     if caught:
-        ball(pen, 14 + 28 * age, 126 - height, 5.5)
+        ball(pen, 23 + 28 * age, 115 - height, 6.5)
     else:
-        x, y = 64 - 84 * age, 66 + 42 * age * age
-        ball(pen, x, y, 5.5)
+        x, y = 66 - 58 * age, 62 + 28 * age * age
+        ball(pen, x, y, 6.5)
         for i in range(3):
             pen.line([(x + 8 + i * 7, y - 6 - i * 3), (x + 14 + i * 7, y - 8 - i * 3)], 1.2, (250, 250, 250))
 
@@ -141,7 +141,7 @@ def cake(pen: Pen, act: Act) -> None:
         figure(pen.at(-10 + 24 * act.t, 164), act.actor.kind, act.actor.colour, "walks", act.phase, act.look)
         return
     figure(pen.at(-10, 164), act.actor.kind, act.actor.colour, "brings a cake", act.phase, act.look)
-    x, y = 20.0, 133.0 if act.actor.kind == "child" else 122.0
+    x, y = 24.0, 129.0 if act.actor.kind == "child" else 115.0
     pen.oval(x, y + 1, 24, 3.4, (238, 238, 242))
     pen.box(x - 18, y - 12, x + 18, y, (246, 180, 200))
     pen.box(x - 12, y - 22, x + 12, y - 12, (252, 236, 220))
@@ -158,11 +158,11 @@ def cake(pen: Pen, act: Act) -> None:
 def vase(pen: Pen, act: Act) -> None:
     """A cat sits on a table beside a vase; then the vase lies in pieces."""
     assert act.actor is not None
-    pen.box(-42, 132, 32, 137, (158, 100, 60))
-    for x in (-38, 24):
+    pen.box(-56, 132, 32, 137, (158, 100, 60))
+    for x in (-52, 24):
         pen.box(x, 137, x + 5, 168, (130, 80, 48))
     fallen = act.t >= 0
-    figure(pen.at(-14, 132), "cat", act.actor.colour, "walks" if fallen else "sits", 0.8 if fallen else act.phase, 0)
+    figure(pen.at(-24, 132), "cat", act.actor.colour, "walks" if fallen else "sits", 0.8 if fallen else act.phase, 0)
     fall = max(0.0, act.t)
     left, y, turn = 19 + min(34 * fall, 24.0), min(122 + 130 * fall * fall, 164.0), min(3 * fall, 1.7)
     if fall < 0.55:

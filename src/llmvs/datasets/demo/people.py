@@ -1,4 +1,7 @@
-"""People: a body of a few limbs, posed by what it does. Drawn around the feet at (0, 0), facing right, 60 units tall."""
+"""People: a body of a few limbs, posed by what it does. Drawn around the feet at (0, 0), facing right, 60 units tall.
+
+Things tell in a single frame what a pose tells only in motion: who walks has a rucksack, who waves a handkerchief.
+"""
 
 from dataclasses import dataclass, replace
 from math import cos, pi, sin
@@ -28,16 +31,16 @@ def pose(action: str, phase: float) -> Pose:
     """The pose at `phase` (radians; one cycle of the motion is 2 pi)."""
     swing, lag = sin(phase), cos(phase)
     if action == "walks":
-        return Pose((0.55 * swing, 0.55 * swing - 0.7 * max(0, lag)), (-0.55 * swing, -0.55 * swing - 0.7 * max(0, -lag)),
-                    (-0.5 * swing, -0.5 * swing + 0.3), (0.5 * swing, 0.5 * swing + 0.3), 0.05, -1.5 * abs(swing))
+        return Pose((0.7 * swing, 0.7 * swing - 0.8 * max(0, lag)), (-0.7 * swing, -0.7 * swing - 0.8 * max(0, -lag)),
+                    (-0.7 * swing, -0.7 * swing + 0.3), (0.7 * swing, 0.7 * swing + 0.3), 0.12, -1.5 * abs(swing))
     if action == "runs":
         return Pose((1.0 * swing + 0.2, swing - 0.4 - 1.1 * max(0, lag)), (-1.0 * swing + 0.2, -swing - 0.4 - 1.1 * max(0, -lag)),
-                    (-1.1 * swing, -1.1 * swing + 1.6), (1.1 * swing, 1.1 * swing + 1.6), 0.26, 2 + 3 * abs(lag))
+                    (-1.1 * swing, -1.1 * swing + 1.6), (1.1 * swing, 1.1 * swing + 1.6), 0.4, 2 + 3 * abs(lag))
     if action == "jumps":
-        high = abs(sin(phase / 2)) ** 0.7
+        high = 0.35 + 0.65 * abs(sin(phase / 2)) ** 0.7
         return Pose((0.7 * high, -0.5 * high), (-0.5 * high, -1.1 * high), (2.4, 2.6), (-2.4, -2.6), 0, 26 * high)
     if action == "waves":
-        return Pose(left_arm=(1.9, 2.8 + 0.5 * swing))
+        return Pose(left_arm=(2.3, 2.5 + 0.45 * swing))
     if action == "dances":
         side, upper, fore = 0.25 * swing, 0.9 * swing, 0.6 * swing
         arms = (1.6 + upper, 2.4 + fore), (-1.6 + upper, -2.4 + fore)
@@ -77,6 +80,8 @@ def person(pen: Pen, kind: str, colour: str, action: str, phase: float, look: in
     if action == "reads":
         pen.box(-9, -13, 7, 0, (150, 104, 64))
         pen.box(-9, -13, 7, -10.5, (182, 132, 86))
+    if action == "dances":
+        pen.lit().glow(0, -2, 30, (255, 150, 220), 0.8)
     if bike:
         _bicycle(pen, phase)
         pen, body = pen.at(-4, -9), replace(body, lift=0)
@@ -89,6 +94,8 @@ def person(pen: Pen, kind: str, colour: str, action: str, phase: float, look: in
     _leg(pen, hip, body.right_leg, shade(trousers, 0.82))
     _arm(pen, neck, body.right_arm, shade(cloth, 0.8), skin)
     _leg(pen, hip, body.left_leg, trousers)
+    if action == "walks":
+        _rucksack(pen, neck)
     _torso(pen, kind, hip, neck, cloth, body)
     if action == "plays the guitar":
         _guitar(pen, hip)
@@ -97,6 +104,8 @@ def person(pen: Pen, kind: str, colour: str, action: str, phase: float, look: in
         _chef(pen, neck)
     _arm(pen, neck, body.left_arm, shade(cloth, 0.92), skin)
     _held(pen, action, phase, neck)
+    if action == "waves":
+        _handkerchief(pen, neck, body.left_arm)
 
 
 def _limb(start: tuple[float, float], angles: tuple[float, float], lengths: tuple[float, float]) -> list[tuple[float, float]]:
@@ -146,19 +155,36 @@ def _head(pen: Pen, kind: str, neck: tuple[float, float], lean: float, skin: Col
     pen.line([(x + 3.0, y + 3.6), (x + 5.2, y + 3)], 0.8, (150, 70, 66))
 
 
+def _rucksack(pen: Pen, neck: tuple[float, float]) -> None:
+    x, y = neck
+    pen.box(x - 17, y + 1, x - 4, y + 19, (70, 48, 34))
+    pen.box(x - 16, y + 2, x - 4, y + 18, (176, 120, 66))
+    pen.box(x - 16, y + 10, x - 8, y + 18, (206, 154, 92))
+
+
+def _handkerchief(pen: Pen, neck: tuple[float, float], arm: tuple[float, float]) -> None:
+    x, y = _limb((neck[0], neck[1] + 3), arm, (10.5, 10.5))[-1]
+    pen.poly([(x - 1, y + 1), (x + 9, y - 9), (x + 15, y + 2), (x + 6, y + 7)], _OUTLINE)
+    pen.poly([(x, y), (x + 9, y - 7.5), (x + 13.5, y + 1.5), (x + 6, y + 5.5)], (255, 252, 240))
+    for reach in (20, 25):
+        pen.line([(x + reach - 3, y - 10), (x + reach, y - 3), (x + reach - 1, y + 4)], 1.3, (250, 250, 250))
+
+
 def _chef(pen: Pen, neck: tuple[float, float]) -> None:
     x, y = neck[0] + 0.5, neck[1] - 13
-    for dx in (-5, 0, 5):
-        pen.disc(x + dx, y - 5, 4.6, (248, 248, 248))
-    pen.box(x - 7, y - 4, x + 7, y + 1, (236, 236, 238))
+    for grown, colour in ((1.2, _OUTLINE), (0.0, (248, 248, 248))):
+        for dx in (-6, 0, 6):
+            pen.disc(x + dx, y - 7, 5.2 + grown, colour)
+        pen.box(x - 7 - grown, y - 6, x + 7 + grown, y + 1 + grown, colour)
 
 
 def _guitar(pen: Pen, hip: tuple[float, float]) -> None:
     x, y = hip[0] + 2, hip[1] - 5
-    pen.line([(x, y), (x + 24, y - 12)], 2.6, (96, 60, 36))
-    pen.disc(x - 3, y + 1.5, 7, (206, 130, 60))
-    pen.disc(x + 4, y - 1.5, 5.2, (206, 130, 60))
-    pen.disc(x, y, 2.2, (70, 44, 28))
+    pen.line([(x, y), (x + 31, y - 16)], 3.4, (96, 60, 36))
+    for grown, colour in ((1.2, _OUTLINE), (0.0, (222, 142, 60))):
+        pen.disc(x - 4, y + 2, 9 + grown, colour)
+        pen.disc(x + 5, y - 2, 6.8 + grown, colour)
+    pen.disc(x, y, 2.8, (70, 44, 28))
 
 
 def _held(pen: Pen, action: str, phase: float, neck: tuple[float, float]) -> None:
@@ -171,32 +197,34 @@ def _held(pen: Pen, action: str, phase: float, neck: tuple[float, float]) -> Non
     elif action in ("plays the guitar", "dances"):
         for i in range(2):
             rise = (phase * 2.2 + i * 12) % 24
-            note(pen, x + 17 + 4 * sin(phase + i * 2) + i * 6, y - 4 - rise)
+            note(pen, x + 19 + 4 * sin(phase + i * 2) + i * 8, y - 4 - rise)
     elif action == "plays with a ball":
         height = 26 * abs(sin(phase / 2))
-        ball(pen, 17, -7 - height)
+        ball(pen, 20, -9 - height, 9)
     elif action == "cooks":
-        pen.line([(x + 13, y + 20), (x + 20, y + 18)], 2, (60, 60, 64))
-        pen.poly([(x + 18, y + 15), (x + 36, y + 15), (x + 33, y + 21), (x + 21, y + 21)], (64, 66, 72))
+        pen.line([(x + 13, y + 19), (x + 20, y + 16)], 2.6, _OUTLINE)
+        pen.poly([(x + 17, y + 10), (x + 43, y + 10), (x + 40, y + 24), (x + 20, y + 24)], _OUTLINE)
+        pen.poly([(x + 19, y + 12), (x + 41, y + 12), (x + 38.5, y + 22.5), (x + 21.5, y + 22.5)], (226, 84, 60))
         for i in range(3):
             rise = (phase * 2.5 + i * 8) % 24
-            pen.glow(x + 27 + 2.5 * sin(rise / 4 + i), y + 12 - rise, 6, (250, 250, 250), 0.7 * (1 - rise / 24))
+            pen.glow(x + 30 + 3 * sin(rise / 4 + i), y + 6 - rise, 9, (250, 250, 250), 0.8 * (1 - rise / 24))
     elif action == "flies a kite":
-        kx, ky = x + 44 + 5 * sin(phase * 0.5), y - 46 + 4 * cos(phase * 0.37)
+        kx, ky = x + 34 + 4 * sin(phase * 0.5), y - 30 + 3 * cos(phase * 0.37)
         pen.line([(x + 14, y - 12), (kx, ky)], 0.7, (240, 240, 240))
         pen.poly([(kx, ky - 14), (kx + 10, ky - 2), (kx, ky + 13), (kx - 10, ky - 2)], (232, 60, 70))
         pen.poly([(kx, ky - 14), (kx + 10, ky - 2), (kx, ky - 2)], (250, 206, 60))
         pen.poly([(kx, ky + 13), (kx - 10, ky - 2), (kx, ky - 2)], (60, 130, 220))
         pen.line([(kx - i * 1.5 + 2 * sin(phase + i), ky + 13 + i * 3) for i in range(6)], 1.4, (250, 206, 60))
     elif action == "runs":
-        for i in range(2):
-            pen.line([(x - 26 - 5 * i, y + 10 + 14 * i), (x - 15 - 5 * i, y + 10 + 14 * i)], 1, (240, 240, 240))
+        for i in range(3):
+            pen.line([(x - 34 - 4 * (i % 2), y + 8 + 11 * i), (x - 17 - 4 * (i % 2), y + 8 + 11 * i)], 1.8, (246, 246, 246))
 
 
 def note(pen: Pen, x: float, y: float) -> None:
-    """A musical note."""
-    pen.oval(x, y, 2.8, 2.2, (30, 30, 40))
-    pen.line([(x + 2.4, y), (x + 2.4, y - 9), (x + 6.5, y - 7)], 1.2, (30, 30, 40))
+    """A musical note, dark with a light rim."""
+    for rim, colour in ((1.4, (250, 250, 250)), (0.0, (30, 30, 40))):
+        pen.oval(x, y, 3.6 + rim, 2.8 + rim, colour)
+        pen.line([(x + 3, y), (x + 3, y - 12), (x + 8, y - 9)], 1.8 + 2 * rim, colour)
 
 
 def ball(pen: Pen, x: float, y: float, radius: float = 6) -> None:

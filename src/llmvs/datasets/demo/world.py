@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from llmvs.datasets.demo.catalogue import ACTIONS, EVENTS, EVERYWHERE, FIGURES, PEOPLE, PLACES, SHIRTS
+from llmvs.datasets.demo.catalogue import ACTIONS, COLOURS_OF, DOINGS_AT, EVENTS, PEOPLE, PLACES
 
 FPS = 24
 WIDTH, HEIGHT = 320, 180
@@ -148,7 +148,7 @@ _Shot = tuple[_Set, tuple[_Figure, ...], str | None, str]  # where, who does wha
 
 def _reach(actor: Actor) -> float:
     """How far a moving actor goes at most, so that the whole of it stays in every camera's picture."""
-    margin = {"car": 42, "cow": 28, "horse": 28, "camel": 28, "dog": 20}.get(actor.kind, 12)
+    margin = {"car": 48, "cow": 32, "horse": 32, "camel": 32, "dog": 28}.get(actor.kind, 18)
     return 2 * max(0.0, 100 - abs(actor.x - 200) - margin)
 
 
@@ -197,26 +197,25 @@ def _event_shot(rng: np.random.Generator, where: _Set, name: str) -> _Shot:
     figures = [(kind, _colour(rng, kind), event.before)] if kind else []
     if not kind or rng.random() < 0.6:
         onlooker = str(rng.choice([person for person in PEOPLE if person != kind]))
-        figures.append((onlooker, str(rng.choice(SHIRTS)), str(rng.choice(["waits", "waves", "jumps", "walks"]))))
+        figures.append((onlooker, _colour(rng, onlooker), str(rng.choice(["waits", "waves", "jumps", "walks"]))))
     return where, tuple(figures), name, str(rng.choice(["still", "still", "zoom in"]))
 
 
 def _shot(rng: np.random.Generator, sets: list[_Set], idle: bool) -> _Shot:
     """A shot without an event, of one to three figures that do nothing much (idle) or something lively (the first of them)."""
     where = sets[int(rng.integers(len(sets)))]
-    place = PLACES[where[0]]
     figures: list[_Figure] = []
     for i in range(int(rng.choice([1, 2, 3], p=[0.45, 0.4, 0.15]))):
-        others = [kind for kind in place.figures if kind not in {f[0] for f in figures}]
+        others = [kind for kind in PLACES[where[0]].figures if kind not in {f[0] for f in figures}]
         kind = str(rng.choice(others if others and rng.random() < 0.45 else [k for k in PEOPLE if k not in {f[0] for f in figures}]))
         quiet = idle or (i > 0 and rng.random() < 0.5)
-        known = FIGURES[kind][1] if kind in FIGURES else EVERYWHERE + place.doings
+        known = DOINGS_AT[where[0]][kind]
         figures.append((kind, _colour(rng, kind), str(rng.choice([a for a in known if (ACTIONS[a].liveliness <= 0.15) == quiet]))))
     return where, tuple(figures), None, str(rng.choice(_CAMERAS))
 
 
 def _colour(rng: np.random.Generator, kind: str) -> str:
-    return str(rng.choice(FIGURES[kind][0] if kind in FIGURES else SHIRTS))
+    return str(rng.choice(COLOURS_OF[kind]))
 
 
 def _in_order(rng: np.random.Generator, shots: list[_Shot]) -> list[_Shot]:
@@ -247,12 +246,13 @@ def _scene(rng: np.random.Generator, where: _Set, figures: tuple[_Figure, ...], 
     spots = [slots[i] + float(rng.uniform(-8, 8)) for i in rng.permutation(len(slots))]
     if event:  # the other side is for whoever looks on
         spots = [event_x, 400 - event_x] if EVENTS[event].actor else [400 - event_x]
-    actors = tuple(_actor(rng, place, figure, x) for figure, x in zip(figures, spots, strict=False))
+    actors = tuple(placed(rng, place, figure, x) for figure, x in zip(figures, spots, strict=False))
     begin = int(n_frames * rng.uniform(0.12, 0.25)) if event else 0
     return Scene(place, time, weather, layout, actors, event, begin, event_x, camera, n_frames)
 
 
-def _actor(rng: np.random.Generator, place: str, figure: _Figure, x: float) -> Actor:
+def placed(rng: np.random.Generator, place: str, figure: _Figure, x: float) -> Actor:
+    """A figure (kind, colour, action) at x, at the height where such a figure is in this place."""
     kind, colour, action = figure
     y = float(rng.uniform(156, 168))
     if kind == "car":
