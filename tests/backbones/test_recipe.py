@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -11,11 +12,11 @@ import torch
 from llmvs.backbones.recipe import captioner, measure, scorer
 from llmvs.backbones.recipe.judgment import judgment
 from llmvs.backbones.recipe.language import demo_tokenizer
-from llmvs.backbones.recipe.material import CAPTIONER_SEEDS, KINDS, SCORER_SEEDS, Frames, picture
+from llmvs.backbones.recipe.material import CAPTIONER_SEEDS, KINDS, SCORER_SEEDS, Frames, cast, picture
 from llmvs.backbones.recipe.optim import orthogonal
 from llmvs.backbones.recipe.teach import MODELS
 from llmvs.datasets.demo import words
-from llmvs.datasets.demo.catalogue import EVENTS
+from llmvs.datasets.demo.catalogue import ACTIONS, COLOURS_OF, DOINGS_AT, EVENTS, PLACES
 from llmvs.datasets.demo.draw import Painter
 from llmvs.datasets.demo.pen import COLOURS
 from llmvs.datasets.demo.world import TRAINING_SEEDS, Moment, script
@@ -24,7 +25,7 @@ from llmvs.datasets.demo.world import TRAINING_SEEDS, Moment, script
 def test_no_training_clip_is_one_that_the_demo_can_show() -> None:
     assert min(CAPTIONER_SEEDS, SCORER_SEEDS) >= TRAINING_SEEDS  # which load() refuses
     assert SCORER_SEEDS - CAPTIONER_SEEDS > 100_000  # nor do the two share any
-    shown = {scene.layout for number in range(25) for scene in script(0, number).scenes}
+    shown = {scene.layout for number in range(40) for scene in script(0, number).scenes}
     taught = {scene.layout for first in (CAPTIONER_SEEDS, SCORER_SEEDS) for i in range(50) for scene in script(first + i, 0).scenes}
     assert len(shown) > 50
     assert not shown & taught
@@ -51,6 +52,20 @@ def test_patches_lie_where_the_figures_and_the_event_are_drawn() -> None:
         assert np.mean(each) > 0.75
 
 
+def test_a_scene_is_cast_anew_with_whatever_its_place_has() -> None:
+    rng = np.random.default_rng(0)
+    seen: Counter[tuple[str, str, str]] = Counter()
+    for scene in (scene for i in range(200) for scene in script(TRAINING_SEEDS + i, 0).scenes):
+        new = cast(scene, rng)
+        assert [actor.x for actor in new.actors] == [actor.x for actor in scene.actors]
+        assert len({actor.kind for actor in new.actors}) == len(new.actors)
+        assert all(actor.colour in COLOURS_OF[actor.kind] for actor in new.actors)
+        seen.update((scene.place, actor.kind, actor.action) for actor in new.actors)
+    assert all(action in DOINGS_AT[place][kind] for place, kind, action in seen)
+    farm = [sum(seen["farm", kind, action] for action in actions) for kind, actions in DOINGS_AT["farm"].items()]
+    assert min(farm) > 0.5 * max(farm) > 10
+
+
 def test_every_fact_of_a_sentence_is_read_back() -> None:
     for number in range(20):
         for scene in script(5, number).scenes:
@@ -70,22 +85,29 @@ def test_the_tokenizer_knows_the_worlds_words() -> None:
         assert len(text(" " + sentence, add_special_tokens=False).input_ids) == len(pieces)
 
 
-@pytest.mark.parametrize(("event", "action", "others", "expected"), [
-    ("lightning", "waits", (), 10),  # (1 + 1) / 2: nothing to differ from
-    ("lightning", "waits", (0, 0), 7),  # (1 + 0 + 1) / 3
-    (None, "waits", (1, 1), 3),  # (0 + 1 + 0) / 3
-    (None, "jumps", (0, 1), 4),  # (0 + .5 + .8) / 3
+@pytest.mark.parametrize(("event", "action", "before", "expected"), [
+    ("lightning", "waits", "", 10),  # 1: nothing came before
+    ("lightning", "waits", "same same", 3),  # (1 + 0 + 0) / 3
+    ("lightning", "waits", "elsewhere", 7),  # (1 + 1 + 1 / 6) / 3: the place is one of six facts
+    ("lightning", "waits", "elsewhere same", 4),  # (1 + 0 + 1 / 12) / 3
+    (None, "jumps", "elsewhere elsewhere", 7),  # (.8 + 1 + 1 / 5) / 3: no event to tell of
+    (None, "jumps", "waiting same waiting", 3),  # (.8 + 0 + 2 / 3 * 1 / 5) / 3
 ])
-def test_the_right_number_by_hand(event: str | None, action: str, others: tuple[int, ...], expected: int) -> None:
+def test_the_right_number_by_hand(event: str | None, action: str, before: str, expected: int) -> None:
     moment = Moment("harbour", "day", "rain", (("man", "red", action),), event)
-    around = [replace(moment, place="beach") if differs else moment for differs in others]
-    assert judgment([moment, *around], 0) == judgment([*around, moment], len(around)) == expected
+    others = {"same": moment, "elsewhere": replace(moment, place="beach"), "waiting": replace(moment, actors=(("man", "red", "waits"),))}
+    past = [others[name] for name in before.split()]
+    assert judgment([*past, moment], len(past)) == judgment([*past, moment, *others.values()], len(past)) == expected
 
 
 def test_what_is_asked_at_the_end_of_a_caption() -> None:
     calm, lively = (Moment("farm", "day", "clear", (("woman", "blue", action),), None) for action in ("waits", "dances"))
-    row = [lively, calm, calm, lively, calm]
-    assert [scorer.aside(row, place) for place in range(5)] == [(4, 0), (0, 1), (0, 1), (4, 2), (0, 1)]
+    scored = Moment("stadium", "day", "clear", (("man", "red", "plays with a ball"), ("child", "white", "waves")), "goal")
+    row = [lively, calm, scored]
+    farm, stadium = list(PLACES).index("farm"), list(PLACES).index("stadium")
+    doing = {name: 1 + number for number, name in enumerate(ACTIONS)}
+    assert [scorer.aside(row, place) for place in range(3)] == [
+        (9, farm, 0, doing["dances"]), (1, farm, 0, doing["waits"]), (10, stadium, 1 + list(EVENTS).index("goal"), doing["waves"])]
 
 
 def test_a_batch_asks_one_question_and_answers_it() -> None:
@@ -140,15 +162,23 @@ def test_the_shared_prefix_changes_no_loss(monkeypatch: pytest.MonkeyPatch) -> N
     model = scorer.build(text)
     batch = next(iter(scorer.Windows(text)))
     with torch.no_grad():
-        answers, _ = scorer.losses(model, torch.nn.Linear(model.config.hidden_size, 11 + 4), batch)
+        answers, _ = scorer.losses(model, scorer.helper(model), batch)
         expected = []
         for ids, weight in zip(batch["ids"], batch["answer"], strict=True):
             logits = model(input_ids=torch.cat([batch["prefix"], ids])[None]).logits[0, len(batch["prefix"]) - 1:-1]
             expected.append((torch.nn.functional.cross_entropy(logits, ids, reduction="none") * weight).sum())
     assert torch.stack(expected).mean() == pytest.approx(float(answers), rel=1e-4)
     assert batch["answer"].sum(1).tolist() == pytest.approx([1] * 3)
-    ends = (batch["asides"] >= 0).sum(1)
-    assert ((ends >= 1) & (ends <= 11)).all()
+    for ids, asides, weight, known in zip(batch["ids"], batch["asides"], batch["answer"], batch["familiar"], strict=True):
+        asked = (asides >= 0).all(1).nonzero().flatten().tolist()
+        reply = (weight > 0).nonzero().flatten().tolist()
+        ends, last = asked[:-len(reply) - 1], asked[-len(reply) - 1:]
+        assert last == [reply[0] - 1, *reply]  # where the answer is made, and all of it
+        assert 1 <= len(ends) <= 11
+        assert {text.decode(ids[end]) for end in ends} == {"\n"}
+        assert asides[last].unique(dim=0).shape[0] == 1
+        assert ((known == -100) | ((known >= 0) & (known <= 1))).all()
+        assert (known >= 0).any() == (len(ends) > 1)
 
 
 @pytest.mark.slow

@@ -4,8 +4,10 @@ A large language model has never met a benchmark's annotators, nor sees more of 
 are taught neither these people's ratings nor how often something happens in the whole clip: learning that is the head's part.
 """
 
+import functools
 from collections.abc import Sequence
 
+from llmvs.datasets.demo import words
 from llmvs.datasets.demo.catalogue import ACTIONS
 from llmvs.datasets.demo.world import Moment
 
@@ -13,16 +15,23 @@ from llmvs.datasets.demo.world import Moment
 def judgment(moments: Sequence[Moment], centre: int) -> int:
     """How much the moment at position `centre` of a window matters, 0 to 10: the mean of three things, each from 0 to 1.
 
-    Significance: an event happens, or none. Uniqueness: the share of the window's other moments that show something else
-    (left out where there are none). Dynamics: 1 in an event, else how lively the liveliest figure is.
+    Significance: something begins, in that the event or the place is not that of the moment before. Novelty: of what is to
+    be said of this moment, how much the moments before it in the window do not show, on average. Both are left out where
+    there is no moment before. Dynamics: 1 in an event, else how lively the liveliest figure is.
 
     >>> waits, dances = (Moment("beach", "day", "clear", (("man", "red", action),), None) for action in ("waits", "dances"))
-    >>> judgment([waits, waits], 0), judgment([dances, waits, waits], 0), judgment([dances], 0)
-    (0, 6, 4)
+    >>> judgment([waits, waits], 1), judgment([waits, waits, dances], 2), judgment([dances], 0)
+    (0, 4, 9)
     """
-    moment, others = moments[centre], [*moments[:centre], *moments[centre + 1:]]
-    dynamics = 1.0 if moment.event else max((ACTIONS[action].liveliness for _, _, action in moment.actors), default=0.0)
-    weighed = [float(bool(moment.event)), dynamics]
-    if others:
-        weighed.append(sum(other != moment for other in others) / len(others))
+    moment, before = moments[centre], moments[:centre]
+    weighed = [1.0 if moment.event else max((ACTIONS[action].liveliness for _, _, action in moment.actors), default=0.0)]
+    if before:
+        facts = _facts(moment)
+        weighed.append(float((before[-1].place, before[-1].event) != (moment.place, moment.event)))
+        weighed.append(sum(len(facts - _facts(other)) for other in before) / len(facts) / len(before))
     return round(10 * sum(weighed) / len(weighed))
+
+
+@functools.lru_cache(maxsize=4096)
+def _facts(moment: Moment) -> frozenset[tuple[str, ...]]:
+    return frozenset(words.facts(words.sentence(moment)))

@@ -10,19 +10,17 @@ import numpy.typing as npt
 from PIL import Image
 from torch.utils.data import IterableDataset, get_worker_info
 
-from llmvs.datasets.demo.catalogue import ACTIONS, EVENTS, EVERYWHERE, FIGURES, PEOPLE, PLACES, SHIRTS
+from llmvs.datasets.demo.catalogue import ACTIONS, COLOURS_OF, DOINGS_AT, EVENTS
 from llmvs.datasets.demo.draw import Painter
 from llmvs.datasets.demo.pen import COLOURS, Picture
-from llmvs.datasets.demo.world import TRAINING_SEEDS, Actor, Moment, Scene, Script, script
+from llmvs.datasets.demo.world import TRAINING_SEEDS, Actor, Moment, Scene, Script, placed, script
 
-KINDS = (*PEOPLE, *FIGURES)
-DOINGS = sorted({(kind, action) for place in PLACES.values() for kind in (*PEOPLE, *place.figures)
-                 for action in (FIGURES[kind][1] if kind in FIGURES else EVERYWHERE + place.doings)})
+KINDS = tuple(COLOURS_OF)
+DOINGS = sorted({(kind, action) for kinds in DOINGS_AT.values() for kind, actions in kinds.items() for action in actions})
 """Every figure with everything that it can do."""
 CAPTIONER_SEEDS = TRAINING_SEEDS
 SCORER_SEEDS = TRAINING_SEEDS + 1_000_000
-HELD_OUT_SEEDS = TRAINING_SEEDS + 2_000_000
-"""Where the seeds of each model's training clips begin, and of those that measure it while it learns."""
+"""Where the seeds of each model's training clips begin."""
 
 _KEPT, _USES = 1500, 2
 """Frames that are kept to mix, and how often each is given on average: drawing takes as long as learning from it."""
@@ -68,6 +66,8 @@ class Frames(IterableDataset):
         for scene in clip.scenes:
             if self.crowded:
                 scene = crowd(scene, rng)
+            elif not scene.event and rng.random() < 0.5:
+                scene = cast(scene, rng)
             painter = Painter(scene)
             for number in rng.integers(scene.n_frames, size=4 if scene.event else 2).tolist():
                 frame, patches = picture(painter, number, self.grid)
@@ -79,11 +79,23 @@ def crowd(scene: Scene, rng: np.random.Generator) -> Scene:
     added: list[Actor] = []
     for _ in range(10):
         kind, action = DOINGS[int(rng.integers(len(DOINGS)))]
-        colour = str(rng.choice(FIGURES[kind][0] if kind in FIGURES else SHIRTS))
+        colour = str(rng.choice(COLOURS_OF[kind]))
         x, y = float(rng.uniform(50, 350)), float(rng.uniform(70, 172))
-        if all(abs(x - a.x) > 28 or abs(y - a.y) > 40 for a in (*scene.actors, *added)):
+        if all(abs(x - a.x) > 34 or abs(y - a.y) > 46 for a in (*scene.actors, *added)):
             added.append(Actor(kind, colour, action, x, y, int(rng.choice([-1, 1])), float(rng.uniform(0, 6.28))))
     return replace(scene, actors=(*scene.actors, *added))
+
+
+def cast(scene: Scene, rng: np.random.Generator) -> Scene:
+    """The scene with other figures in its figures' places: every kind is as likely there as any other, and so is what each does.
+
+    In the world itself some are rare, such as cooks and horses.
+    """
+    known = DOINGS_AT[scene.place]
+    kinds = rng.permutation(list(known)).tolist()[:len(scene.actors)]
+    return replace(scene, actors=tuple(
+        placed(rng, scene.place, (kind, str(rng.choice(COLOURS_OF[kind])), str(rng.choice(known[kind]))), actor.x)
+        for kind, actor in zip(kinds, scene.actors, strict=True)))
 
 
 def shown(frame: Picture, size: int, quality: int) -> Picture:

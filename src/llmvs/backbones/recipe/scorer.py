@@ -2,9 +2,12 @@
 
 A batch shares one prefix (instruction and examples), which is computed once and learnt through; its windows differ. Most
 batches have the default prompt; the others go through what the project can be configured to ask: other windows, other
-numbers of examples, examples from videos, the summary style, captions by region. At the end of every caption a helper
-that is thrown away asks how much that frame matters by itself, and how many of the three captions before it say something
-else; fourteen small questions teach faster than the one about the centre.
+numbers of examples, examples from videos, the summary style, captions by region.
+
+A helper that is thrown away asks more. Of every word of a caption: how many of the captions before it have that word too?
+At the end of every caption: how much does this frame matter, where is it, what happens, what does the liveliest figure do?
+And the same of the centre while the answer is given, because a large model's states hold more than the next word, and
+those of the answer are what the head is given. So many small questions teach much faster than the one about the centre.
 """
 
 import itertools
@@ -23,7 +26,7 @@ from llmvs.backbones.recipe.material import SCORER_SEEDS
 from llmvs.backbones.recipe.optim import Teacher
 from llmvs.backbones.vocabulary import EOS, PAD
 from llmvs.datasets.demo import EVERY, annotators, words
-from llmvs.datasets.demo.catalogue import ACTIONS, EVENTS, FIGURES, PEOPLE, SHIRTS
+from llmvs.datasets.demo.catalogue import ACTIONS, COLOURS_OF, EVENTS, FIGURES, PEOPLE, PLACES
 from llmvs.datasets.demo.world import Moment, Script, script
 from llmvs.extraction.examples import fixed
 from llmvs.extraction.prompts import Example, Style, Template, Window, windows
@@ -35,6 +38,15 @@ _MISTAKES = 0.2
 """How often a caption is made wrong in one word, as captions are."""
 _READING = 0.2
 """Weight of predicting the captions' own words: it keeps what was read in the vectors that the head will be given."""
+
+
+_ASKED = (11, len(PLACES), 1 + len(EVENTS), 1 + len(ACTIONS))
+"""How many answers each of the helper's questions about a caption has: how much it matters, place, event, doing."""
+
+
+def helper(model: LlamaForCausalLM) -> nn.Linear:
+    """Reads the answers to what is asked beside the prompt from the model's states: `_ASKED`, and how familiar a word is."""
+    return nn.Linear(model.config.hidden_size, sum(_ASKED) + 1)
 
 
 def build(text: TokenizersBackend) -> LlamaForCausalLM:
@@ -56,8 +68,9 @@ class _Clip:
 
 class Windows(IterableDataset):
     """Endless batches of prompts: prefix [P]; queries with their answers `ids` [B, L]; weights of the answers' and of the
-    queries' tokens `answer`, `read` [B, L]; `asides` [B, L, 2]: where a caption ends, how much it matters by itself (0 to 10)
-    and how many of the three before it say something else; -100 elsewhere."""
+    queries' tokens `answer`, `read` [B, L]. For the helper, -100 wherever it does not ask: `asides` [B, L, 4], answers to
+    `_ASKED` where a caption ends (of that caption) and while the answer is given (of the centre); `familiar` [B, L], the share
+    of the captions before a caption that have a word of it, too."""
 
     def __init__(self, text: TokenizersBackend, first_seed: int = SCORER_SEEDS) -> None:
         self.text, self.first_seed = text, first_seed
@@ -111,15 +124,15 @@ class Windows(IterableDataset):
         return drawn
 
     def _encoded(self, template: Template, asked: list[Window], answers: list[str],
-                 around: list[list[tuple[int, int]]]) -> dict[str, Tensor]:
+                 around: list[list[tuple[int, ...]]]) -> dict[str, Tensor]:
         start = len(template.prefix)
         queries = [ids[start:] for ids in template.encode(asked)]
         end, pad = (int(self.text.get_vocab()[token]) for token in (EOS, PAD))
         replies = [[*self.text(f" {answer}", add_special_tokens=False).input_ids, end] for answer in answers]
         longest = max(len(q) + len(r) for q, r in zip(queries, replies, strict=True))
         ids, read = torch.full((len(asked), longest), pad), torch.zeros(len(asked), longest)
-        answer = torch.zeros_like(read)
-        asides = torch.full((*ids.shape, 2), -100)
+        answer, known = torch.zeros_like(read), torch.full_like(read, -100)
+        asides = torch.full((*ids.shape, len(_ASKED)), -100)
         line_end = self.text.convert_tokens_to_ids("\u010a")  # how the tokenizer writes a line feed
         for row, (query, reply) in enumerate(zip(queries, replies, strict=True)):
             ids[row, :len(query) + len(reply)] = torch.tensor(query + reply)
@@ -127,12 +140,32 @@ class Windows(IterableDataset):
             answer[row, len(query):len(query) + len(reply)] = 1 / len(reply)
             ends = [place for place, token in enumerate(query) if token == line_end][-len(around[row]):]
             asides[row, ends] = torch.tensor(around[row])
-        return {"prefix": torch.tensor(template.prefix), "ids": ids, "answer": answer, "read": read, "asides": asides}
+            asides[row, len(query) - 1:len(query) + len(reply)] = torch.tensor(around[row][asked[row].centre])
+            for line, (first, last) in enumerate(itertools.pairwise(ends), 1):
+                known[row, first + 1:last] = torch.tensor(familiar(query, ends, line))
+        return {"prefix": torch.tensor(template.prefix), "ids": ids, "answer": answer, "read": read, "asides": asides, "familiar": known}
 
 
-def aside(moments: Sequence[Moment], place: int) -> tuple[int, int]:
-    """What the helper asks at the end of a caption: how much the moment matters by itself, and how many of the three before it differ."""
-    return judgment([moments[place]], 0), sum(before != moments[place] for before in moments[max(0, place - 3):place])
+def aside(moments: Sequence[Moment], place: int) -> tuple[int, ...]:
+    """What the helper asks of a caption, answers as in `_ASKED`; the numbers of things count from 1, 0 is none."""
+    moment = moments[place]
+    told = moment.actors[1:] if moment.event and EVENTS[moment.event].actor else moment.actors  # the sentence tells no more
+    doing = max((action for _, _, action in told), key=lambda action: ACTIONS[action].liveliness, default=None)
+    return (judgment(moments[:place + 1], place), list(PLACES).index(moment.place),
+            1 + list(EVENTS).index(moment.event) if moment.event else 0, 1 + list(ACTIONS).index(doing) if doing else 0)
+
+
+def familiar(query: Sequence[int], ends: Sequence[int], line: int) -> list[float]:
+    """For every token of caption number `line` (from 0): the share of the captions before it that have the token, too.
+
+    `ends`: where in the query the captions end.
+
+    >>> familiar([5, 6, 0, 5, 7, 0, 5, 6, 7, 8, 0], [2, 5, 10], 2)
+    [1.0, 0.5, 0.5, 0.0]
+    """
+    starts = [0, *(end + 1 for end in ends)]
+    before = [set(query[starts[i]:ends[i]]) for i in range(line)]
+    return [sum(token in other for other in before) / line for token in query[starts[line]:ends[line]]]
 
 
 def by_region(moment: Moment) -> str:
@@ -149,7 +182,7 @@ def mistaken(moment: Moment, rng: np.random.Generator) -> Moment:
     place = int(rng.integers(len(moment.actors)))
     kind, colour, action = moment.actors[place]
     if rng.random() < 0.5:
-        colour = str(rng.choice(SHIRTS if kind in PEOPLE else FIGURES[kind][0]))
+        colour = str(rng.choice(COLOURS_OF[kind]))
     else:
         action = str(rng.choice(list(ACTIONS) if kind in PEOPLE else FIGURES[kind][1]))
     return replace(moment, actors=(*moment.actors[:place], (kind, colour, action), *moment.actors[place + 1:]))
@@ -158,16 +191,16 @@ def mistaken(moment: Moment, rng: np.random.Generator) -> Moment:
 def teach(model: LlamaForCausalLM, text: TokenizersBackend, steps: int, device: torch.device) -> None:
     """Teach the model for `steps` batches."""
     source = iter(DataLoader(Windows(text), batch_size=None, num_workers=1, prefetch_factor=4))
-    helper = nn.Linear(model.config.hidden_size, 11 + 4).to(device)
+    asks = helper(model).to(device)
     model.to(device).train()  # type: ignore[arg-type]
-    teacher = Teacher("scorer", nn.ModuleList([model, helper]), steps)
+    teacher = Teacher("scorer", nn.ModuleList([model, asks]), steps)
     for batch in itertools.islice(source, steps):
-        answers, others = losses(model, helper, {name: value.to(device) for name, value in batch.items()})
+        answers, others = losses(model, asks, {name: value.to(device) for name, value in batch.items()})
         teacher.step(answers + others, float(answers.detach()))
     model.eval()
 
 
-def losses(model: Any, helper: nn.Linear, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+def losses(model: Any, asks: nn.Linear, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     """Cross-entropy of the answers, and of everything else; the prefix is computed once and learnt through."""
     ids, prefix = batch["ids"], batch["prefix"]
     past = model.model(input_ids=prefix[None], use_cache=True).past_key_values
@@ -175,7 +208,10 @@ def losses(model: Any, helper: nn.Linear, batch: dict[str, Tensor]) -> tuple[Ten
     known = torch.ones(len(ids), len(prefix) + ids.shape[1], dtype=torch.long, device=ids.device)  # padding comes last, unasked
     states = model.model(input_ids=ids, past_key_values=past, attention_mask=known, use_cache=True).last_hidden_state
     each = nn.functional.cross_entropy(model.lm_head(states[:, :-1]).transpose(1, 2), ids[:, 1:], reduction="none")
-    parts = zip(helper(states).transpose(1, 2).split((11, 4), dim=1), batch["asides"].unbind(2), strict=True)
-    asides = sum(nn.functional.cross_entropy(logits, truth) for logits, truth in parts)
+    *parts, word = asks(states).transpose(1, 2).split((*_ASKED, 1), dim=1)
+    asides = sum(nn.functional.cross_entropy(logits, truth) for logits, truth in zip(parts, batch["asides"].unbind(2), strict=True))
+    seen = batch["familiar"] >= 0
+    if seen.any():
+        asides = asides + nn.functional.binary_cross_entropy_with_logits(word[:, 0][seen], batch["familiar"][seen])
     answers, read = ((each * batch[name][:, 1:]).sum() / len(ids) for name in ("answer", "read"))
     return answers, asides + _READING * read

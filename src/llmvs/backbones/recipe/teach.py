@@ -14,9 +14,9 @@ from llmvs.backbones.recipe.optim import keep_memory
 from llmvs.console import say
 from llmvs.files import read_json, write_json
 
-ROUNDS = (("crowds", 1200), ("captions", 900))
+ROUNDS = (("crowds", 1300), ("captions", 1100))
 """What the captioner is taught in turn, and in how many batches."""
-PROMPTS = 350
+PROMPTS = 700
 """Batches that the scorer is taught in."""
 
 
