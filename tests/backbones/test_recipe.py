@@ -14,7 +14,7 @@ from llmvs.backbones.recipe.judgment import judgment
 from llmvs.backbones.recipe.language import demo_tokenizer
 from llmvs.backbones.recipe.material import CAPTIONER_SEEDS, KINDS, SCORER_SEEDS, Frames, cast, picture
 from llmvs.backbones.recipe.optim import orthogonal
-from llmvs.backbones.recipe.teach import MODELS
+from llmvs.backbones.recipe.teach import MODELS, teach
 from llmvs.datasets.demo import words
 from llmvs.datasets.demo.catalogue import ACTIONS, COLOURS_OF, DOINGS_AT, EVENTS, PLACES
 from llmvs.datasets.demo.draw import Painter
@@ -107,7 +107,9 @@ def test_what_is_asked_at_the_end_of_a_caption() -> None:
     farm, stadium = list(PLACES).index("farm"), list(PLACES).index("stadium")
     doing = {name: 1 + number for number, name in enumerate(ACTIONS)}
     assert [scorer.aside(row, place) for place in range(3)] == [
-        (9, farm, 0, doing["dances"]), (1, farm, 0, doing["waits"]), (10, stadium, 1 + list(EVENTS).index("goal"), doing["waves"])]
+        (9, 9, -100, -100, farm, 0, doing["dances"]),
+        (1, 0, 0, 2, farm, 0, doing["waits"]),  # of five facts one is new
+        (10, 10, 10, 9, stadium, 1 + list(EVENTS).index("goal"), doing["waves"])]
 
 
 def test_a_batch_asks_one_question_and_answers_it() -> None:
@@ -170,13 +172,15 @@ def test_the_shared_prefix_changes_no_loss(monkeypatch: pytest.MonkeyPatch) -> N
     assert torch.stack(expected).mean() == pytest.approx(float(answers), rel=1e-4)
     assert batch["answer"].sum(1).tolist() == pytest.approx([1] * 3)
     for ids, asides, weight, known in zip(batch["ids"], batch["asides"], batch["answer"], batch["familiar"], strict=True):
-        asked = (asides >= 0).all(1).nonzero().flatten().tolist()
+        asked = (asides[:, 0] >= 0).nonzero().flatten().tolist()
         reply = (weight > 0).nonzero().flatten().tolist()
         ends, last = asked[:-len(reply) - 1], asked[-len(reply) - 1:]
         assert last == [reply[0] - 1, *reply]  # where the answer is made, and all of it
         assert 1 <= len(ends) <= 11
         assert {text.decode(ids[end]) for end in ends} == {"\n"}
         assert asides[last].unique(dim=0).shape[0] == 1
+        assert (asides[asked][:, [0, 1, 4, 5, 6]] >= 0).all()
+        assert (asides[asked[0], 2:4] == -100).all()  # the first caption has none before it
         assert ((known == -100) | ((known >= 0) & (known <= 1))).all()
         assert (known >= 0).any() == (len(ends) > 1)
 
@@ -185,8 +189,7 @@ def test_the_shared_prefix_changes_no_loss(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_model_is_taught_saved_and_loaded(tmp_path) -> None:
     from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
 
-    for name, teach in MODELS.items():
-        teach(tmp_path / name, 0.002)
+    assert sorted(teach(tmp_path, list(MODELS), 0.002)) == sorted(MODELS)
     assert AutoModelForCausalLM.from_pretrained(tmp_path / "demo-llama", dtype="auto").dtype == torch.float32
     assert AutoModelForImageTextToText.from_pretrained(tmp_path / "demo-llava", dtype="auto").dtype == torch.float32
     known = AutoProcessor.from_pretrained(tmp_path / "demo-llava").tokenizer

@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from llmvs.backbones.recipe.teach import MODELS
+from llmvs.backbones.recipe.teach import teach
 from llmvs.backbones.shipped import CHECKSUMS, SHIPPED, WEIGHTS, sha256, shipped
 from llmvs.console import say
 from llmvs.errors import UserError
@@ -25,8 +25,7 @@ def main(arguments: list[str]) -> int:
     names = [name for name in SHIPPED if given.again or not _is_whole(name, given.folder)]
     for name in names:
         shutil.rmtree(given.folder / name, ignore_errors=True)
-    for name in names:
-        MODELS[name](given.folder / name, given.share)
+    for _ in teach(given.folder, names, given.share):
         whole = {name: given.folder / name for name in SHIPPED if (given.folder / name).is_dir()}
         write_json(given.folder / CHECKSUMS, {name: {path.name: sha256(path) for path in sorted(model.iterdir())}
                                               for name, model in whole.items()})

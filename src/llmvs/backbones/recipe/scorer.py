@@ -5,7 +5,8 @@ batches have the default prompt; the others go through what the project can be c
 numbers of examples, examples from videos, the summary style, captions by region.
 
 A helper that is thrown away asks more. Of every word of a caption: how many of the captions before it have that word too?
-At the end of every caption: how much does this frame matter, where is it, what happens, what does the liveliest figure do?
+At the end of every caption: how much does this frame matter, and each thing that is weighed for it; where is it, what
+happens, what does the liveliest figure do?
 And the same of the centre while the answer is given, because a large model's states hold more than the next word, and
 those of the answer are what the head is given. So many small questions teach much faster than the one about the centre.
 """
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, TokenizersBackend
 
-from llmvs.backbones.recipe.judgment import judgment
+from llmvs.backbones.recipe.judgment import judgment, weighed
 from llmvs.backbones.recipe.material import SCORER_SEEDS
 from llmvs.backbones.recipe.optim import Teacher
 from llmvs.backbones.vocabulary import EOS, PAD
@@ -31,7 +32,7 @@ from llmvs.datasets.demo.world import Moment, Script, script
 from llmvs.extraction.examples import fixed
 from llmvs.extraction.prompts import Example, Style, Template, Window, windows
 
-BATCH = 32
+BATCH = 16
 _CLIPS = 32
 """Clips that a batch takes its windows from; they are replaced one by one."""
 _MISTAKES = 0.2
@@ -40,8 +41,9 @@ _READING = 0.2
 """Weight of predicting the captions' own words: it keeps what was read in the vectors that the head will be given."""
 
 
-_ASKED = (11, len(PLACES), 1 + len(EVENTS), 1 + len(ACTIONS))
-"""How many answers each of the helper's questions about a caption has: how much it matters, place, event, doing."""
+_ASKED = (11, 11, 11, 11, len(PLACES), 1 + len(EVENTS), 1 + len(ACTIONS))
+"""How many answers each of the helper's questions about a caption has: how much it matters; each thing that is weighed for it,
+in tenths; place, event, doing."""
 
 
 def helper(model: LlamaForCausalLM) -> nn.Linear:
@@ -68,7 +70,7 @@ class _Clip:
 
 class Windows(IterableDataset):
     """Endless batches of prompts: prefix [P]; queries with their answers `ids` [B, L]; weights of the answers' and of the
-    queries' tokens `answer`, `read` [B, L]. For the helper, -100 wherever it does not ask: `asides` [B, L, 4], answers to
+    queries' tokens `answer`, `read` [B, L]. For the helper, -100 wherever it does not ask: `asides` [B, L, 7], answers to
     `_ASKED` where a caption ends (of that caption) and while the answer is given (of the centre); `familiar` [B, L], the share
     of the captions before a caption that have a word of it, too."""
 
@@ -147,11 +149,12 @@ class Windows(IterableDataset):
 
 
 def aside(moments: Sequence[Moment], place: int) -> tuple[int, ...]:
-    """What the helper asks of a caption, answers as in `_ASKED`; the numbers of things count from 1, 0 is none."""
+    """What the helper asks of a caption, answers as in `_ASKED`; the numbers of things count from 1, 0 is none. -100: not asked."""
     moment = moments[place]
     told = moment.actors[1:] if moment.event and EVENTS[moment.event].actor else moment.actors  # the sentence tells no more
     doing = max((action for _, _, action in told), key=lambda action: ACTIONS[action].liveliness, default=None)
-    return (judgment(moments[:place + 1], place), list(PLACES).index(moment.place),
+    tenths = [round(10 * value) for value in weighed(moments, place)]
+    return (judgment(moments, place), *tenths, *[-100] * (3 - len(tenths)), list(PLACES).index(moment.place),
             1 + list(EVENTS).index(moment.event) if moment.event else 0, 1 + list(ACTIONS).index(doing) if doing else 0)
 
 
@@ -209,7 +212,8 @@ def losses(model: Any, asks: nn.Linear, batch: dict[str, Tensor]) -> tuple[Tenso
     states = model.model(input_ids=ids, past_key_values=past, attention_mask=known, use_cache=True).last_hidden_state
     each = nn.functional.cross_entropy(model.lm_head(states[:, :-1]).transpose(1, 2), ids[:, 1:], reduction="none")
     *parts, word = asks(states).transpose(1, 2).split((*_ASKED, 1), dim=1)
-    asides = sum(nn.functional.cross_entropy(logits, truth) for logits, truth in zip(parts, batch["asides"].unbind(2), strict=True))
+    asides = sum(nn.functional.cross_entropy(logits, truth, reduction="sum") / (truth >= 0).sum().clamp(min=1)
+                 for logits, truth in zip(parts, batch["asides"].unbind(2), strict=True))
     seen = batch["familiar"] >= 0
     if seen.any():
         asides = asides + nn.functional.binary_cross_entropy_with_logits(word[:, 0][seen], batch["familiar"][seen])

@@ -1,7 +1,10 @@
-"""Teach one of the demo's models and save it in Hugging Face format."""
+"""Teach the demo's models and save them in Hugging Face format."""
 
+import multiprocessing
 import os
 import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import torch
@@ -16,21 +19,21 @@ from llmvs.files import read_json, write_json
 
 ROUNDS = (("crowds", 1300), ("captions", 1100))
 """What the captioner is taught in turn, and in how many batches."""
-PROMPTS = 700
+PROMPTS = 1900
 """Batches that the scorer is taught in."""
 
 
-def teach_captioner(folder: Path, share: float) -> None:
+def teach_captioner(folder: Path, share: float, threads: int) -> None:
     """Teach the captioner and save it."""
-    device, text = _begin(1)
+    device, text = _begin(1, threads)
     model, processor = captioner.build(text)
     captioner.teach(model, processor, [(what, max(1, round(count * share))) for what, count in ROUNDS], device)
     _save(folder, model, processor)
 
 
-def teach_scorer(folder: Path, share: float) -> None:
+def teach_scorer(folder: Path, share: float, threads: int) -> None:
     """Teach the scorer and save it."""
-    device, text = _begin(2)
+    device, text = _begin(2, threads)
     model = scorer.build(text)
     scorer.teach(model, text, max(1, round(PROMPTS * share)), device)
     _save(folder, model, text)
@@ -39,8 +42,28 @@ def teach_scorer(folder: Path, share: float) -> None:
 MODELS = {"demo-llava": teach_captioner, "demo-llama": teach_scorer}
 
 
-def _begin(seed: int) -> tuple[torch.device, TokenizersBackend]:
-    torch.set_num_threads(os.cpu_count() or 1)
+def teach(folder: Path, names: Sequence[str], share: float) -> Iterator[str]:
+    """Teach the models of these names and save them in `folder`; give each name when its model is there.
+
+    On CPUs they are taught side by side, each with its part of the cores: two processes with one thread each get more
+    done than one with two, for much of a step is not worth sharing. A GPU takes one after the other.
+    """
+    cores = os.cpu_count() or 1
+    if torch.cuda.is_available() or min(cores, len(names)) < 2:
+        for name in names:
+            MODELS[name](folder / name, share, cores)
+            yield name
+        return
+    # Spawned, because a fork of a process with threads may hang. Starting both is all that this one does.
+    with ProcessPoolExecutor(len(names), multiprocessing.get_context("spawn")) as pool:
+        tasks = {pool.submit(MODELS[name], folder / name, share, cores // len(names)): name for name in names}
+        for task in as_completed(tasks):
+            task.result()
+            yield tasks[task]
+
+
+def _begin(seed: int, threads: int) -> tuple[torch.device, TokenizersBackend]:
+    torch.set_num_threads(threads)
     keep_memory()
     torch.manual_seed(seed)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu"), demo_tokenizer()
