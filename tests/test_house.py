@@ -12,7 +12,7 @@ from llmvs import __version__
 
 SRC = Path(__file__).parents[1] / "src" / "llmvs"
 FLOORS = [  # a module may import from its own floor and from those below it
-    {"config", "errors", "files", "console", "__init__"},
+    {"config", "errors", "files", "console", "processes", "__init__"},
     {"datasets", "video", "embeddings", "layers", "reference"},
     {"backbones", "extraction", "head", "evaluation", "pretrained"},
     {"module", "callbacks", "refresh", "datamodule", "finetune"},

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 from llmvs.config import Config, HardwareConfig
 from llmvs.errors import UserError
 from llmvs.experiments.bench import Bench
-from llmvs.experiments.ranks import end_with_parent
 from llmvs.experiments.run import train
 from llmvs.layers import run_folder
+from llmvs.processes import START, end_with_parent
 
 if TYPE_CHECKING:
     from llmvs.experiments.campaign import Overall
 
-START = "spawn"
-"""How processes are started: forked ones could not use a GPU that this process has used."""
 Numbered = tuple[int, Config]
 
 

@@ -8,9 +8,8 @@ others finish. Lightning is imported where it is needed: a single process is not
 import multiprocessing
 import os
 import sys
-import threading
 from collections.abc import Sequence
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from llmvs.config import Config, HardwareConfig
@@ -21,12 +20,10 @@ from llmvs.extraction.pipeline import Extraction, extract
 from llmvs.extraction.ranks import Ranks
 from llmvs.extraction.source import Source
 from llmvs.extraction.together import Job, Meeting, RankLost, extract_together, merged, work
+from llmvs.processes import START, end_with_parent
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
-
-START = "spawn"
-"""How processes are started: forked ones could not use a GPU that this process has used."""
 
 
 def extract_shared(config: Config, dataset: str, sources: Sequence[Source], train: Sequence[Video] = ()) -> Extraction:
@@ -137,16 +134,3 @@ def _fabric(config: HardwareConfig, backend: str | None) -> "Fabric":
         raise UserError(f"accelerator={config.accelerator} devices={config.devices} num_nodes={config.num_nodes}: "
                         f"{' '.join(str(error).split())}") from error
     return fabric
-
-
-def end_with_parent() -> None:
-    """End this process when the one that started it is killed: nobody would wait for it any more."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    sentinel = parent.sentinel
-
-    def watch() -> None:
-        wait([sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -16,6 +16,7 @@ from llmvs.backbones.recipe.language import demo_tokenizer
 from llmvs.backbones.recipe.optim import keep_memory
 from llmvs.console import say
 from llmvs.files import read_json, write_json
+from llmvs.processes import START, end_with_parent
 
 ROUNDS = (("crowds", 1300), ("captions", 1100))
 """What the captioner is taught in turn, and in how many batches."""
@@ -54,8 +55,7 @@ def teach(folder: Path, names: Sequence[str], share: float) -> Iterator[str]:
             MODELS[name](folder / name, share, cores)
             yield name
         return
-    # Spawned, because a fork of a process with threads may hang. Starting both is all that this one does.
-    with ProcessPoolExecutor(len(names), multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(len(names), multiprocessing.get_context(START), end_with_parent) as pool:
         tasks = {pool.submit(MODELS[name], folder / name, share, cores // len(names)): name for name in names}
         for task in as_completed(tasks):
             task.result()
