@@ -62,7 +62,7 @@ test: setup  ## run the tests (minutes)
 test-slow: setup  ## run the tests that take minutes each
 	@$(BIN)/pytest -q -m slow
 
-demo-backbones: setup  ## teach the demo's two small models again where they are missing or damaged (just under an hour)
+demo-backbones: setup  ## teach the demo's two small models again where they are missing or damaged (three quarters of an hour)
 	@$(BIN)/python -m llmvs.backbones.recipe
 
 tables: setup  ## renew the table in README.md from runs/ (after: make ablation GRID=pattern SEEDS=0,1,2)

@@ -12,7 +12,7 @@ from llmvs.errors import UserError
 from llmvs.experiments.bench import Bench
 from llmvs.experiments.run import train
 from llmvs.layers import run_folder
-from llmvs.processes import START, end_with_parent
+from llmvs.processes import START, cores, end_with_parent
 
 if TYPE_CHECKING:
     from llmvs.experiments.campaign import Overall
@@ -90,7 +90,7 @@ def _work(bench: Bench, place: int, devices: int, mouth: Connection) -> None:
     os.environ["CUDA_VISIBLE_DEVICES"] = visible[place] if len(visible) > place and visible[0] else str(place)
     import torch
 
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // devices))
+    torch.set_num_threads(max(1, cores() // devices))
     try:
         while (run := mouth.recv()) is not None:
             mouth.send(("done", train(run, bench, lambda share: mouth.send(("share", share)))[0]))

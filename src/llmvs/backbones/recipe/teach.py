@@ -1,7 +1,6 @@
 """Teach the demo's models and save them in Hugging Face format."""
 
 import multiprocessing
-import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -16,7 +15,7 @@ from llmvs.backbones.recipe.language import demo_tokenizer
 from llmvs.backbones.recipe.optim import keep_memory
 from llmvs.console import say
 from llmvs.files import read_json, write_json
-from llmvs.processes import START, end_with_parent
+from llmvs.processes import START, cores, end_with_parent
 
 ROUNDS = (("crowds", 1300), ("captions", 1100))
 """What the captioner is taught in turn, and in how many batches."""
@@ -47,16 +46,16 @@ def teach(folder: Path, names: Sequence[str], share: float) -> Iterator[str]:
     """Teach the models of these names and save them in `folder`; give each name when its model is there.
 
     On CPUs they are taught side by side, each with its part of the cores: two processes with one thread each get more
-    done than one with two, for much of a step is not worth sharing. A GPU takes one after the other.
+    done than one with two, for much of a step is not worth sharing. One thread gives the same bits every time, on the
+    same processor and with the same libraries. A GPU takes one after the other.
     """
-    cores = os.cpu_count() or 1
-    if torch.cuda.is_available() or min(cores, len(names)) < 2:
+    if torch.cuda.is_available() or min(cores(), len(names)) < 2:
         for name in names:
-            MODELS[name](folder / name, share, cores)
+            MODELS[name](folder / name, share, cores())
             yield name
         return
     with ProcessPoolExecutor(len(names), multiprocessing.get_context(START), end_with_parent) as pool:
-        tasks = {pool.submit(MODELS[name], folder / name, share, cores // len(names)): name for name in names}
+        tasks = {pool.submit(MODELS[name], folder / name, share, cores() // len(names)): name for name in names}
         for task in as_completed(tasks):
             task.result()
             yield tasks[task]

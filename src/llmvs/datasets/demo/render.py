@@ -5,7 +5,6 @@ of `multiprocessing`: those would run the caller's script again, or inherit its 
 """
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +20,7 @@ from llmvs.datasets.demo.pen import Picture
 from llmvs.datasets.demo.sound import RATE, soundtrack
 from llmvs.datasets.demo.world import FPS, Script
 from llmvs.errors import UserError
+from llmvs.processes import cores
 from llmvs.video.writer import write
 
 _X264 = {"preset": "ultrafast", "crf": "24", "x264-params": "cabac=1:bframes=3:b-adapt=0:weightb=0"}  # superfast's size in 2/3 of its time
@@ -43,7 +43,7 @@ def render(jobs: Sequence[Job]) -> None:
         UserError: a file cannot be written; those that are done stay.
     """
     with tqdm(total=sum(job.clip.n_frames for job in jobs), desc="rendering the synthetic demo", unit="frame", disable=not jobs) as bar:
-        workers = min(_cores(), len(jobs))
+        workers = min(cores(), len(jobs))
         if workers < 2:
             for job in jobs:
                 _write(job, bar.update)
@@ -94,10 +94,6 @@ def _share_out(shares: Sequence[Sequence[Job]], bar: tqdm) -> None:
     for worker, words in zip(workers, said, strict=True):
         if worker.returncode:
             raise UserError(words.splitlines()[-1] if words else f"rendering the demo: status {worker.returncode} of a worker: run again")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def main() -> int:
