@@ -4,6 +4,7 @@ import itertools
 import re
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from llmvs.backbones.recipe.judgment import judgment
 from llmvs.backbones.recipe.language import demo_tokenizer
 from llmvs.backbones.recipe.material import CAPTIONER_SEEDS, KINDS, SCORER_SEEDS, Frames, cast, picture
 from llmvs.backbones.recipe.optim import orthogonal
-from llmvs.backbones.recipe.teach import MODELS, teach
+from llmvs.backbones.recipe.teach import MODELS, _save, teach
 from llmvs.datasets.demo import words
 from llmvs.datasets.demo.catalogue import ACTIONS, COLOURS_OF, DOINGS_AT, EVENTS, PLACES
 from llmvs.datasets.demo.draw import Painter
@@ -183,6 +184,21 @@ def test_the_shared_prefix_changes_no_loss(monkeypatch: pytest.MonkeyPatch) -> N
         assert (asides[asked[0], 2:4] == -100).all()  # the first caption has none before it
         assert ((known == -100) | ((known >= 0) & (known <= 1))).all()
         assert (known >= 0).any() == (len(ends) > 1)
+
+
+def test_a_taught_model_takes_the_place_of_another_only_when_it_is_whole(tmp_path: Path) -> None:
+    text = demo_tokenizer()
+    folder = tmp_path / "demo-llama"
+    folder.mkdir()
+    (folder / "old").touch()
+    with pytest.raises(AttributeError, match="save_pretrained"):
+        _save(folder, scorer.build(text), None)
+    assert [path.name for path in tmp_path.iterdir()] == ["demo-llama"]
+    assert (folder / "old").exists()
+    _save(folder, scorer.build(text), text)
+    assert [path.name for path in tmp_path.iterdir()] == ["demo-llama"]
+    assert not (folder / "old").exists()
+    assert (folder / "model.safetensors").exists()
 
 
 @pytest.mark.slow

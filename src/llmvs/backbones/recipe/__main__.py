@@ -4,7 +4,6 @@ A model that is in FOLDER already, and whole, is not taught again; without FOLDE
 """
 
 import argparse
-import shutil
 import sys
 from pathlib import Path
 
@@ -23,8 +22,6 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--share", type=float, default=1.0, help="how much of the training to do (to try the recipe: far below 1)")
     given = parser.parse_args(arguments)
     names = [name for name in SHIPPED if given.again or not _is_whole(name, given.folder)]
-    for name in names:
-        shutil.rmtree(given.folder / name, ignore_errors=True)
     for _ in teach(given.folder, names, given.share):
         whole = {name: given.folder / name for name in SHIPPED if (given.folder / name).is_dir()}
         write_json(given.folder / CHECKSUMS, {name: {path.name: sha256(path) for path in sorted(model.iterdir())}

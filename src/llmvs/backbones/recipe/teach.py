@@ -1,6 +1,7 @@
 """Teach the demo's models and save them in Hugging Face format."""
 
 import multiprocessing
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -80,5 +81,6 @@ def _save(folder: Path, model: PreTrainedModel, companion: object) -> None:
         write_json(place, {**read_json(place, "a model's configuration"), "dtype": "float32"})
         for path in whole.iterdir():
             path.chmod(0o644)
+        shutil.rmtree(folder, ignore_errors=True)  # a damaged one, or the last one of `--again`: kept until there is a better
         whole.rename(folder)
     say(f"wrote {folder}")
