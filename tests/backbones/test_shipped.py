@@ -38,9 +38,10 @@ def test_a_missing_file_is_one_line_with_the_cure(weights: Path, file: str) -> N
         shipped("demo-llava", weights)
 
 
+@pytest.mark.parametrize("name", ["demo-llava", "demo-llama"])  # the scorer too, before anything is captioned
 def test_extraction_stops_before_a_damaged_model_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: Path,
-                                                         capsys: pytest.CaptureFixture[str]) -> None:
-    (weights / "demo-llava" / "model.safetensors").write_bytes(b"")
+                                                         capsys: pytest.CaptureFixture[str], name: str) -> None:
+    (weights / name / "model.safetensors").write_bytes(b"")
     monkeypatch.setattr(shipped, "__defaults__", (weights,))
     (tmp_path / "film.mp4").write_bytes(b"")
     assert main(["extract", str(tmp_path / "film.mp4"), "configs/backbone/demo.yaml", f"cache={tmp_path / 'cache'}"]) == 2

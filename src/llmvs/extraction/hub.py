@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from llmvs.backbones.shipped import SHIPPED, checksums
+from llmvs.backbones.shipped import SHIPPED, checksums, shipped
 from llmvs.errors import UserError
 
 try:
@@ -48,6 +48,16 @@ def identify(name: str, revision: str | None) -> str:
         return revision
     with explained(name, "model"):
         return Path(hf_hub_download(name, "config.json", revision=revision)).parent.name
+
+
+def check_shipped(name: str) -> None:
+    """Refuse a model that comes with llmvs and is not whole, before hours are spent on what it is to read; others are not looked at.
+
+    Raises:
+        UserError: a file is missing or damaged.
+    """
+    if name.startswith(BUILTIN) and (short := name.removeprefix(BUILTIN)) in SHIPPED:
+        shipped(short)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from llmvs.errors import UserError, VideoError
 from llmvs.extraction import examples, identity
 from llmvs.extraction.captioning import Captioning
 from llmvs.extraction.captions import CaptionCache, Captions
-from llmvs.extraction.hub import BUILTIN
+from llmvs.extraction.hub import BUILTIN, check_shipped
 from llmvs.extraction.progress import Progress, all_ranks, checked
 from llmvs.extraction.prompts import Example, Template, parse_number, windows
 from llmvs.extraction.ranks import ALONE, Ranks
@@ -94,7 +94,10 @@ def extract(config: Config, dataset: str, sources: Sequence[Source], train: Sequ
         found = _Scoring(config, dataset, stage, worked_examples(config, train, stage))
         return found.refuse_missing(sources if ranks.rank == 0 else [])  # the first rank answers for all
     scoring = None if drawn else _Scoring(config, dataset, stage, worked_examples(config, train, stage))
-    mine = ranks.share(everything, (scoring or stage).there())
+    there = (scoring or stage).there()
+    mine = ranks.share(everything, there)
+    if any(source.key not in there for source in everything):  # on every rank alike
+        check_shipped(config.backbone.scorer)
     if ranks.rank == 0 and not alone:
         _build(config)  # transformers saves a checkpoint on the first of connected ranks only
     ranks.barrier()  # nobody has written a video yet, so that all have shared out the same list
