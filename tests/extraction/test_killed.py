@@ -62,10 +62,9 @@ def test_killed_at_random_moments(settings: Config, film) -> None:
     while killed < KILLS:
         process = start(settings)
         process.join(rng.uniform(0.2, 1) * duration)
-        if process.exitcode is None:
-            assert process.pid is not None
-            os.kill(process.pid, signal.SIGKILL)
-            process.join()
+        process.kill()  # nothing, where it has come to its end meanwhile
+        process.join()
+        if process.exitcode == -signal.SIGKILL:
             killed += 1
         else:
             assert process.exitcode == 0
@@ -74,7 +73,7 @@ def test_killed_at_random_moments(settings: Config, film) -> None:
         found = contents(cache) if (cache / "mine").exists() else {}
         assert found.items() <= expected.items()
         moments.add(len(found))
-    assert len(moments) > 5  # killed early, late and in between
+    assert len(moments) > 3  # killed early, late and in between
     process = start(settings)
     process.join()
     assert process.exitcode == 0
