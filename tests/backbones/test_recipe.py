@@ -145,6 +145,15 @@ def test_accuracy_by_hand() -> None:
     assert line == "| colour | 3 | 3 | 1 | 50.0 % | 42.9 % |"
 
 
+def test_how_well_the_formula_is_followed_by_hand() -> None:
+    calm, lively = (Moment("farm", "day", "clear", (("woman", "blue", action),), None) for action in ("waits", "dances"))
+    said = {"clip": [words.sentence(moment) for moment in (lively, calm, calm)]}
+    assert [judgment([lively], 0), judgment([lively, calm], 1), judgment([lively, calm, calm], 2)] == [9, 1, 0]
+    line = measure.followed(said, {"clip": ["9", "3", "0"]}, before=3)
+    assert line == "answers: 2 of 3 are what the formula makes of the same captions (67 %), 0.67 beside it on average"
+    assert "33 %" in measure.followed(said, {"clip": ["9", "3", "none"]}, before=3)
+
+
 @pytest.mark.parametrize("shape", [(3, 20, 50), (2, 50, 20)])
 def test_a_step_is_made_orthogonal_and_keeps_its_directions(shape: tuple[int, int, int]) -> None:
     """Oracle: the singular value decomposition."""

@@ -1,23 +1,28 @@
-"""How true the captioner's sentences are, over every step of the demo's own clips, which it was not taught on.
+"""How true the captioner's sentences are, and how well the scorer follows its formula, over every step of the demo's own clips.
 
-`python -m llmvs.backbones.recipe.measure [PAIRS.png] [SETTING...]` reads the captions that extraction cached, prints a table
-and draws 32 steps, chosen by chance, with what was said of them.
+`python -m llmvs.backbones.recipe.measure [PAIRS.png] [SETTING...]` reads the captions and answers that extraction cached,
+prints a table and a line, and draws 32 steps, chosen by chance, with what was said of them.
 """
 
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from llmvs.backbones.recipe.judgment import level
 from llmvs.datasets import load
 from llmvs.datasets.demo import read_scripts, words
 from llmvs.datasets.demo.draw import frame
 from llmvs.datasets.demo.sheet import mosaic, save, tile
 from llmvs.datasets.demo.world import Script
+from llmvs.embeddings import EmbeddingCache
 from llmvs.errors import UserError
+from llmvs.extraction import identity
 from llmvs.extraction.captioning import Captioning
+from llmvs.extraction.pipeline import worked_examples
+from llmvs.extraction.prompts import parse_number
 from llmvs.extraction.source import Source
 from llmvs.layers import is_layer, is_override, load_config
 
@@ -50,6 +55,20 @@ def table(found: Mapping[str, Counter[str]]) -> str:
     return "\n".join(lines)
 
 
+def followed(said: Mapping[str, Sequence[str]], answers: Mapping[str, Sequence[str]], before: int) -> str:
+    """One line: how many of the scorer's answers are what its formula makes of the same captions, `before` of them ahead of the centre."""
+    apart = []
+    for key, texts in said.items():
+        facts = [frozenset(words.facts(text)) for text in texts]
+        for step, answer in enumerate(answers[key]):
+            window = facts[max(0, step - before):step + 1]
+            number = parse_number(answer)
+            apart.append(10.0 if number is None else abs(number - level(window, len(window) - 1)))
+    n, same = len(apart), sum(distance == 0 for distance in apart)
+    return (f"answers: {same} of {n} are what the formula makes of the same captions ({100 * same / n:.0f} %), "
+            f"{sum(apart) / n:.2f} beside it on average")
+
+
 def main(arguments: list[str]) -> int:
     """Print the table; draw the picture where a PNG file is named. Returns the exit status."""
     settings = [argument for argument in arguments if is_layer(argument) or is_override(argument)]
@@ -60,6 +79,11 @@ def main(arguments: list[str]) -> int:
     said = {key: (found.frames, found.texts) for key, found in captions.items()}
     scripts = read_scripts(root)
     print(table(counts(scripts, said)))
+    made_with = identity.embeddings_identity(config, worked_examples(config, (), stage))
+    cache = EmbeddingCache(identity.folder(config, "demo", "embeddings", made_with), made_with)
+    if config.prompt.style == "numeric" and set(said) <= set(cache.keys()):
+        answers = {key: cache.read(key).answers for key in said}
+        print(followed({key: texts for key, (_, texts) in said.items()}, answers, config.prompt.window // 2))
     for path in (Path(argument) for argument in arguments if argument not in settings):
         steps = [(key, i) for key, (frames, _) in said.items() for i in range(len(frames))]
         chosen = np.random.default_rng(0).choice(len(steps), _PAIRS, replace=False)

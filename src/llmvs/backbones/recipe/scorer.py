@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, TokenizersBackend
 
-from llmvs.backbones.recipe.judgment import judgment, weighed
+from llmvs.backbones.recipe.judgment import claims, judgment, weighed
 from llmvs.backbones.recipe.material import SCORER_SEEDS
 from llmvs.backbones.recipe.optim import Teacher
 from llmvs.backbones.vocabulary import EOS, PAD
@@ -153,7 +153,7 @@ def aside(moments: Sequence[Moment], place: int) -> tuple[int, ...]:
     moment = moments[place]
     told = moment.actors[1:] if moment.event and EVENTS[moment.event].actor else moment.actors  # the sentence tells no more
     doing = max((action for _, _, action in told), key=lambda action: ACTIONS[action].liveliness, default=None)
-    tenths = [round(10 * value) for value in weighed(moments, place)]
+    tenths = [round(10 * value) for value in weighed([claims(each) for each in moments[:place + 1]], place)]
     return (judgment(moments, place), *tenths, *[-100] * (3 - len(tenths)), list(PLACES).index(moment.place),
             1 + list(EVENTS).index(moment.event) if moment.event else 0, 1 + list(ACTIONS).index(doing) if doing else 0)
 
