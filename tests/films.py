@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from llmvs.config import BackboneConfig, CaptionConfig, Config, DataConfig, LogConfig, PromptConfig
+from llmvs.config.schema import BackboneConfig, CaptionConfig, Config, DataConfig, LogConfig, PromptConfig
 from llmvs.datasets.base import Dataset, Video
 from llmvs.extraction.models import build
 from llmvs.video.writer import write

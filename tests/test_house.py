@@ -12,14 +12,20 @@ from llmvs import __version__
 
 SRC = Path(__file__).parents[1] / "src" / "llmvs"
 FLOORS = [  # a module may import from its own floor and from those below it
-    {"config", "errors", "files", "console", "processes", "__init__"},
-    {"datasets", "video", "embeddings", "layers", "reference"},
-    {"backbones", "extraction", "head", "evaluation", "pretrained"},
-    {"module", "callbacks", "refresh", "datamodule", "finetune"},
-    {"experiments", "report"},
+    {"errors", "files", "console", "processes", "__init__"},
+    {"config", "video"},
+    {"datasets"},
+    {"evaluation", "cache"},
+    {"extraction"},
+    {"demo"},
+    {"models"},
+    {"training"},
+    {"methods"},
+    {"results"},
+    {"experiments"},
     {"cli", "__main__"},
 ]
-LIGHTNING_FREE = ("head", "pretrained", "evaluation", "extraction", "backbones", "datasets", "video", "embeddings", "config", "files")
+LIGHTNING_FREE = ("evaluation", "extraction", "demo", "datasets", "video", "cache", "config", "files")
 MODULES = sorted(SRC.rglob("*.py"))
 
 
@@ -78,8 +84,8 @@ def distribution(name):
         raise metadata.PackageNotFoundError(name)
     return real(name)
 metadata.distribution = distribution
-import llmvs.cli, llmvs.experiments.run, llmvs.experiments.fit, llmvs.experiments.judged, llmvs.experiments.own
-import llmvs.extraction.pipeline, llmvs.extraction.released, llmvs.experiments.export
+import llmvs.cli, llmvs.experiments.run, llmvs.training.fit, llmvs.experiments.evaluate, llmvs.experiments.own
+import llmvs.extraction.pipeline, llmvs.extraction.released, llmvs.results.export
 """
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from llmvs.config import Config, DataConfig, HeadConfig, LogConfig, OptimConfig
+from llmvs.cache.captions import CaptionCache, Captions
+from llmvs.cache.embeddings import EmbeddingCache, Embeddings
+from llmvs.config.schema import Config, DataConfig, HeadConfig, LogConfig, OptimConfig
 from llmvs.datasets.base import Dataset, Fold, Video
-from llmvs.embeddings import EmbeddingCache, Embeddings
-from llmvs.extraction.captions import CaptionCache, Captions
 
 FOLD = Fold(0, ("video_0", "video_1", "video_2", "video_3", "video_4"), ("video_5", "video_6"), ("video_7", "video_8", "video_9"))
 WIDTH = 12

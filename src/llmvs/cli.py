@@ -14,7 +14,7 @@ from llmvs import __version__
 from llmvs.errors import UserError
 
 if TYPE_CHECKING:
-    from llmvs.config import Config
+    from llmvs.config.schema import Config
 
 SETTINGS_HELP = "YAML files in order, then key=value overrides; later wins"
 EPILOG = """examples:
@@ -57,7 +57,7 @@ def _run(arguments: list[str]) -> int:
     if not known.verb:
         parser.print_help()
         return 0
-    from llmvs.layers import is_override
+    from llmvs.config.load import is_override
 
     stray = [argument for argument in unknown if not is_override(argument)]
     if stray:
@@ -161,7 +161,7 @@ def _at_least_one(text: str) -> int:
 
 
 def _load(settings: Sequence[str]) -> "Config":
-    from llmvs.layers import load_config
+    from llmvs.config.load import load_config
 
     return load_config(settings)
 
@@ -194,7 +194,7 @@ def _crossval(given: argparse.Namespace) -> None:
 
 
 def _ablate(given: argparse.Namespace) -> None:
-    from llmvs.experiments.ablate import ablate
+    from llmvs.experiments.ablation import ablate
     from llmvs.experiments.costs import ask_first
     from llmvs.experiments.grids import load_grid
 
@@ -205,7 +205,7 @@ def _ablate(given: argparse.Namespace) -> None:
 
 
 def _table(given: argparse.Namespace) -> None:
-    from llmvs.experiments.collect import collect
+    from llmvs.results.collect import collect
 
     document, text = collect([Path(folder) for folder in given.settings], given.reference, given.rule, given.format)
     _print(document, text, given.json)
@@ -226,24 +226,24 @@ def _many(given: argparse.Namespace) -> list[str]:
 
 
 def _evaluate(given: argparse.Namespace) -> None:
-    from llmvs.experiments.judged import evaluate_document
+    from llmvs.experiments.evaluate import evaluate_document
 
     _print(*evaluate_document(_load(given.settings), given.scores, given.draws), given.json)
 
 
 def _baselines(given: argparse.Namespace) -> None:
-    from llmvs.experiments.judged import baselines_document
-    from llmvs.layers import is_layer, is_override
+    from llmvs.config.load import is_layer, is_override
+    from llmvs.experiments.evaluate import baselines_document
 
     settings = [argument if is_layer(argument) or is_override(argument) else f"data.dataset={argument}" for argument in given.settings]
     _print(*baselines_document(_load(settings), given.draws), given.json)
 
 
 def _config(given: argparse.Namespace) -> None:
-    from llmvs.layers import run_folder, to_yaml
+    from llmvs.config.load import run_folder, to_yaml
 
     if given.keys:
-        from llmvs.reference import describe
+        from llmvs.config.describe import describe
 
         print(describe())
         return
@@ -252,8 +252,8 @@ def _config(given: argparse.Namespace) -> None:
 
 
 def _extract(given: argparse.Namespace) -> int:
+    from llmvs.config.load import is_layer, is_override
     from llmvs.experiments.own import extract_dataset, extract_files
-    from llmvs.layers import is_layer, is_override
 
     settings = [argument for argument in given.settings if is_layer(argument) or is_override(argument)]
     files = [Path(argument) for argument in given.settings if argument not in settings]
@@ -268,7 +268,7 @@ def _extract(given: argparse.Namespace) -> int:
 
 def _import(given: argparse.Namespace) -> None:
     from llmvs.console import say
-    from llmvs.experiments.judged import open_dataset
+    from llmvs.experiments.evaluate import open_dataset
     from llmvs.extraction.released import import_released
 
     config = _load(given.settings)
@@ -278,8 +278,8 @@ def _import(given: argparse.Namespace) -> None:
 
 
 def _export(given: argparse.Namespace) -> None:
-    from llmvs.experiments.export import export, push
-    from llmvs.layers import chosen
+    from llmvs.config.load import chosen
+    from llmvs.results.export import export, push
 
     choices = chosen(given.settings, {"to": "", "push": "false", "repo": ""})
     if choices["push"] not in ("true", "false") or (choices["push"] == "true") != bool(choices["repo"]):
@@ -298,14 +298,14 @@ def _sweep(given: argparse.Namespace) -> None:
 
 
 def _cache_list(given: argparse.Namespace) -> None:
-    from llmvs.experiments.caches import listing
+    from llmvs.cache.listing import listing
 
     documents, text = listing(_cache(given.settings))
     _print({"folders": documents}, text, given.json)
 
 
 def _cache_verify(given: argparse.Namespace) -> int:
-    from llmvs.experiments.integrity import verify
+    from llmvs.cache.verify import verify
 
     damages, summary = verify(_cache(given.settings), given.delete)
     print("\n".join([*damages, summary]), flush=True)
@@ -313,8 +313,8 @@ def _cache_verify(given: argparse.Namespace) -> int:
 
 
 def _cache_prune(given: argparse.Namespace) -> None:
-    from llmvs.experiments.caches import prune
-    from llmvs.layers import is_layer, is_override
+    from llmvs.cache.listing import prune
+    from llmvs.config.load import is_layer, is_override
 
     settings = [argument for argument in given.settings if is_layer(argument) or is_override(argument)]
     folders = [argument for argument in given.settings if argument not in settings]

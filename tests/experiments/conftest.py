@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from llmvs.config import Config, DataConfig, MethodConfig, PromptConfig
+from llmvs.config.schema import Config, DataConfig, MethodConfig, PromptConfig
 from llmvs.datasets.base import Dataset
 from llmvs.datasets.splits import generated
-from llmvs.experiments import bench
+from llmvs.experiments import resources as bench
 from tests.films import films, tiny_config
 
 

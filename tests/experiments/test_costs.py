@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from llmvs.cli import main
-from llmvs.config import Config
+from llmvs.config.load import load_config
+from llmvs.config.schema import Config
 from llmvs.errors import UserError
 from llmvs.experiments.costs import ask_first
-from llmvs.layers import load_config
 
 PAPER = ["data.dataset=demo", "accelerator=cpu", "backbone.captioner=llava-hf/llava-1.5-7b-hf",
          "backbone.scorer=meta-llama/Llama-2-13b-chat-hf"]

@@ -12,20 +12,22 @@ import pytest
 import torch
 
 from llmvs.cli import main
-from llmvs.config import Config
-from llmvs.datasets import Video, demo
+from llmvs.config.load import load_config, run_folder
+from llmvs.config.schema import Config
+from llmvs.datasets import Video
+from llmvs.demo import dataset as demo
 from llmvs.errors import UserError
 from llmvs.experiments import crossval as module
-from llmvs.experiments import pool, ranks
 from llmvs.experiments import run as running
+from llmvs.experiments import workers as pool
 from llmvs.experiments.crossval import crossval
 from llmvs.experiments.run import train
 from llmvs.extraction.pipeline import Extraction
 from llmvs.extraction.source import Source
 from llmvs.files import locked
-from llmvs.layers import load_config, run_folder
+from llmvs.training import distributed as ranks
+from tests.config.test_load import CONFIGS
 from tests.experiments.test_run import SMALL
-from tests.test_layers import CONFIGS
 from tests.toys import make_cache
 
 
@@ -106,7 +108,7 @@ def test_the_table_shows_every_choice_and_the_gap(place: Path, first: dict[str, 
 
 
 def test_what_is_shared_is_done_once_and_a_rerun_goes_on(place: Path, first: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    from llmvs.embeddings import EmbeddingCache
+    from llmvs.cache.embeddings import EmbeddingCache
 
     read: list[str] = []
     trained: list[Path] = []

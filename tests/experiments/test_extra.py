@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 import torch
 
+from llmvs.cache.embeddings import EmbeddingCache, Embeddings
 from llmvs.cli import main
-from llmvs.config import DataConfig, ExtractConfig
-from llmvs.datamodule import EmbeddingDataModule
+from llmvs.config.load import load_config
+from llmvs.config.schema import DataConfig, ExtractConfig
 from llmvs.datasets.base import Dataset, Sampling, Video
-from llmvs.embeddings import EmbeddingCache, Embeddings
 from llmvs.errors import UserError
+from llmvs.experiments.evaluate import open_dataset
 from llmvs.experiments.extra import open_extra
-from llmvs.experiments.judged import open_dataset
 from llmvs.extraction.source import Source, counted, only_picks
-from llmvs.layers import load_config
+from llmvs.models.datamodule import EmbeddingDataModule
 from llmvs.video.reader import sample
+from tests.config.test_load import CONFIGS
 from tests.films import film
-from tests.test_layers import CONFIGS
 from tests.toys import FOLD, make_cache, make_config, make_dataset
 
 WIDTH = 8

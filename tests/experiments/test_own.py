@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
+from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.cli import main
-from llmvs.embeddings import EmbeddingCache
-from tests.test_layers import CONFIGS
+from tests.config.test_load import CONFIGS
 
 
 def extract(cache, *arguments):

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.cli import main
-from llmvs.datasets import demo
-from llmvs.embeddings import EmbeddingCache
-from llmvs.head import load_head
-from llmvs.layers import load_config
-from tests.test_layers import CONFIGS
+from llmvs.config.load import load_config
+from llmvs.demo import dataset as demo
+from llmvs.models.head import load_head
+from tests.config.test_load import CONFIGS
 
 SMALL = ["head.dim=16", "head.feedforward=16", "head.layers=1", "optim.epochs=3", "log.wandb=disabled", "caption.max_tokens=4"]
 

@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from llmvs.cli import main
-from llmvs.config import Config
+from llmvs.config.load import load_config
+from llmvs.config.schema import Config
 from llmvs.errors import UserError
 from llmvs.experiments import sweep as under_test
 from llmvs.experiments.sweep import COMMAND, arguments, create, points, read_sweep
-from llmvs.layers import load_config
 
 ROOT = Path(__file__).parents[2]
 SWEEPS = sorted((ROOT / "sweeps").glob("*.yaml"))

@@ -9,15 +9,15 @@ import torch
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
+from llmvs.config.load import flat, load_config, run_folder
 from llmvs.datasets.base import Dataset
-from llmvs.experiments import bench
+from llmvs.experiments import resources as bench
 from llmvs.experiments.run import train
 from llmvs.extraction.models import build
-from llmvs.head import Head
-from llmvs.layers import flat, load_config, run_folder
-from llmvs.report.compare import published
+from llmvs.models.head import Head
+from llmvs.results.comparison import published
+from tests.config.test_load import CONFIGS
 from tests.films import TINY, films
-from tests.test_layers import CONFIGS
 
 VARIANTS = sorted((CONFIGS / "variant").glob("*.yaml"))
 KEYS = [f"film_{i}" for i in range(5)]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from llmvs.config import BackboneConfig, CaptionConfig, Config, DataConfig, PromptConfig
+from llmvs.config.schema import BackboneConfig, CaptionConfig, Config, DataConfig, PromptConfig
 
 TINY = BackboneConfig(captioner="builtin:tiny-llava", scorer="builtin:tiny-llama")
 

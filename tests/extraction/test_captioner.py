@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
+from llmvs.cache.captions import one_line
 from llmvs.extraction.captioner import Captioner
-from llmvs.extraction.captions import one_line
 
 PICTURES = [np.kron(np.random.default_rng(i).integers(0, 255, (4, 6, 3)), np.ones((16, 16, 1))).astype(np.uint8) for i in range(16)]
 

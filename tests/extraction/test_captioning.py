@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from llmvs.cache.captions import Captions
 from llmvs.errors import VideoError
 from llmvs.extraction.ahead import ahead
 from llmvs.extraction.captioning import caption_steps
-from llmvs.extraction.captions import Captions
 from llmvs.video.reader import Sampled
 
 

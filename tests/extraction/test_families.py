@@ -26,8 +26,8 @@ from transformers import (
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
-from llmvs.backbones.vocabulary import tokenizer
-from llmvs.config import BackboneConfig, ExtractConfig
+from llmvs.config.schema import BackboneConfig, ExtractConfig
+from llmvs.demo.models.vocabulary import tokenizer
 from llmvs.extraction import examples
 from llmvs.extraction.captioner import Captioner
 from llmvs.extraction.models import load_captioner, load_scorer

@@ -2,10 +2,10 @@
 
 import pytest
 
-from llmvs.config import ExtractConfig
+from llmvs.cache.listing import folders
+from llmvs.cache.verify import verify
+from llmvs.config.schema import ExtractConfig
 from llmvs.errors import UserError
-from llmvs.experiments.caches import folders
-from llmvs.experiments.integrity import verify
 from llmvs.extraction.captioner import Captioner
 from llmvs.extraction.captioning import Captioning, ask_frames
 from llmvs.extraction.prompts import FRAME_QUESTION

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from llmvs.backbones.tiny import builtin
-from llmvs.config import BackboneConfig
+from llmvs.config.schema import BackboneConfig
+from llmvs.demo.models.tiny import builtin
 from llmvs.errors import UserError
 from llmvs.extraction.hub import identify
 from llmvs.extraction.models import load_captioner, load_scorer, pick_device

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from llmvs.config import Config
+from llmvs.config.schema import Config
 
 KILLS = 24
 

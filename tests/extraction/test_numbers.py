@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from llmvs.backbones.vocabulary import tokenizer
+from llmvs.demo.models.vocabulary import tokenizer
 from llmvs.errors import UserError
 from llmvs.extraction.numbers import Numbers, nearest
 

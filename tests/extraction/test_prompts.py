@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from llmvs.backbones.vocabulary import tokenizer
+from llmvs.demo.models.vocabulary import tokenizer
 from llmvs.extraction import examples
 from llmvs.extraction.prompts import Example, Template, Window, narrow, parse_number, question, render, windows, wording
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
+from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.datasets.base import Dataset, Video
-from llmvs.embeddings import EmbeddingCache
 from llmvs.errors import UserError
 from llmvs.extraction.released import import_released
 

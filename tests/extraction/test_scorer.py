@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from llmvs.config import ExtractConfig
+from llmvs.config.schema import ExtractConfig
 from llmvs.errors import UserError
 from llmvs.extraction import cascade, examples
 from llmvs.extraction.engines import Naive, Prompt, Reader

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from llmvs.cache.embeddings import EmbeddingCache, Embeddings
 from llmvs.cli import main
 from llmvs.datasets import load
-from llmvs.embeddings import EmbeddingCache, Embeddings
+from tests.config.test_load import CONFIGS
 from tests.datasets.test_mrhisum import SPLITS, write
 from tests.films import film
-from tests.test_layers import CONFIGS
 
 QUICK = ["head.dim=16", "head.feedforward=16", "head.layers=1", "optim.epochs=2", "log.wandb=disabled", "accelerator=cpu"]
 TINY = [str(CONFIGS / "backbone" / "tiny.yaml"), "caption.max_tokens=2", "prompt.max_tokens=1", "prompt.window=1"]

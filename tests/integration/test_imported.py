@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from llmvs.cli import main
-from tests.test_layers import CONFIGS
+from tests.config.test_load import CONFIGS
 
 WIDTH, TOKENS = 64, 3
 DEVIATIONS = 2.5

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from llmvs import cli
-from llmvs.datasets.demo import __main__ as demo
+from llmvs.demo.dataset import __main__ as demo
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "own_data.md").read_text(encoding="utf-8")
@@ -27,7 +27,7 @@ def place(tmp_path, monkeypatch):
 
 def test_the_example_works_as_it_is(place, capsys):
     render, train, baselines = (shlex.split(block) for block in blocks("bash"))
-    assert render[:3] == ["python", "-m", "llmvs.datasets.demo"]
+    assert render[:3] == ["python", "-m", "llmvs.demo"]
     assert demo.main(render[3:]) == 0
     Path("data/mine/scores.csv").write_text(blocks("csv")[0], encoding="utf-8")
     assert train[0] == baselines[0] == "llmvs"

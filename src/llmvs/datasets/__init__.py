@@ -11,7 +11,7 @@ from llmvs.datasets.base import Dataset, Fold, Sampling, Video
 from llmvs.errors import UserError, nearest
 
 DATASETS = {
-    "demo": "llmvs.datasets.demo",
+    "demo": "llmvs.demo.dataset",
     "folder": "llmvs.datasets.folder",
     "mrhisum": "llmvs.datasets.mrhisum",
     "summe": "llmvs.datasets.summe",

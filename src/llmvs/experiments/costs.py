@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from llmvs.config import Config
+from llmvs.config.schema import Config
 from llmvs.errors import UserError
 
 SMALL = 1_000_000_000

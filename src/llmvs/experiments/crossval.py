@@ -5,16 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from llmvs.config import Config
+from llmvs.config.load import run_folder
+from llmvs.config.schema import Config
 from llmvs.datasets import Dataset
 from llmvs.errors import UserError
-from llmvs.experiments.campaign import run_all
-from llmvs.experiments.judged import open_dataset
+from llmvs.experiments.evaluate import open_dataset
+from llmvs.experiments.many import run_all
 from llmvs.files import write_json
-from llmvs.layers import run_folder
-from llmvs.report.compare import FLOORS, heading, plain, rule_tables
-from llmvs.report.results import Experiment, Figures, experiment
-from llmvs.report.tables import text
+from llmvs.results.comparison import FLOORS, heading, plain, rule_tables
+from llmvs.results.experiment import Experiment, Figures, experiment
+from llmvs.results.tables import text
 
 SUMMARY = "crossval.json"
 

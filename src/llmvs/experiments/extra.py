@@ -6,10 +6,10 @@ setting (`data.transfer`) on those of the other datasets alone.
 
 from dataclasses import replace
 
-from llmvs.config import Config
+from llmvs.config.schema import Config
 from llmvs.datasets import Dataset
 from llmvs.errors import UserError
-from llmvs.experiments.judged import open_dataset
+from llmvs.experiments.evaluate import open_dataset
 
 PLACE = "{dataset}"
 """Stands for a dataset's name in folders of the settings that exist once per dataset."""

@@ -7,10 +7,10 @@ from typing import Any
 
 import yaml
 
-from llmvs.config import Config
+from llmvs.config.load import is_layer, load_config
+from llmvs.config.schema import Config
 from llmvs.errors import UserError, nearest
-from llmvs.layers import is_layer, load_config
-from llmvs.report.compare import published_names
+from llmvs.results.comparison import published_names
 
 FOLDER = Path("configs/grid")
 
@@ -25,7 +25,7 @@ class GridRow:
     set: tuple[str, ...] = ()
     """`key=value` settings, after the files."""
     published: str | None = None
-    """The published row beside it, a name in `llmvs/report/published.json`."""
+    """The published row beside it, a name in `llmvs/results/published.json`."""
 
 
 @dataclass(frozen=True)

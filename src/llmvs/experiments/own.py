@@ -3,17 +3,17 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from llmvs.config import Config
+from llmvs.config.schema import Config
 from llmvs.console import say
 from llmvs.datasets import Dataset
 from llmvs.datasets.files import VIDEO_SUFFIXES
 from llmvs.datasets.splits import fold as make_fold
 from llmvs.errors import UserError
+from llmvs.experiments.evaluate import open_dataset
 from llmvs.experiments.extra import open_extra
-from llmvs.experiments.judged import open_dataset
-from llmvs.experiments.ranks import extract_shared
 from llmvs.extraction.pipeline import Extraction
 from llmvs.extraction.source import Source
+from llmvs.training.distributed import extract_shared
 
 
 def extract_dataset(config: Config) -> int:

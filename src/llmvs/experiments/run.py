@@ -7,25 +7,25 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llmvs.config import Config
+from llmvs.cache.embeddings import EmbeddingCache, differences
+from llmvs.config.load import flat, load_config, run_folder, to_yaml
+from llmvs.config.schema import Config
 from llmvs.console import is_first_process, say
 from llmvs.datasets import Fold
-from llmvs.embeddings import EmbeddingCache, differences
 from llmvs.errors import UserError
 from llmvs.evaluation.baselines import DRAWS, Figure, PerVideo, averaged
 from llmvs.evaluation.judging import Judged, judge
-from llmvs.experiments.bench import Bench
-from llmvs.experiments.environment import environment
-from llmvs.experiments.judged import as_numbers, label, random_note, titles, undefined_notes, with_floors
-from llmvs.experiments.tables import text_table
-from llmvs.experiments.zeroshot import ROW, Answered, answered, judge_answered
+from llmvs.experiments.evaluate import as_numbers, label, random_note, titles, undefined_notes, with_floors
+from llmvs.experiments.resources import Bench
 from llmvs.files import locked, read_json, write_json, write_text
-from llmvs.layers import flat, load_config, run_folder, to_yaml
+from llmvs.methods.answers import ROW, Answered, answered, judge_answered
+from llmvs.results.environment import environment
+from llmvs.results.run_table import text_table
 
 if TYPE_CHECKING:
-    from llmvs.experiments.fit import Fit
-    from llmvs.experiments.logs import Diary
-    from llmvs.extraction.captions import CaptionCache
+    from llmvs.cache.captions import CaptionCache
+    from llmvs.training.fit import Fit
+    from llmvs.training.loggers import Diary
 
 RESULT = "result.json"
 OURS = "This run"
@@ -85,7 +85,7 @@ def _run(config: Config, bench: Bench | None, tick: Tick | None) -> dict[str, An
     bench = bench or Bench([config])
     fold = bench.fold(config)
     clock.lap("dataset")
-    from llmvs.experiments.logs import Diary
+    from llmvs.training.loggers import Diary
 
     with Diary(config, run_folder(config)) as diary:
         scored = _scores(config, bench, fold, clock, tick, diary)
@@ -110,7 +110,7 @@ class _Scored(NamedTuple):
 def _scores(config: Config, bench: Bench, fold: Fold, clock: "_Clock", tick: Tick | None, diary: "Diary") -> _Scored:
     """Extract what is missing, and score the videos by the configured method."""
     if config.method.zero_shot:
-        from llmvs.experiments.alone import ask, read
+        from llmvs.methods.zero_shot import ask, read
 
         if config.method.model == "captioner":
             asked = ask(config, bench.dataset, fold)
@@ -122,7 +122,7 @@ def _scores(config: Config, bench: Bench, fold: Fold, clock: "_Clock", tick: Tic
         return _tuned(config, bench, fold, clock, tick, diary)
     cache, extra = bench.embeddings(config, fold), bench.extra(config)
     clock.lap("extraction")
-    from llmvs.experiments.fit import fit
+    from llmvs.training.fit import fit
 
     fitted = fit(config, bench.dataset, fold, cache, run_folder(config), tick, diary, extra)
     clock.lap("training")
@@ -131,10 +131,10 @@ def _scores(config: Config, bench: Bench, fold: Fold, clock: "_Clock", tick: Tic
 
 def _tuned(config: Config, bench: Bench, fold: Fold, clock: "_Clock", tick: Tick | None, diary: "Diary") -> _Scored:
     """Fine-tune the scorer or the captioner; beside its scores, what it answered before."""
-    from llmvs.experiments.alone import ask
-    from llmvs.experiments.lora import tune
     from llmvs.extraction.models import free_memory
-    from llmvs.finetune.adapter import require_peft
+    from llmvs.methods.lora import tune
+    from llmvs.methods.zero_shot import ask
+    from llmvs.models.adapters.adapter import require_peft
 
     require_peft()
     cache: EmbeddingCache | CaptionCache

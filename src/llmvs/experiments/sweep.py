@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import yaml
 
-from llmvs.config import Config
+from llmvs.config.load import flat, load_config, run_folder
+from llmvs.config.schema import Config
 from llmvs.console import say
 from llmvs.errors import UserError, nearest
-from llmvs.experiments.campaign import run_all
-from llmvs.experiments.judged import open_dataset
-from llmvs.layers import flat, load_config, run_folder
-from llmvs.report.tables import Column, Table, text
+from llmvs.experiments.evaluate import open_dataset
+from llmvs.experiments.many import run_all
+from llmvs.results.tables import Column, Table, text
 
 COMMAND = ("${env}", "${interpreter}", "-m", "llmvs", "train", "log.wandb=online", "${args_no_hyphens}")
 """What an agent runs; settings given to `create` go before the last."""
@@ -95,7 +95,7 @@ def sweep(path: Path, settings: Sequence[str], runs: int | None = None) -> tuple
         The points with their figures, best first, as a JSON document and as text.
 
     Raises:
-        UserError: as `read_sweep` and `llmvs.experiments.campaign.run_all`.
+        UserError: as `read_sweep` and `llmvs.experiments.many.run_all`.
     """
     plan = read_sweep(path, settings)
     chosen = points(plan, runs)
@@ -194,7 +194,7 @@ def _draw(space: Mapping[str, Any], rng: np.random.Generator) -> Any:
 
 
 def _figure(document: Mapping[str, Any], metric: str) -> float:
-    from llmvs.experiments.logs import selected
+    from llmvs.training.loggers import selected
 
     known = selected(document)
     if metric not in known:

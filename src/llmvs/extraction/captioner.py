@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from llmvs.extraction.captions import one_line
+from llmvs.cache.captions import one_line
 from llmvs.video.reader import Frame
 
 

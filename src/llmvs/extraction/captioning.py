@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import torch
 
-from llmvs.config import Config
+from llmvs.cache.captions import CaptionCache, Captions, supplied
+from llmvs.config.schema import Config
 from llmvs.console import say
 from llmvs.errors import UserError, VideoError
 from llmvs.extraction import identity
 from llmvs.extraction.ahead import ahead
-from llmvs.extraction.captions import CaptionCache, Captions, supplied
 from llmvs.extraction.progress import Progress, all_ranks, checked
 from llmvs.extraction.prompts import FRAME_QUESTION
 from llmvs.extraction.source import Source, check_supplied, counted, only_picks

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from llmvs.backbones.shipped import SHIPPED, checksums, shipped
+from llmvs.demo.models.shipped import SHIPPED, checksums, shipped
 from llmvs.errors import UserError
 
 try:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmvs.config import BackboneConfig, CaptionConfig, Config
-from llmvs.embeddings import Identity, differences
+from llmvs.cache.embeddings import Identity, differences
+from llmvs.config.schema import BackboneConfig, CaptionConfig, Config
 from llmvs.errors import VideoError
 from llmvs.extraction.hub import identify
 from llmvs.extraction.prompts import Example, wording

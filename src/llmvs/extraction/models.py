@@ -18,8 +18,8 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from llmvs.backbones import tiny
-from llmvs.config import BackboneConfig
+from llmvs.config.schema import BackboneConfig
+from llmvs.demo.models import tiny
 from llmvs.errors import UserError
 from llmvs.extraction.hub import BUILTIN, explained
 

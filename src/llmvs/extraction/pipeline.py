@@ -1,7 +1,7 @@
 """From videos to the embedding cache, resumable at every video.
 
     CACHE/DATASET/captions-<hash>/    stage 1, see `captions`
-    CACHE/DATASET/embeddings-<hash>/  stage 2, see `llmvs.embeddings`
+    CACHE/DATASET/embeddings-<hash>/  stage 2, see `llmvs.cache.embeddings`
 
 Each stage is one pure function per video, and a finished video is a finished file: whatever is killed, the next run goes
 on behind it. The hash is that of everything that shaped the files, so other settings make another folder, never a mixture.
@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from llmvs.config import Config
+from llmvs.cache.captions import CaptionCache, Captions
+from llmvs.cache.embeddings import EmbeddingCache, Embeddings
+from llmvs.config.schema import Config
 from llmvs.console import say
 from llmvs.datasets.base import Video
-from llmvs.embeddings import EmbeddingCache, Embeddings
 from llmvs.errors import UserError, VideoError
 from llmvs.extraction import examples, identity
 from llmvs.extraction.captioning import Captioning
-from llmvs.extraction.captions import CaptionCache, Captions
 from llmvs.extraction.hub import BUILTIN, check_shipped
 from llmvs.extraction.progress import Progress, all_ranks, checked
 from llmvs.extraction.prompts import Example, Template, parse_number, windows

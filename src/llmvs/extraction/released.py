@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from llmvs.cache.embeddings import EmbeddingCache, Embeddings, Identity
 from llmvs.datasets.base import Dataset, Video
 from llmvs.datasets.files import open_h5
-from llmvs.embeddings import EmbeddingCache, Embeddings, Identity
 from llmvs.errors import UserError
 
 

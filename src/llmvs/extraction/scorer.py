@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from llmvs.config import ExtractConfig
+from llmvs.config.schema import ExtractConfig
 from llmvs.errors import UserError
 from llmvs.extraction.cascade import plain_attention
 from llmvs.extraction.engines import Engine, Naive, Prompt, Read, Reader, deviation

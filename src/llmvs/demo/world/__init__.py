@@ -1,0 +1,1 @@
+"""The drawn world: scripts, figures, places, light, sound, and the renderer."""

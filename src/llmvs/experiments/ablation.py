@@ -1,0 +1,67 @@
+"""A grid of variants from nothing to one table: `llmvs ablate`. Variants that differ in the head alone share all extraction."""
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from llmvs.console import say
+from llmvs.experiments.crossval import SUMMARY, experiment_folder, runs_of, summary
+from llmvs.experiments.evaluate import open_dataset
+from llmvs.experiments.grids import Grid, load_grid
+from llmvs.experiments.many import run_all
+from llmvs.files import write_json, write_text
+from llmvs.results.comparison import Row, comparison, heading, plain
+from llmvs.results.experiment import experiment
+from llmvs.results.tables import Table, latex, markdown, text, to_csv
+
+
+def ablate(name: str, settings: Sequence[str], folds: Sequence[int] | None = None, seeds: Sequence[int] | None = None,
+           rule: str | None = None) -> tuple[dict[str, Any], str]:
+    """Run every row of a grid on every fold with every seed, and write its table and plot into `runs/ablation-GRID-DATASET`.
+
+    The rows' runs are those of `llmvs crossval` with the same layers, so what either has finished the other reuses.
+
+    Args:
+        name: of the grid, or the path of its file.
+        settings: YAML layers and overrides that all rows share.
+        folds: None: all of the dataset's.
+        seeds: None: that of the settings.
+        rule: which epoch is shown; None: the rows' own `selection`.
+
+    Returns:
+        What the table holds, as a document and as text.
+
+    Raises:
+        UserError: a mistake in the grid or the settings, before anything is computed; afterwards as `train`.
+    """
+    grid = load_grid(name)
+    configs = grid.configs(settings)
+    dataset = open_dataset(configs[0])
+    every = [runs_of(config, dataset, folds, seeds) for config in configs]
+    documents = run_all([run for runs in every for run in runs], dataset)
+    rows = []
+    for line, config, runs in zip(grid.rows, configs, every, strict=True):
+        found = experiment(config.experiment, documents[:len(runs)])
+        documents = documents[len(runs):]
+        write_json(experiment_folder(config) / SUMMARY, summary(found))
+        rows.append(Row(line.label, found, line.published))
+    tables = comparison(rows, grid.reference, rule)
+    folder = Path(configs[0].runs) / f"ablation-{grid.name}-{dataset.name}"
+    title = f"{grid.title}. {heading(rows[0].experiment)}"
+    _write(folder, title, grid, tables)
+    document = {"grid": grid.name, "title": title, "folder": str(folder), "experiments": [row.experiment.name for row in rows],
+                "tables": [plain(table) for table in tables]}
+    return document, f"{title}\n\n{text(tables)}\n\ntable and plot: {folder}"
+
+
+def _write(folder: Path, title: str, grid: Grid, tables: Sequence[Table]) -> None:
+    write_text(folder / "table.md", f"## {title}\n\n{markdown(tables)}")
+    write_text(folder / "table.csv", to_csv(tables))
+    write_text(folder / "table.tex", latex(tables))
+    if importlib.util.find_spec("matplotlib"):
+        from llmvs.results.plots import draw
+
+        draw(tables, title, folder / "plot.png", folder / "plot.svg")
+    else:
+        say("no plot: it needs matplotlib (pip install 'llmvs[plot]')")

@@ -1,0 +1,194 @@
+"""The trained network (paper, section 3.3): one score per step from the embeddings of a whole video. Pure torch.
+
+    embedding [D] -> Linear -> LayerNorm -> self-attention over the T steps (post-norm, no positions) -> score MLP -> sigmoid
+
+`HeadConfig` can standardize the embeddings, add positions, and take the self-attention or its layers away: ablations of
+the paper, and ours.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from llmvs.config.schema import HeadConfig, Inputs
+from llmvs.errors import UserError
+from llmvs.files import atomic, read_json, write_json
+
+WEIGHTS = "weights.safetensors"
+DESCRIPTION = "head.json"
+
+
+def step_embeddings(q: Tensor, a: Tensor, inputs: Inputs, v: Tensor | None = None) -> Tensor:
+    """What the head reads of one video (paper, section 3.3; with v: ours).
+
+    Args:
+        q: [T, D] query embeddings.
+        a: [T, D] answer embeddings.
+        inputs: `qa`: the elementwise maximum of both; `q`, `a` or `v`: that one; `qav`: `qa`, and behind it v scaled to
+            its length step by step. The head's first matrix then projects each and adds them, and neither drowns the other.
+        v: [T, D_v] visual features; only `v` and `qav` need them.
+
+    Returns:
+        float32 [T, D], with `v` [T, D_v], with `qav` [T, D + D_v].
+
+    Raises:
+        UserError: visual features are needed and not given.
+    """
+    text = {"q": q, "a": a}.get(inputs, torch.maximum(q, a)).float()
+    if "v" not in inputs:
+        return text
+    if v is None:
+        raise UserError(f"head.inputs={inputs}: this head reads visual features, and none are given")
+    v = v.float()
+    if inputs == "v":
+        return v
+    return torch.cat([text, v * text.norm(dim=1, keepdim=True) / v.norm(dim=1, keepdim=True).clamp(min=1e-12)], dim=1)
+
+
+class Standardize(nn.Module):
+    """Shift and scale of every dimension, taken from the training steps: [.., D] -> [.., D]."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, input_dim: int) -> None:
+        """Nothing is changed before `fit`."""
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(input_dim))
+        self.register_buffer("deviation", torch.ones(input_dim))
+
+    def fit(self, embeddings: Sequence[Tensor]) -> None:
+        """Take mean and deviation over all steps of some videos, each [T, D]; a dimension that never changes is only shifted."""
+        steps = torch.cat([video.double() for video in embeddings])
+        deviation, mean = torch.std_mean(steps, dim=0, correction=0)
+        self.mean.copy_(mean)
+        self.deviation.copy_(torch.where(deviation > 1e-6, deviation, 1.0))
+
+    def forward(self, steps: Tensor) -> Tensor:
+        """In fp32 also under autocast: the mean may be far larger than what differs."""
+        with torch.autocast(steps.device.type, enabled=False):
+            return (steps.float() - self.mean) / self.deviation
+
+
+class Head(nn.Module):
+    """Global aggregation: 88.8 M parameters at D = 5120 and the paper's settings."""
+
+    def __init__(self, input_dim: int, config: HeadConfig) -> None:
+        """Draw initial weights from torch's global generator: Xavier-uniform for every matrix.
+
+        Args:
+            input_dim: D, the width of a step's embedding.
+            config: the network's parts and sizes.
+        """
+        super().__init__()
+        self.input_dim = input_dim
+        self.config = config
+        self.standardize = Standardize(input_dim) if config.standardize else nn.Identity()
+        self.project = nn.Sequential(nn.Linear(input_dim, config.dim), nn.LayerNorm(config.dim))
+        self.encoder = _aggregator(config)
+        self.score = _score_mlp(config.dim)
+        for parameter in self.parameters():
+            if parameter.dim() > 1:
+                nn.init.xavier_uniform_(parameter)
+
+    def forward(self, embeddings: Tensor, mask: Tensor) -> Tensor:
+        """Score every step of every video.
+
+        Args:
+            embeddings: [B, T, D] steps, padded at the end of the shorter videos.
+            mask: bool [B, T], True where a step is real. Every video has at least one.
+
+        Returns:
+            float32 [B, T] in [0, 1], also under autocast; meaningless where `mask` is False.
+        """
+        steps = self.project(self.standardize(embeddings))
+        if self.config.positions == "sinusoidal":
+            steps = steps + sinusoids(steps.shape[1], self.config.dim, steps.device)
+        if isinstance(self.encoder, nn.TransformerEncoder):
+            steps = self.encoder(steps, src_key_padding_mask=~mask)
+        elif self.encoder is not None:
+            steps = self.encoder(steps)
+        *hidden, last = self.score
+        for layer in hidden:
+            steps = layer(steps)
+        with torch.autocast(steps.device.type, enabled=False):  # the loss is a difference of small numbers
+            return last(steps.float()).squeeze(-1).sigmoid()
+
+
+def sinusoids(n_steps: int, dim: int, device: torch.device | None = None) -> Tensor:
+    """float32 [T, M] fixed positional encoding (Vaswani et al. 2017, section 3.5), sines in the first half, cosines in the second.
+
+    Entry (t, i) is sin(t / 10000^(2i/M)) for i < M/2, entry (t, M/2 + i) its cosine. A step's place is its index,
+    whatever the video's length and the padding behind it.
+    """
+    rates = 10000.0 ** (-torch.arange(dim // 2, device=device) / (dim // 2))
+    angles = torch.arange(n_steps, device=device)[:, None] * rates
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+class FeedForward(nn.Module):
+    """What a post-norm transformer layer does to every step alone: x -> LayerNorm(x + MLP(x)), [.., M] -> [.., M]."""
+
+    def __init__(self, config: HeadConfig) -> None:
+        """Two matrices, M -> feed-forward width -> M, as in a self-attention layer of the same settings."""
+        super().__init__()
+        self.mlp = nn.Sequential(nn.Linear(config.dim, config.feedforward), nn.ReLU(), nn.Dropout(config.dropout),
+                                 nn.Linear(config.feedforward, config.dim), nn.Dropout(config.dropout))
+        self.norm = nn.LayerNorm(config.dim)
+
+    def forward(self, steps: Tensor) -> Tensor:
+        """[.., M] -> [.., M]."""
+        return self.norm(steps + self.mlp(steps))
+
+
+def _aggregator(config: HeadConfig) -> nn.Module | None:
+    if config.aggregator == "mlp":
+        return None
+    if config.aggregator == "feedforward":
+        return nn.Sequential(*(FeedForward(config) for _ in range(config.layers)))
+    layer = nn.TransformerEncoderLayer(config.dim, config.heads, config.feedforward, config.dropout, batch_first=True)
+    # Nested tensors would cut the output to the longest real video, another shape than in training.
+    return nn.TransformerEncoder(layer, config.layers, enable_nested_tensor=False)
+
+
+def _score_mlp(dim: int) -> nn.Sequential:
+    """dim -> dim/2 -> dim/4 -> dim/8 -> dim/16 -> 1, a LayerNorm after the first and the third layer."""
+    half, quarter, eighth, sixteenth = (dim // 2**power for power in range(1, 5))
+    return nn.Sequential(
+        nn.Linear(dim, half), nn.LayerNorm(half), nn.ReLU(),
+        nn.Linear(half, quarter), nn.ReLU(),
+        nn.Linear(quarter, eighth), nn.LayerNorm(eighth), nn.ReLU(),
+        nn.Linear(eighth, sixteenth), nn.ReLU(),
+        nn.Linear(sixteenth, 1),
+    )
+
+
+def save_head(folder: Path, weights: dict[str, Tensor], input_dim: int, config: HeadConfig) -> None:
+    """Write a head's `state_dict` as `weights.safetensors`, then what it is as `head.json`."""
+    with atomic(folder / WEIGHTS) as temporary:
+        save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, temporary)
+    write_json(folder / DESCRIPTION, {"input_dim": input_dim, "head": asdict(config)})
+
+
+def load_head(folder: Path) -> Head:
+    """Read a head that `save_head` wrote, ready to score.
+
+    Raises:
+        UserError: a file is missing, damaged, or the two do not belong together.
+    """
+    place = folder / DESCRIPTION
+    description = read_json(place, "the description of a trained head")
+    try:
+        head = Head(int(description["input_dim"]), HeadConfig(**description["head"]))
+        head.load_state_dict(load_file(folder / WEIGHTS))
+    except FileNotFoundError:
+        raise UserError(f"{folder / WEIGHTS}: no such file (expected the weights of the head in {DESCRIPTION})") from None
+    except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{folder}: {DESCRIPTION} and {WEIGHTS} are not a trained head ({reason[:200]}): train again") from error
+    return head.eval()

@@ -1,0 +1,1 @@
+"""Training around the models: the trainer, callbacks, loggers, resuming, ranks."""

@@ -1,0 +1,185 @@
+"""What `llmvs cache` says of a cache that holds every kind of folder, sound and damaged."""
+
+import json
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from llmvs.cache.captions import CaptionCache, Captions
+from llmvs.cache.embeddings import EmbeddingCache, Embeddings
+from llmvs.cache.listing import folders, prune
+from llmvs.cli import main
+from llmvs.config.schema import Config, DataConfig
+from llmvs.extraction import identity
+from llmvs.extraction.examples import fixed
+
+KEYS = ("v1", "v2", "v3")
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    """Captions and embeddings of three videos, and a built model."""
+    place = tmp_path / "cache"
+    config = Config(experiment="test", data=DataConfig(dataset="mine"), cache=str(place))
+    config.backbone.captioner, config.backbone.scorer = "builtin:tiny-llava", "builtin:tiny-llama"
+    made = identity.captions_identity(config)
+    captions = CaptionCache(identity.folder(config, "mine", "captions", made), made)
+    made = identity.embeddings_identity(config, fixed(3, 7))
+    embeddings = EmbeddingCache(identity.folder(config, "mine", "embeddings", made), made)
+    for n, key in enumerate(KEYS, start=4):
+        given = Captions(list(range(0, 15 * n, 15)), [f"caption {t}" for t in range(n)])
+        captions.write(key, given, torch.ones(n, 5), "hash of the video")
+        value = Embeddings(torch.ones(n, 8), torch.zeros(n, 8), torch.tensor(given.frames), [[1]] * n, ["5"] * n)
+        embeddings.write(key, value, given.sha256())
+    (place / "backbones" / "tiny-llama-1").mkdir(parents=True)
+    (place / "backbones" / "tiny-llama-1" / "model.safetensors").write_bytes(b"x" * 1500)
+    return place
+
+
+def folder(cache: Path, kind: str) -> Path:
+    return next(cache.glob(f"mine/{kind}-*"))
+
+
+def age(path: Path, days: float) -> None:
+    for one in [path, *path.rglob("*")] if path.is_dir() else [path]:
+        os.utime(one, (time.time() - days * 86400,) * 2)
+
+
+def test_list_says_what_is_there_and_what_made_it(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cache", "list", f"cache={cache}"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["FOLDER", "VIDEOS", "SIZE", "USED", "MADE", "FROM"]
+    assert lines[1].startswith("backbones/tiny-llama-1 ")
+    assert "1.5 kB" in lines[1]
+    assert re.match(r"mine/captions-\w{8} +3 .* builtin:tiny-llava \(\d+, auto\); \"Provide a .*image.\"; 2.0 fps", lines[2])
+    name = folder(cache, "captions").name.split("-")[1]
+    assert re.match(rf"mine/embeddings-\w{{8}} +3 .* builtin:tiny-llama .*window 7, numeric, 3 fixed examples; captions {name}", lines[3])
+    assert lines[-1].startswith("3 folders, ")
+    assert main(["cache", "list", "--json", f"cache={cache}"]) == 0
+    documents = json.loads(capsys.readouterr().out)["folders"]
+    assert [(one["dataset"], one["kind"], one["videos"]) for one in documents] == [
+        ("", "backbone", 0), ("mine", "captions", 3), ("mine", "embeddings", 3)]
+    assert documents[2]["bytes"] == sum(path.stat().st_size for path in folder(cache, "embeddings").iterdir())
+
+
+def test_a_sound_cache_passes(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cache", "verify", f"cache={cache}"]) == 0
+    assert capsys.readouterr().out == "6 videos in 2 folders checked, 0 damaged\n"
+
+
+def truncated(cache: Path) -> Path:
+    path = folder(cache, "embeddings") / "v2.safetensors"
+    path.write_bytes(path.read_bytes()[:-20])
+    return path
+
+
+def of_another_identity(cache: Path) -> Path:
+    path = folder(cache, "embeddings") / "v2.safetensors"
+    other = EmbeddingCache(cache / "other", {"scorer": "another"})
+    other.write("v2", Embeddings(torch.ones(2, 8), torch.ones(2, 8), torch.arange(2)))
+    other.path("v2").replace(path)
+    (other.folder / "fingerprint.json").unlink()
+    return path
+
+
+def with_nan(cache: Path) -> Path:
+    path = folder(cache, "captions") / "v2.safetensors"
+    v = load_file(path)["v"]
+    v[1, 1] = float("nan")
+    save_file({"v": v, "frames": load_file(path)["frames"]}, path, metadata={"format": "llmvs-captions-1"})
+    return path
+
+
+def with_a_hole(cache: Path) -> Path:
+    path = folder(cache, "captions") / "v2.jsonl"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:1], *lines[2:]]))
+    return path
+
+
+def of_other_captions(cache: Path) -> Path:
+    path = folder(cache, "captions") / "v2.jsonl"
+    path.write_text(path.read_text().replace("caption 1", "another caption"))
+    return folder(cache, "embeddings") / "v2.safetensors"
+
+
+def of_another_width(cache: Path) -> Path:
+    embeddings = EmbeddingCache(folder(cache, "embeddings"))
+    value = embeddings.read("v2")
+    embeddings.write("v2", Embeddings(value.q[:, :4], value.a[:, :4], value.steps), embeddings.captions_hash("v2"))
+    return embeddings.path("v2")
+
+
+@pytest.mark.parametrize("damage", [truncated, of_another_identity, with_nan, with_a_hole, of_other_captions, of_another_width])
+def test_a_damaged_file_is_named_and_only_it_goes(cache: Path, damage, capsys: pytest.CaptureFixture[str]) -> None:
+    path = damage(cache)
+    before = {one for one in cache.rglob("*") if one.is_file()}
+    assert main(["cache", "verify", f"cache={cache}"]) == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(str(path))
+    assert lines[1:] == ["6 videos in 2 folders checked, 1 damaged"]
+    assert main(["cache", "verify", "--delete", f"cache={cache}"]) == 2
+    gone = before - {one for one in cache.rglob("*") if one.is_file()}
+    assert path in gone
+    assert gone <= {path.with_suffix(".jsonl"), path.with_suffix(".safetensors")}
+    capsys.readouterr()
+    assert main(["cache", "verify", f"cache={cache}"]) == 0
+
+
+def test_a_folder_without_a_fingerprint_is_damaged_and_pruned(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = folder(cache, "embeddings")
+    (broken / "fingerprint.json").write_text("{")
+    assert main(["cache", "verify", f"cache={cache}"]) == 2
+    assert f"{broken}: its fingerprint.json is missing or unreadable" in capsys.readouterr().out
+    assert f"would remove {broken.relative_to(cache)}" in prune(cache)
+    assert broken.exists()
+    assert f"removed {broken.relative_to(cache)}" in prune(cache, sure=True)
+    assert not broken.exists()
+    assert [one.kind for one in folders(cache)] == ["backbone", "captions"]
+
+
+def test_folders_of_an_older_recipe_are_pruned(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identity, "RECIPE", identity.RECIPE + 1)
+    assert prune(cache).count("made by another version's recipe") == 2
+
+
+def test_prune_takes_what_killed_runs_left_and_nothing_that_is_being_written(cache: Path) -> None:
+    old, new = folder(cache, "embeddings") / ".v1-x.safetensors", folder(cache, "embeddings") / ".v2-y.safetensors"
+    aside = cache / "backbones" / ".tiny-llava-x"
+    aside.mkdir()
+    for path in (old, new, aside / "model.safetensors"):
+        path.write_bytes(b"x" * 1000)
+    age(old, 1)
+    age(aside, 1)
+    said = prune(cache)
+    assert said.splitlines()[-1] == "2.0 kB would be freed; repeat with --yes to remove them"
+    assert old.exists()
+    assert prune(cache, sure=True).endswith("2.0 kB freed")
+    assert (old.exists(), aside.exists(), new.exists()) == (False, False, True)
+    assert len(folders(cache)) == 3
+    assert main(["cache", "verify", f"cache={cache}"]) == 0
+
+
+def test_prune_takes_what_is_named_or_old(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    captions, embeddings = folder(cache, "captions"), folder(cache, "embeddings")
+    age(captions, 20)
+    age(cache / "backbones", 20)
+    assert main(["cache", "prune", "--older-than", "30", f"cache={cache}"]) == 0
+    assert capsys.readouterr().out == "0 B would be freed: nothing to remove\n"
+    assert main(["cache", "prune", "--older-than", "10", "--yes", f"cache={cache}"]) == 0
+    assert "not used for 20 days" in capsys.readouterr().out
+    assert (captions.exists(), embeddings.exists()) == (False, True)
+    assert main(["cache", "prune", "--yes", f"mine/{embeddings.name}", f"cache={cache}"]) == 0
+    assert not embeddings.exists()
+    assert main(["cache", "prune", "mine/embeddings-0", f"cache={cache}"]) == 2
+    assert "mine/embeddings-0: no such folder in the cache" in capsys.readouterr().err
+
+
+def test_a_cache_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cache", "list", f"cache={tmp_path / 'none'}"]) == 2
+    assert "no such folder: name the cache with cache=DIR" in capsys.readouterr().err

@@ -1,0 +1,48 @@
+"""What comes with the package is what was shipped, or one line says how to mend it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from llmvs.cli import main
+from llmvs.demo.models.shipped import SHIPPED, WEIGHTS, shipped
+from llmvs.errors import UserError
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(WEIGHTS, tmp_path / "weights"))
+
+
+def test_all_is_there_and_small() -> None:
+    assert [shipped(name) for name in SHIPPED] == [WEIGHTS / name for name in SHIPPED]
+    assert sum(path.stat().st_size for path in WEIGHTS.rglob("*.safetensors")) < 20e6
+    assert (WEIGHTS / "README.md").read_text().startswith("---\n")
+
+
+def test_a_damaged_file_is_one_line_with_the_cure(weights: Path) -> None:
+    path = weights / "demo-llama" / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"model\.safetensors: damaged.*make demo-backbones"):
+        shipped("demo-llama", weights)
+    assert shipped("demo-llava", weights)
+
+
+@pytest.mark.parametrize("file", ["demo-llava/model.safetensors", "demo-llava/tokenizer.json", "checksums.json"])
+def test_a_missing_file_is_one_line_with_the_cure(weights: Path, file: str) -> None:
+    (weights / file).unlink()
+    with pytest.raises(UserError, match=r"make demo-backbones"):
+        shipped("demo-llava", weights)
+
+
+@pytest.mark.parametrize("name", ["demo-llava", "demo-llama"])  # the scorer too, before anything is captioned
+def test_extraction_stops_before_a_damaged_model_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: Path,
+                                                         capsys: pytest.CaptureFixture[str], name: str) -> None:
+    (weights / name / "model.safetensors").write_bytes(b"")
+    monkeypatch.setattr(shipped, "__defaults__", (weights,))
+    (tmp_path / "film.mp4").write_bytes(b"")
+    assert main(["extract", str(tmp_path / "film.mp4"), "configs/backbone/demo.yaml", f"cache={tmp_path / 'cache'}"]) == 2
+    assert "damaged" in capsys.readouterr().err.strip().splitlines()[-1]
