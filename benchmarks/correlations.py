@@ -2,7 +2,8 @@
 
     python benchmarks/correlations.py
 
-Made-up annotations of the benchmarks' shapes; the figures are the minimum of interleaved repetitions, and their ratio.
+Made-up annotations of the benchmarks' shapes; the figures are the minimum of interleaved
+repetitions, and their ratio.
 """
 
 import time
@@ -27,7 +28,15 @@ def made_up(annotation: str, n_frames: int, people: int, n_shots: int) -> Video:
     votes = np.repeat(rng.random((people, n_shots)) < 0.15, np.diff(edges), axis=1).astype(np.uint8)
     ratings = np.repeat(rng.integers(1, 6, (people, -(-n_frames // 60))), 60, axis=1)[:, :n_frames]
     people_said = {"user_summary": votes} if annotation == "votes" else {"user_scores": ratings}
-    return Video("video_1", "made up", n_frames, picks, rng.random(len(picks)).astype(np.float32), shots=shots, **people_said)
+    return Video(
+        "video_1",
+        "made up",
+        n_frames,
+        picks,
+        rng.random(len(picks)).astype(np.float32),
+        shots=shots,
+        **people_said,
+    )
 
 
 def fastest(ways: dict[str, Callable[[], object]]) -> dict[str, float]:
@@ -46,7 +55,12 @@ def main() -> None:
     for title, annotation, protocol, video in [
         ("TVSum, 20 annotators, 700 steps", "ratings", "paper", made_up("ratings", 10_500, 20, 60)),
         ("SumMe paper, 5,000 frames", "votes", "paper", made_up("votes", 5_000, 15, 40)),
-        ("SumMe per_annotator, 333 steps", "votes", "per_annotator", made_up("votes", 5_000, 15, 40)),
+        (
+            "SumMe per_annotator, 333 steps",
+            "votes",
+            "per_annotator",
+            made_up("votes", 5_000, 15, 40),
+        ),
     ]:
         judge = PROTOCOLS[annotation][protocol].judge(video)
         scores = np.random.default_rng(1).random(video.n_steps).astype(np.float32)
@@ -54,15 +68,29 @@ def main() -> None:
         assert people is not None
         at_picks, mean = people[:, video.picks], people.mean(axis=0)
 
-        def with_scipy(key_shots: bool = annotation == "votes" and protocol == "paper", video: Video = video,
-                       scores: np.ndarray = scores, at_picks: np.ndarray = at_picks, mean: np.ndarray = mean) -> None:
-            pairs = [(summarize(scores, video), mean)] if key_shots else [(scores, row) for row in at_picks]
+        def with_scipy(
+            key_shots: bool = annotation == "votes" and protocol == "paper",
+            video: Video = video,
+            scores: np.ndarray = scores,
+            at_picks: np.ndarray = at_picks,
+            mean: np.ndarray = mean,
+        ) -> None:
+            pairs = (
+                [(summarize(scores, video), mean)]
+                if key_shots
+                else [(scores, row) for row in at_picks]
+            )
             for x, y in pairs:
                 kendalltau(x, y)
                 spearmanr(x, y)
 
-        times = fastest({"ours": lambda judge=judge, scores=scores: judge(scores), "scipy": with_scipy})  # type: ignore[misc]
-        print(f"{title:34} ours {times['ours']:6.2f} ms   scipy {times['scipy']:6.2f} ms   x{times['scipy'] / times['ours']:.1f}")
+        times = fastest(
+            {"ours": lambda judge=judge, scores=scores: judge(scores), "scipy": with_scipy}
+        )  # type: ignore[misc]
+        print(
+            f"{title:34} ours {times['ours']:6.2f} ms   scipy {times['scipy']:6.2f} ms  "
+            f" x{times['scipy'] / times['ours']:.1f}"
+        )
 
 
 if __name__ == "__main__":

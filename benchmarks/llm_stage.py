@@ -1,10 +1,12 @@
 """Steps per second of the scorer's engines, side by side on one machine with one random model.
 
     python benchmarks/llm_stage.py                                          # a Llama of 30 M parameters, any CPU, about 3 minutes
-    python benchmarks/llm_stage.py --size 13B --device cuda --dtype float16 --steps 512 --budget 16384
+    python benchmarks/llm_stage.py --size 13B --device cuda --dtype float16 --steps 512 --budget
+    16384
 
-The engines take turns within every round, so that a machine that slows down slows them all; medians over the rounds count.
-Lengths are the paper's: a prefix of 1,000 tokens, queries of 240 to 400, answers of 5.
+The engines take turns within every round, so that a machine that slows down slows them all; medians
+over the rounds count. Lengths are the paper's: a prefix of 1,000 tokens, queries of 240 to 400,
+answers of 5.
 """
 
 import argparse
@@ -20,9 +22,27 @@ from llmvs.extraction.engines import Engine, Naive, Prompt, Read, Reader
 from llmvs.extraction.shared import Shared
 
 SIZES = {
-    "30M": LlamaConfig(vocab_size=4000, hidden_size=512, intermediate_size=1376, num_hidden_layers=8, num_attention_heads=8),
-    "7B": LlamaConfig(vocab_size=32000, hidden_size=4096, intermediate_size=11008, num_hidden_layers=32, num_attention_heads=32),
-    "13B": LlamaConfig(vocab_size=32000, hidden_size=5120, intermediate_size=13824, num_hidden_layers=40, num_attention_heads=40),
+    "30M": LlamaConfig(
+        vocab_size=4000,
+        hidden_size=512,
+        intermediate_size=1376,
+        num_hidden_layers=8,
+        num_attention_heads=8,
+    ),
+    "7B": LlamaConfig(
+        vocab_size=32000,
+        hidden_size=4096,
+        intermediate_size=11008,
+        num_hidden_layers=32,
+        num_attention_heads=32,
+    ),
+    "13B": LlamaConfig(
+        vocab_size=32000,
+        hidden_size=5120,
+        intermediate_size=13824,
+        num_hidden_layers=40,
+        num_attention_heads=40,
+    ),
 }
 
 
@@ -44,28 +64,50 @@ def main() -> None:
     for _ in range(given.rounds):
         for name, make in makers.items():
             model.set_attn_implementation("sdpa")
-            speed, peak[name], reads[name] = measure(make, prompts[:given.naive_steps] if name == "naive" else prompts, given.device)
+            speed, peak[name], reads[name] = measure(
+                make, prompts[: given.naive_steps] if name == "naive" else prompts, given.device
+            )
             speeds[name].append(speed)
     parameters = sum(weight.numel() for weight in model.parameters())
-    print(f"{parameters / 1e6:.0f} M parameters, {given.dtype}, {given.device}, {torch.get_num_threads()} CPU threads, "
-          f"prefix {len(prefix)}, {given.steps} steps, median of {given.rounds} rounds")
+    print(
+        f"{parameters / 1e6:.0f} M parameters, {given.dtype}, {given.device},"
+        f" {torch.get_num_threads()} CPU threads, prefix {len(prefix)}, {given.steps} steps, median"
+        f" of {given.rounds} rounds"
+    )
     print(f"{'engine':8} {'steps/s':>9} {'x naive':>8} {'largest difference':>19} {'peak GB':>8}")
     for name in makers:
-        difference = max(float((reads[name][i].q.float() - read.q.float()).abs().max()) for i, read in reads["naive"].items())
-        ratio = median(ours / naive for ours, naive in zip(speeds[name], speeds["naive"], strict=True))
-        print(f"{name:8} {median(speeds[name]):9.3g} {ratio:8.2f} {difference:19.1e} {peak[name]:8.1f}")
+        difference = max(
+            float((reads[name][i].q.float() - read.q.float()).abs().max())
+            for i, read in reads["naive"].items()
+        )
+        ratio = median(
+            ours / naive for ours, naive in zip(speeds[name], speeds["naive"], strict=True)
+        )
+        print(
+            f"{name:8} {median(speeds[name]):9.3g} {ratio:8.2f} {difference:19.1e}"
+            f" {peak[name]:8.1f}"
+        )
 
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--size", choices=SIZES, default="30M")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: torch's own choice)")
+    parser.add_argument(
+        "--threads", type=int, default=0, help="CPU threads (0: torch's own choice)"
+    )
     parser.add_argument("--prefix", type=int, default=1000, help="tokens of the shared prefix")
     parser.add_argument("--steps", type=int, default=48, help="windows to score")
-    parser.add_argument("--naive-steps", type=int, default=12, help="of these, how many the naive engine scores (its rate does not change)")
+    parser.add_argument(
+        "--naive-steps",
+        type=int,
+        default=12,
+        help="of these, how many the naive engine scores (its rate does not change)",
+    )
     parser.add_argument("--budget", type=int, default=4096, help="query tokens in a batch")
     parser.add_argument("--rounds", type=int, default=3)
     return parser.parse_args()
@@ -75,7 +117,9 @@ def build(size: str, device: str, dtype: torch.dtype) -> Any:
     """A random model, its weights made on the device where they stay."""
     torch.manual_seed(0)
     with torch.device(device):
-        return AutoModelForCausalLM.from_config(SIZES[size], dtype=dtype).eval().requires_grad_(False)
+        return (
+            AutoModelForCausalLM.from_config(SIZES[size], dtype=dtype).eval().requires_grad_(False)
+        )
 
 
 def texts(length: int, steps: int) -> tuple[list[int], list[Prompt]]:
@@ -91,7 +135,9 @@ def texts(length: int, steps: int) -> tuple[list[int], list[Prompt]]:
 
 
 @torch.inference_mode()
-def measure(make: Callable[[], Engine], prompts: list[Prompt], device: str) -> tuple[float, float, dict[int, Read]]:
+def measure(
+    make: Callable[[], Engine], prompts: list[Prompt], device: str
+) -> tuple[float, float, dict[int, Read]]:
     """Steps per second (computing the prefix included), peak GPU memory in GB, and what was read."""
     cuda = device.startswith("cuda")
     if cuda:

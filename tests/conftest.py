@@ -11,7 +11,9 @@ SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real annotations, captions and clips; tests that ask for it are skipped where it is absent."""
+    """The folder of real annotations, captions and clips; tests that ask for it are skipped where
+    it is absent.
+    """
     if not SHARED.is_dir():
         pytest.skip(f"the real benchmark data is not at {SHARED}")
     return SHARED

@@ -4,7 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from llmvs.config.schema import BackboneConfig, CaptionConfig, Config, DataConfig, LogConfig, PromptConfig
+from llmvs.config.schema import (
+    BackboneConfig,
+    CaptionConfig,
+    Config,
+    DataConfig,
+    LogConfig,
+    PromptConfig,
+)
 from llmvs.datasets.base import Dataset, Video
 from llmvs.extraction.models import build
 from llmvs.video.writer import write
@@ -15,7 +22,10 @@ TINY = BackboneConfig(captioner="builtin:tiny-llava", scorer="builtin:tiny-llama
 def film(path: Path, seconds: float, seed: int = 0) -> Path:
     """10 frames per second; another picture every half second, so that every step differs."""
     rng = np.random.default_rng(seed)
-    pictures = [np.kron(rng.integers(0, 255, (4, 6, 3)), np.ones((8, 8, 1))).astype(np.uint8) for _ in range(round(2 * seconds))]
+    pictures = [
+        np.kron(rng.integers(0, 255, (4, 6, 3)), np.ones((8, 8, 1))).astype(np.uint8)
+        for _ in range(round(2 * seconds))
+    ]
     path.parent.mkdir(parents=True, exist_ok=True)
     write(path, (picture for picture in pictures for _ in range(5)), 10)
     return path
@@ -29,7 +39,9 @@ def films(folder: Path, lengths: dict[str, float]) -> Dataset:
         gtscore = np.random.default_rng(seed).random(steps, dtype=np.float32)
         scores = np.repeat(np.rint(1 + 4 * gtscore)[None], 5, axis=1).astype(np.int64)
         path = film(folder / f"{key}.mp4", seconds, seed)
-        videos[key] = Video(key, key, 5 * steps, 5 * np.arange(steps), gtscore, user_scores=scores, path=path)
+        videos[key] = Video(
+            key, key, 5 * steps, 5 * np.arange(steps), gtscore, user_scores=scores, path=path
+        )
     return Dataset("films", "ratings", videos, {}, synthetic=True)
 
 
@@ -39,15 +51,25 @@ def tiny_config(cache: Path, models: Path, **changes: object) -> Config:
     cache.mkdir(exist_ok=True)
     (cache / "backbones").symlink_to(models / "backbones")
     settings: dict[str, object] = {
-        "experiment": "films", "data": DataConfig(dataset="films"), "cache": str(cache), "accelerator": "cpu", "backbone": TINY,
-        "caption": CaptionConfig(max_tokens=4, batch=4), "prompt": PromptConfig(window=3, max_tokens=2),
-        "log": LogConfig(wandb="disabled"), **changes,
+        "experiment": "films",
+        "data": DataConfig(dataset="films"),
+        "cache": str(cache),
+        "accelerator": "cpu",
+        "backbone": TINY,
+        "caption": CaptionConfig(max_tokens=4, batch=4),
+        "prompt": PromptConfig(window=3, max_tokens=2),
+        "log": LogConfig(wandb="disabled"),
+        **changes,
     }
     return Config(**settings)  # type: ignore[arg-type]
 
 
 def content(cache: Path) -> dict[str, bytes]:
     """Every file that extraction has written, by its place."""
-    found = {str(path.relative_to(cache)): path.read_bytes() for path in (cache / "films").rglob("*") if path.is_file()}
+    found = {
+        str(path.relative_to(cache)): path.read_bytes()
+        for path in (cache / "films").rglob("*")
+        if path.is_file()
+    }
     assert found
     return found

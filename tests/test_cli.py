@@ -11,17 +11,34 @@ from llmvs import __version__
 from llmvs.cli import main
 from llmvs.files import write_json
 
-VERBS = ("train", "extract", "evaluate", "baselines", "import-embeddings", "config", "export", "sweep", "cache")
+VERBS = (
+    "train",
+    "extract",
+    "evaluate",
+    "baselines",
+    "import-embeddings",
+    "config",
+    "export",
+    "sweep",
+    "cache",
+)
 
 
 def llmvs(*arguments):
-    return subprocess.run([sys.executable, "-m", "llmvs", *map(str, arguments)], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "llmvs", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_help_names_every_verb_and_imports_nothing_heavy():
-    code = ("import sys; from llmvs.cli import main\n"
-            "try: main(['--help'])\nexcept SystemExit: pass\n"
-            "print([m for m in ('torch', 'numpy', 'lightning', 'transformers', 'omegaconf') if m in sys.modules])")
+    code = (
+        "import sys; from llmvs.cli import main\ntry: main(['--help'])\nexcept SystemExit:"
+        " pass\nprint([m for m in ('torch', 'numpy', 'lightning', 'transformers', 'omegaconf') if m"
+        " in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert all(verb in done.stdout for verb in VERBS)
     assert done.stdout.splitlines()[-1] == "[]"
@@ -39,20 +56,23 @@ def test_every_verb_has_help(verb, capsys):
     assert "usage: llmvs" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["tran"], "invalid choice: 'tran'"),
-    (["train", "--fold"], "unknown option --fold"),
-    (["train"], "data.dataset is not set"),
-    (["train", "configs/dataset/none.yaml"], "no such file"),
-    (["train", "data.dataset=summe", "data.root=nowhere"], "data.root=nowhere: no such folder"),
-    (["train", "data.dataset=summe", "extract.fps=0"], "extract.fps=0.0"),
-    (["evaluate", "data.dataset=summe"], "required: --scores"),
-    (["baselines", "summ"], "did you mean summe"),
-    (["baselines", "summe", "--draws", "many"], "invalid number_of_draws value: 'many'"),
-    (["baselines", "summe", "--draws", "0"], "--draws 0: at least 1"),
-    (["extract", "nowhere.mp4"], "nowhere.mp4: no such file or folder"),
-    (["import-embeddings", "data.dataset=summe"], "required: --query, --answer"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tran"], "invalid choice: 'tran'"),
+        (["train", "--fold"], "unknown option --fold"),
+        (["train"], "data.dataset is not set"),
+        (["train", "configs/dataset/none.yaml"], "no such file"),
+        (["train", "data.dataset=summe", "data.root=nowhere"], "data.root=nowhere: no such folder"),
+        (["train", "data.dataset=summe", "extract.fps=0"], "extract.fps=0.0"),
+        (["evaluate", "data.dataset=summe"], "required: --scores"),
+        (["baselines", "summ"], "did you mean summe"),
+        (["baselines", "summe", "--draws", "many"], "invalid number_of_draws value: 'many'"),
+        (["baselines", "summe", "--draws", "0"], "--draws 0: at least 1"),
+        (["extract", "nowhere.mp4"], "nowhere.mp4: no such file or folder"),
+        (["import-embeddings", "data.dataset=summe"], "required: --query, --answer"),
+    ],
+)
 def test_a_mistake_is_one_line_and_status_2(arguments, message, capsys):
     assert main(arguments) == 2
     output = capsys.readouterr()
@@ -72,10 +92,19 @@ def test_config_prints_what_would_run_and_where(capsys):
 
 
 def test_baselines_and_evaluate_print_the_same_floors(shared, summe, tmp_path, capsys):
-    where = ["data.dataset=summe", f"data.root={shared / 'summe'}", "data.splits=disjoint", "--draws", "3", "--json"]
+    where = [
+        "data.dataset=summe",
+        f"data.root={shared / 'summe'}",
+        "data.splits=disjoint",
+        "--draws",
+        "3",
+        "--json",
+    ]
     assert main(["baselines", *where]) == 0
     floors = json.loads(capsys.readouterr().out)
-    write_json(tmp_path / "scores.json", {key: video.gtscore for key, video in summe.videos.items()})
+    write_json(
+        tmp_path / "scores.json", {key: video.gtscore for key, video in summe.videos.items()}
+    )
     assert main(["evaluate", "--scores", str(tmp_path / "scores.json"), *where]) == 0
     judged = json.loads(capsys.readouterr().out)
     assert judged["folds"] == floors["folds"] == [0, 1, 2, 3, 4]
@@ -88,12 +117,28 @@ def test_baselines_and_evaluate_print_the_same_floors(shared, summe, tmp_path, c
         assert rows == floors["protocols"][name]
 
 
-def test_evaluate_as_text_names_undefined_scores_and_the_folds_covered(shared, summe, tmp_path, capsys):
+def test_evaluate_as_text_names_undefined_scores_and_the_folds_covered(
+    shared, summe, tmp_path, capsys
+):
     test = summe.splits["paper"][1][1]
     rng = np.random.default_rng(0)
-    scores = {key: rng.random(summe.videos[key].n_steps) for key in test} | {test[2]: np.zeros(summe.videos[test[2]].n_steps)}
+    scores = {key: rng.random(summe.videos[key].n_steps) for key in test} | {
+        test[2]: np.zeros(summe.videos[test[2]].n_steps)
+    }
     write_json(tmp_path / "s.json", scores)
-    assert main(["evaluate", "--scores", str(tmp_path / "s.json"), "data.dataset=summe", f"data.root={shared / 'summe'}", "--draws=2"]) == 0
+    assert (
+        main(
+            [
+                "evaluate",
+                "--scores",
+                str(tmp_path / "s.json"),
+                "data.dataset=summe",
+                f"data.root={shared / 'summe'}",
+                "--draws=2",
+            ]
+        )
+        == 0
+    )
     printed = capsys.readouterr().out
     assert "summe, paper splits, mean over folds 1" in printed
     assert f"per_annotator: undefined, because the scores of {test[2]} have no ranking" in printed
@@ -107,5 +152,3 @@ def test_ctrl_c_is_one_line(monkeypatch, capsys):
     monkeypatch.setattr("llmvs.cli._run", interrupted)
     assert main([]) == 130
     assert capsys.readouterr().err == "llmvs: interrupted; the same command goes on from here\n"
-
-

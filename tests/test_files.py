@@ -52,8 +52,11 @@ def test_a_full_disk_is_one_line(tmp_path):
 
 
 def test_json_has_no_nan():
-    assert dumps({"a": np.float32("nan"), "b": [np.int64(2), float("inf")], 3: np.arange(2)}).split() == (
-        ['{', '"a":', 'null,', '"b":', '[', '2,', 'null', '],', '"3":', '[', '0,', '1', ']', '}'])
+    assert dumps(
+        {"a": np.float32("nan"), "b": [np.int64(2), float("inf")], 3: np.arange(2)}
+    ).split() == (
+        ["{", '"a":', "null,", '"b":', "[", "2,", "null", "],", '"3":', "[", "0,", "1", "]", "}"]
+    )
 
 
 def test_unreadable_json(tmp_path):
@@ -66,7 +69,10 @@ def test_unreadable_json(tmp_path):
 
 def test_a_lock_is_held_once_and_leaves_nothing(tmp_path):
     with locked(tmp_path / "new" / ".lock", "taken"):
-        with pytest.raises(UserError, match=r"^taken$"), locked(tmp_path / "new" / ".lock", "taken"):
+        with (
+            pytest.raises(UserError, match=r"^taken$"),
+            locked(tmp_path / "new" / ".lock", "taken"),
+        ):
             pass
         assert (tmp_path / "new" / ".lock").exists()
     assert list((tmp_path / "new").iterdir()) == []
@@ -86,7 +92,9 @@ with locked(Path(sys.argv[1]), "taken"):
 
 def test_the_lock_of_a_killed_process_is_free(tmp_path):
     path = tmp_path / ".lock"
-    with subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE, text=True) as holder:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE, text=True
+    ) as holder:
         assert holder.stdout.readline() == "held\n"
         with pytest.raises(UserError, match=r"^taken$"), locked(path, "taken"):
             pass
@@ -98,5 +106,8 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path):
 
 def test_a_lock_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="cannot be written"), locked(tmp_path / "file" / ".lock", "taken"):
+    with (
+        pytest.raises(UserError, match="cannot be written"),
+        locked(tmp_path / "file" / ".lock", "taken"),
+    ):
         pass

@@ -1,4 +1,6 @@
-"""The order of the house: imports run one way, the light parts stay light, the whole package has a docstring each."""
+"""The order of the house: imports run one way, the light parts stay light, the whole package has a
+docstring each.
+"""
 
 import ast
 import subprocess
@@ -25,7 +27,16 @@ FLOORS = [  # a module may import from its own floor and from those below it
     {"experiments"},
     {"cli", "__main__"},
 ]
-LIGHTNING_FREE = ("evaluation", "extraction", "demo", "datasets", "video", "cache", "config", "files")
+LIGHTNING_FREE = (
+    "evaluation",
+    "extraction",
+    "demo",
+    "datasets",
+    "video",
+    "cache",
+    "config",
+    "files",
+)
 MODULES = sorted(SRC.rglob("*.py"))
 
 
@@ -56,16 +67,31 @@ def test_imports_run_one_way(path):
             above = floor(name.split(".")[1])
             assert above is None or above <= here, f"{path.name} imports {name} from above"
         if room(path) in LIGHTNING_FREE:
-            assert not name.startswith(("lightning", "pytorch_lightning")), f"{path.name} imports {name}"
+            assert not name.startswith(("lightning", "pytorch_lightning")), (
+                f"{path.name} imports {name}"
+            )
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if path.read_text()], ids=lambda path: str(path.relative_to(SRC)))
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MODULES if path.read_text()],
+    ids=lambda path: str(path.relative_to(SRC)),
+)
 def test_every_public_thing_says_what_it_is(path):
     tree = ast.parse(path.read_text())
     assert ast.get_docstring(tree), "no docstring"
-    public = [node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")]
-    methods = [method for node in public if isinstance(node, ast.ClassDef) for method in node.body
-               if isinstance(method, ast.FunctionDef) and not method.name.startswith("_")]
+    public = [
+        node
+        for node in tree.body
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")
+    ]
+    methods = [
+        method
+        for node in public
+        if isinstance(node, ast.ClassDef)
+        for method in node.body
+        if isinstance(method, ast.FunctionDef) and not method.name.startswith("_")
+    ]
     without = [node.name for node in (*public, *methods) if not ast.get_docstring(node)]
     assert without == []
 
@@ -90,19 +116,31 @@ import llmvs.extraction.pipeline, llmvs.extraction.released, llmvs.results.expor
 
 
 def test_training_on_imported_embeddings_needs_no_extra():
-    done = subprocess.run([sys.executable, "-c", WITHOUT_EXTRAS], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_EXTRAS], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 
 def test_the_repository_holds_no_data():
     root = SRC.parents[1]
-    listed = subprocess.run(["git", "ls-files"], cwd=root, capture_output=True, text=True, check=False)
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=root, capture_output=True, text=True, check=False
+    )
     if listed.returncode:
         pytest.skip("not a git checkout")
-    assert [name for name in listed.stdout.split() if name.endswith((".mat", ".h5", ".tsv", ".mp4", ".mov", ".webm"))] == []
+    assert [
+        name
+        for name in listed.stdout.split()
+        if name.endswith((".mat", ".h5", ".tsv", ".mp4", ".mov", ".webm"))
+    ] == []
 
 
 def test_the_citation_file_names_this_version():
     cited = yaml.safe_load((SRC.parents[1] / "CITATION.cff").read_text())
     assert cited["version"] == __version__
-    assert {author["family-names"] for author in cited["references"][0]["authors"]} == {"Lee", "Gong", "Cho"}
+    assert {author["family-names"] for author in cited["references"][0]["authors"]} == {
+        "Lee",
+        "Gong",
+        "Cho",
+    }

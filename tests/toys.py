@@ -1,4 +1,6 @@
-"""A small dataset with embeddings that know something of the importance, for everything that trains."""
+"""A small dataset with embeddings that know something of the importance, for everything that
+trains.
+"""
 
 from pathlib import Path
 
@@ -10,7 +12,12 @@ from llmvs.cache.embeddings import EmbeddingCache, Embeddings
 from llmvs.config.schema import Config, DataConfig, HeadConfig, LogConfig, OptimConfig
 from llmvs.datasets.base import Dataset, Fold, Video
 
-FOLD = Fold(0, ("video_0", "video_1", "video_2", "video_3", "video_4"), ("video_5", "video_6"), ("video_7", "video_8", "video_9"))
+FOLD = Fold(
+    0,
+    ("video_0", "video_1", "video_2", "video_3", "video_4"),
+    ("video_5", "video_6"),
+    ("video_7", "video_8", "video_9"),
+)
 WIDTH = 12
 
 
@@ -21,10 +28,19 @@ def make_dataset(n_videos: int = 10, shortest: int = 6) -> Dataset:
     for i in range(n_videos):
         steps = shortest + int(rng.integers(0, shortest))
         importance = np.repeat(rng.random(-(-steps // 3)), 3)[:steps]
-        ratings = np.clip(np.rint(1 + 4 * importance + rng.normal(0, 0.7, (5, steps))), 1, 5).astype(np.int64)
+        ratings = np.clip(
+            np.rint(1 + 4 * importance + rng.normal(0, 0.7, (5, steps))), 1, 5
+        ).astype(np.int64)
         frames = np.repeat(ratings, 15, axis=1)
         gtscore = ((ratings.mean(axis=0) - 1) / 4).astype(np.float32)
-        videos[f"video_{i}"] = Video(f"video_{i}", f"clip {i}", 15 * steps, np.arange(steps) * 15, gtscore, user_scores=frames)
+        videos[f"video_{i}"] = Video(
+            f"video_{i}",
+            f"clip {i}",
+            15 * steps,
+            np.arange(steps) * 15,
+            gtscore,
+            user_scores=frames,
+        )
     return Dataset("toy", "ratings", videos, {}, synthetic=True)
 
 
@@ -46,7 +62,9 @@ def make_cache(folder: Path, dataset: Dataset, width: int = WIDTH) -> EmbeddingC
 
 
 def make_visual_cache(folder: Path, dataset: Dataset, width: int = 5) -> EmbeddingCache:
-    """A cache of embeddings with the captions and visual features beside it, of which they were made."""
+    """A cache of embeddings with the captions and visual features beside it, of which they were
+    made.
+    """
     captions = CaptionCache(folder / "captions-toy", {"captioner": "toy"})
     cache = EmbeddingCache(folder / "embeddings-toy", {"scorer": "toy", "captions": "toy"})
     for video in dataset.videos.values():
@@ -58,14 +76,20 @@ def make_visual_cache(folder: Path, dataset: Dataset, width: int = 5) -> Embeddi
 
 def visual(video: Video, width: int = 5) -> torch.Tensor:
     """float16 [T, width]: the visual features of a toy video."""
-    return torch.randn(video.n_steps, width, generator=torch.Generator().manual_seed(video.n_frames)).half()
+    return torch.randn(
+        video.n_steps, width, generator=torch.Generator().manual_seed(video.n_frames)
+    ).half()
 
 
 def make_config(**changes: object) -> Config:
     """Settings of a training that takes a second."""
     settings: dict[str, object] = {
-        "experiment": "toy", "accelerator": "cpu", "data": DataConfig(dataset="demo"),
-        "log": LogConfig(wandb="disabled", checkpoint_seconds=0), "head": HeadConfig(dim=64, feedforward=32, layers=1),
-        "optim": OptimConfig(lr=3e-3, epochs=4, batch_videos=3, clip=1.0), **changes,
+        "experiment": "toy",
+        "accelerator": "cpu",
+        "data": DataConfig(dataset="demo"),
+        "log": LogConfig(wandb="disabled", checkpoint_seconds=0),
+        "head": HeadConfig(dim=64, feedforward=32, layers=1),
+        "optim": OptimConfig(lr=3e-3, epochs=4, batch_videos=3, clip=1.0),
+        **changes,
     }
     return Config(**settings)  # type: ignore[arg-type]

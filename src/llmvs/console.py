@@ -5,7 +5,9 @@ import sys
 
 
 def say(message: str) -> None:
-    """Print a message for the user on standard error, above any progress bar; only the first process of a run speaks."""
+    """Print a message for the user on standard error, above any progress bar; only the first
+    process of a run speaks.
+    """
     if not is_first_process():
         return
     if "tqdm" in sys.modules:
@@ -17,5 +19,7 @@ def say(message: str) -> None:
 
 
 def is_first_process() -> bool:
-    """Whether this is the only process of a run, or rank 0 (as launched by Lightning, torchrun or SLURM)."""
+    """Whether this is the only process of a run, or rank 0 (as launched by Lightning, torchrun or
+    SLURM).
+    """
     return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))

@@ -1,4 +1,6 @@
-"""Exceptions for everything a user can mend: the command line prints the message and exits with status 2."""
+"""Exceptions for everything a user can mend: the command line prints the message and exits with
+status 2.
+"""
 
 import difflib
 from collections.abc import Iterable
@@ -13,7 +15,8 @@ class VideoError(UserError):
 
 
 def nearest(value: str, known: Iterable[str]) -> str:
-    """The end of an error line about an unknown name: `: did you mean X?`, or the list of what is known.
+    """The end of an error line about an unknown name: `: did you mean X?`, or the list of what is
+    known.
 
     >>> nearest("tvsun", ["summe", "tvsum"])
     ': did you mean tvsum?'

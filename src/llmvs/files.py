@@ -1,4 +1,6 @@
-"""Files that are either whole or absent: written beside their place, forced to disk, then renamed over it."""
+"""Files that are either whole or absent: written beside their place, forced to disk, then renamed
+over it.
+"""
 
 import errno
 import json
@@ -14,22 +16,26 @@ from safetensors import SafetensorError
 from llmvs.errors import UserError
 
 DISK_ERRORS = (OSError, SafetensorError)
-"""What a full or read-only disk raises; safetensors wraps the operating system's errors in its own."""
+"""What a full or read-only disk raises; safetensors wraps the operating system's errors in its own.
+"""
 
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Give a temporary path in `path`'s folder; when the block ends well it takes `path`'s place, else it is removed.
+    """Give a temporary path in `path`'s folder; when the block ends well it takes `path`'s place,
+    else it is removed.
 
-    A reader sees the old file or the new one, never a part. The temporary name starts with a dot and ends in
-    `path`'s own suffix, because encoders choose their format by it.
+    A reader sees the old file or the new one, never a part. The temporary name starts with a dot
+    and ends in `path`'s own suffix, because encoders choose their format by it.
 
     Raises:
         UserError: the folder cannot be written (read-only, full, not a folder).
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(
+            prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
+        )
         os.close(handle)
     except OSError as error:
         raise unwritable(path, error) from error
@@ -49,12 +55,15 @@ def atomic(path: Path) -> Iterator[Path]:
 def unwritable(path: Path, error: Exception) -> UserError:
     """What a user is told when `path` cannot be written because of `error`, one of `DISK_ERRORS`."""
     reason = getattr(error, "strerror", None) or error
-    return UserError(f"{path}: cannot be written ({reason}): choose another folder or free some space")
+    return UserError(
+        f"{path}: cannot be written ({reason}): choose another folder or free some space"
+    )
 
 
 @contextmanager
 def locked(path: Path, refusal: str) -> Iterator[None]:
-    """Hold the lock file `path` while the block runs. The system lets go of it when the process dies, however it dies.
+    """Hold the lock file `path` while the block runs. The system lets go of it when the process
+    dies, however it dies.
 
     Raises:
         UserError: another process holds it (`refusal` says so), or the file cannot be written.
@@ -74,7 +83,9 @@ def locked(path: Path, refusal: str) -> Iterator[None]:
 
 
 def _lock(path: Path) -> int | None:
-    """An open, locked file; None where another process has it. Where the file system knows no locks, it is open only."""
+    """An open, locked file; None where another process has it. Where the file system knows no
+    locks, it is open only.
+    """
     import fcntl
 
     while True:
@@ -85,7 +96,9 @@ def _lock(path: Path) -> int | None:
             if error.errno in (errno.EAGAIN, errno.EACCES):
                 os.close(handle)
                 return None
-        if os.fstat(handle).st_nlink:  # else its last holder has removed it since it was opened: a lock that nobody sees
+        if (
+            os.fstat(handle).st_nlink
+        ):  # else its last holder has removed it since it was opened: a lock that nobody sees
             return handle
         os.close(handle)
 

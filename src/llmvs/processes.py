@@ -1,4 +1,6 @@
-"""Processes that this one starts: how, how many the machine has room for, and what becomes of them when it is killed."""
+"""Processes that this one starts: how, how many the machine has room for, and what becomes of them
+when it is killed.
+"""
 
 import multiprocessing
 import os
@@ -6,11 +8,15 @@ import threading
 from multiprocessing.connection import wait
 
 START = "spawn"
-"""How processes are started: forked ones could not use a GPU that this process has used, and may hang where it has threads."""
+"""How processes are started: forked ones could not use a GPU that this process has used, and may
+hang where it has threads.
+"""
 
 
 def cores() -> int:
-    """How many cores this process may use: fewer than there are under `taskset`, SLURM or in a container with a CPU set."""
+    """How many cores this process may use: fewer than there are under `taskset`, SLURM or in a
+    container with a CPU set.
+    """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

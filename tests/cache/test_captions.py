@@ -8,7 +8,9 @@ import torch
 from llmvs.cache.captions import CaptionCache, Captions, read_captions, supplied
 from llmvs.errors import UserError, VideoError
 
-GOOD = '{"step": 0, "frame": 0, "caption": "a dog"}\n{"step": 1, "frame": 15, "caption": "a\\n cat"}\n'
+GOOD = (
+    '{"step": 0, "frame": 0, "caption": "a dog"}\n{"step": 1, "frame": 15, "caption": "a\\n cat"}\n'
+)
 
 
 def test_reads_lines_and_keeps_each_on_one(tmp_path: Path) -> None:
@@ -17,13 +19,18 @@ def test_reads_lines_and_keeps_each_on_one(tmp_path: Path) -> None:
     assert read_captions(path) == Captions([0, 15], ["a dog", "a cat"])
 
 
-@pytest.mark.parametrize(("text", "problem"), [
-    ("", "holds no captions"), ("not json\n", ":1: not a line"),
-    ('{"step": 0, "frame": 0}\n', ":1: not a line"), ("[1]\n", ":1: not a line"),
-    ('{"step": 0, "frame": "0", "caption": "x"}\n', ":1: not a line"),
-    (GOOD + '{"step": 3, "frame": 45, "caption": "x"}\n', ":3: step 3 where step 2 is due"),
-    (GOOD + '{"step": 2, "frame": 15, "caption": "x"}\n', ":3: frame 15 after frame 15"),
-])
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "holds no captions"),
+        ("not json\n", ":1: not a line"),
+        ('{"step": 0, "frame": 0}\n', ":1: not a line"),
+        ("[1]\n", ":1: not a line"),
+        ('{"step": 0, "frame": "0", "caption": "x"}\n', ":1: not a line"),
+        (GOOD + '{"step": 3, "frame": 45, "caption": "x"}\n', ":3: step 3 where step 2 is due"),
+        (GOOD + '{"step": 2, "frame": 15, "caption": "x"}\n', ":3: frame 15 after frame 15"),
+    ],
+)
 def test_bad_lines_are_named(tmp_path: Path, text: str, problem: str) -> None:
     path = tmp_path / "v.jsonl"
     path.write_text(text)
@@ -43,7 +50,9 @@ def test_supplied_by_key_or_name(tmp_path: Path) -> None:
     assert supplied(tmp_path, "video_1", "Bike Polo").frames == [0, 15]
     (tmp_path / "video_1.jsonl").write_text(GOOD.replace("15", "30"))
     assert supplied(tmp_path, "video_1", "Bike Polo").frames == [0, 30]
-    with pytest.raises(VideoError, match=r"video_2: no captions: expected .*video_2\.jsonl or .*Cooking\.jsonl"):
+    with pytest.raises(
+        VideoError, match=r"video_2: no captions: expected .*video_2\.jsonl or .*Cooking\.jsonl"
+    ):
         supplied(tmp_path, "video_2", "Cooking")
     with pytest.raises(UserError, match=r"extract\.captions=.*no such folder"):
         supplied(tmp_path / "absent", "video_1", "x")
@@ -71,4 +80,13 @@ def test_a_video_counts_only_when_both_files_are_there(tmp_path: Path) -> None:
 
 
 def test_hash_sees_frames_and_texts() -> None:
-    assert len({Captions([0, 1], ["a", "b"]).sha256(), Captions([0, 2], ["a", "b"]).sha256(), Captions([0, 1], ["a", "c"]).sha256()}) == 3
+    assert (
+        len(
+            {
+                Captions([0, 1], ["a", "b"]).sha256(),
+                Captions([0, 2], ["a", "b"]).sha256(),
+                Captions([0, 1], ["a", "c"]).sha256(),
+            }
+        )
+        == 3
+    )

@@ -14,7 +14,13 @@ IDENTITY = {"scorer": "some/model", "prompt.window": 7, "captions.seed": None}
 def make(steps=4, dim=6, dtype=torch.float32):
     generator = torch.Generator().manual_seed(steps)
     q, a = torch.randn(2, steps, dim, generator=generator).to(dtype)
-    return Embeddings(q, a, torch.arange(steps) * 15, [[1, 2], [], [3], [4, 5, 6]][:steps], ["12", "", "3", "ten"][:steps])
+    return Embeddings(
+        q,
+        a,
+        torch.arange(steps) * 15,
+        [[1, 2], [], [3], [4, 5, 6]][:steps],
+        ["12", "", "3", "ten"][:steps],
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
@@ -40,7 +46,9 @@ def test_another_fingerprint_is_refused_with_what_differs(tmp_path):
     other = EmbeddingCache(tmp_path / "other", {**IDENTITY, "dtype": "float16"})
     other.write("video_2", make())
     other.path("video_2").rename(tmp_path / "video_2.safetensors")
-    with pytest.raises(UserError, match=r"video_2\.safetensors: made with dtype=float16 \(expected nothing\)"):
+    with pytest.raises(
+        UserError, match=r"video_2\.safetensors: made with dtype=float16 \(expected nothing\)"
+    ):
         EmbeddingCache(tmp_path, IDENTITY).read("video_2")
 
 
@@ -80,11 +88,16 @@ def test_nan_and_shapes():
     good = make()
     bad = good.q.clone()
     bad[2, 1] = float("nan")
-    with pytest.raises(UserError, match="embeddings q hold NaN or infinite values, first at step 2 of 4"):
+    with pytest.raises(
+        UserError, match="embeddings q hold NaN or infinite values, first at step 2 of 4"
+    ):
         Embeddings(bad, good.a, good.steps)
     with pytest.raises(UserError, match=r"expected \[T, D\], \[T, D\], \[T\]"):
         Embeddings(good.q, good.a[:3], good.steps)
 
 
 def test_differences():
-    assert differences({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": None}) == ["b=2 (expected 3)", "c=nothing (expected None)"]
+    assert differences({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": None}) == [
+        "b=2 (expected 3)",
+        "c=nothing (expected None)",
+    ]

@@ -34,7 +34,9 @@ def cache(tmp_path: Path) -> Path:
     for n, key in enumerate(KEYS, start=4):
         given = Captions(list(range(0, 15 * n, 15)), [f"caption {t}" for t in range(n)])
         captions.write(key, given, torch.ones(n, 5), "hash of the video")
-        value = Embeddings(torch.ones(n, 8), torch.zeros(n, 8), torch.tensor(given.frames), [[1]] * n, ["5"] * n)
+        value = Embeddings(
+            torch.ones(n, 8), torch.zeros(n, 8), torch.tensor(given.frames), [[1]] * n, ["5"] * n
+        )
         embeddings.write(key, value, given.sha256())
     (place / "backbones" / "tiny-llama-1").mkdir(parents=True)
     (place / "backbones" / "tiny-llama-1" / "model.safetensors").write_bytes(b"x" * 1500)
@@ -50,21 +52,36 @@ def age(path: Path, days: float) -> None:
         os.utime(one, (time.time() - days * 86400,) * 2)
 
 
-def test_list_says_what_is_there_and_what_made_it(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_says_what_is_there_and_what_made_it(
+    cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["cache", "list", f"cache={cache}"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["FOLDER", "VIDEOS", "SIZE", "USED", "MADE", "FROM"]
     assert lines[1].startswith("backbones/tiny-llama-1 ")
     assert "1.5 kB" in lines[1]
-    assert re.match(r"mine/captions-\w{8} +3 .* builtin:tiny-llava \(\d+, auto\); \"Provide a .*image.\"; 2.0 fps", lines[2])
+    assert re.match(
+        r"mine/captions-\w{8} +3 .* builtin:tiny-llava \(\d+, auto\); \"Provide a .*image.\";"
+        r" 2.0 fps",
+        lines[2],
+    )
     name = folder(cache, "captions").name.split("-")[1]
-    assert re.match(rf"mine/embeddings-\w{{8}} +3 .* builtin:tiny-llama .*window 7, numeric, 3 fixed examples; captions {name}", lines[3])
+    assert re.match(
+        r"mine/embeddings-\w{8} +3 .* builtin:tiny-llama .*window 7, numeric, 3 fixed examples;"
+        rf" captions {name}",
+        lines[3],
+    )
     assert lines[-1].startswith("3 folders, ")
     assert main(["cache", "list", "--json", f"cache={cache}"]) == 0
     documents = json.loads(capsys.readouterr().out)["folders"]
     assert [(one["dataset"], one["kind"], one["videos"]) for one in documents] == [
-        ("", "backbone", 0), ("mine", "captions", 3), ("mine", "embeddings", 3)]
-    assert documents[2]["bytes"] == sum(path.stat().st_size for path in folder(cache, "embeddings").iterdir())
+        ("", "backbone", 0),
+        ("mine", "captions", 3),
+        ("mine", "embeddings", 3),
+    ]
+    assert documents[2]["bytes"] == sum(
+        path.stat().st_size for path in folder(cache, "embeddings").iterdir()
+    )
 
 
 def test_a_sound_cache_passes(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,7 +108,9 @@ def with_nan(cache: Path) -> Path:
     path = folder(cache, "captions") / "v2.safetensors"
     v = load_file(path)["v"]
     v[1, 1] = float("nan")
-    save_file({"v": v, "frames": load_file(path)["frames"]}, path, metadata={"format": "llmvs-captions-1"})
+    save_file(
+        {"v": v, "frames": load_file(path)["frames"]}, path, metadata={"format": "llmvs-captions-1"}
+    )
     return path
 
 
@@ -111,12 +130,21 @@ def of_other_captions(cache: Path) -> Path:
 def of_another_width(cache: Path) -> Path:
     embeddings = EmbeddingCache(folder(cache, "embeddings"))
     value = embeddings.read("v2")
-    embeddings.write("v2", Embeddings(value.q[:, :4], value.a[:, :4], value.steps), embeddings.captions_hash("v2"))
+    embeddings.write(
+        "v2",
+        Embeddings(value.q[:, :4], value.a[:, :4], value.steps),
+        embeddings.captions_hash("v2"),
+    )
     return embeddings.path("v2")
 
 
-@pytest.mark.parametrize("damage", [truncated, of_another_identity, with_nan, with_a_hole, of_other_captions, of_another_width])
-def test_a_damaged_file_is_named_and_only_it_goes(cache: Path, damage, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [truncated, of_another_identity, with_nan, with_a_hole, of_other_captions, of_another_width],
+)
+def test_a_damaged_file_is_named_and_only_it_goes(
+    cache: Path, damage, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = damage(cache)
     before = {one for one in cache.rglob("*") if one.is_file()}
     assert main(["cache", "verify", f"cache={cache}"]) == 2
@@ -131,7 +159,9 @@ def test_a_damaged_file_is_named_and_only_it_goes(cache: Path, damage, capsys: p
     assert main(["cache", "verify", f"cache={cache}"]) == 0
 
 
-def test_a_folder_without_a_fingerprint_is_damaged_and_pruned(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_without_a_fingerprint_is_damaged_and_pruned(
+    cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     broken = folder(cache, "embeddings")
     (broken / "fingerprint.json").write_text("{")
     assert main(["cache", "verify", f"cache={cache}"]) == 2
@@ -143,13 +173,18 @@ def test_a_folder_without_a_fingerprint_is_damaged_and_pruned(cache: Path, capsy
     assert [one.kind for one in folders(cache)] == ["backbone", "captions"]
 
 
-def test_folders_of_an_older_recipe_are_pruned(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_of_an_older_recipe_are_pruned(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(identity, "RECIPE", identity.RECIPE + 1)
     assert prune(cache).count("made by another version's recipe") == 2
 
 
 def test_prune_takes_what_killed_runs_left_and_nothing_that_is_being_written(cache: Path) -> None:
-    old, new = folder(cache, "embeddings") / ".v1-x.safetensors", folder(cache, "embeddings") / ".v2-y.safetensors"
+    old, new = (
+        folder(cache, "embeddings") / ".v1-x.safetensors",
+        folder(cache, "embeddings") / ".v2-y.safetensors",
+    )
     aside = cache / "backbones" / ".tiny-llava-x"
     aside.mkdir()
     for path in (old, new, aside / "model.safetensors"):

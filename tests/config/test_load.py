@@ -1,4 +1,6 @@
-"""Layers and overrides: later wins, errors name their source, a run's folder is a function of its configuration."""
+"""Layers and overrides: later wins, errors name their source, a run's folder is a function of its
+configuration.
+"""
 
 from pathlib import Path
 
@@ -16,21 +18,41 @@ def test_defaults_are_the_papers():
     config = load_config(["data.dataset=summe"])
     assert isinstance(config, Config)
     assert (config.prompt.window, config.examples.count, config.caption.max_tokens) == (7, 3, 77)
-    assert (config.head.dim, config.head.layers, config.head.heads, config.head.dropout) == (2048, 3, 2, 0.1)
-    assert (config.optim.lr, config.optim.weight_decay, config.optim.epochs, config.optim.batch_videos) == (1.19e-4, 0.01, 200, 10)
-    assert (config.backbone.captioner, config.backbone.scorer) == ("llava-hf/llava-1.5-7b-hf", "meta-llama/Llama-2-13b-chat-hf")
+    assert (config.head.dim, config.head.layers, config.head.heads, config.head.dropout) == (
+        2048,
+        3,
+        2,
+        0.1,
+    )
+    assert (
+        config.optim.lr,
+        config.optim.weight_decay,
+        config.optim.epochs,
+        config.optim.batch_videos,
+    ) == (1.19e-4, 0.01, 200, 10)
+    assert (config.backbone.captioner, config.backbone.scorer) == (
+        "llava-hf/llava-1.5-7b-hf",
+        "meta-llama/Llama-2-13b-chat-hf",
+    )
     assert config.data.root == "data/summe"
 
 
-@pytest.mark.parametrize("path", sorted(set(CONFIGS.rglob("*.yaml")) - set(CONFIGS.glob("grid/*"))),
-                         ids=lambda path: f"{path.parent.name}/{path.name}")
+@pytest.mark.parametrize(
+    "path",
+    sorted(set(CONFIGS.rglob("*.yaml")) - set(CONFIGS.glob("grid/*"))),
+    ids=lambda path: f"{path.parent.name}/{path.name}",
+)
 def test_every_layer_of_the_project_loads(path):
-    config = load_config([str(path), *([] if path.parent.name == "dataset" else ["data.dataset=demo"])])
+    config = load_config(
+        [str(path), *([] if path.parent.name == "dataset" else ["data.dataset=demo"])]
+    )
     assert path.stem in config.experiment
 
 
 def test_later_wins(tmp_path):
-    (tmp_path / "a.yaml").write_text("data: {dataset: summe}\nfold: 1\noptim: {lr: 0.1, epochs: 7}\n")
+    (tmp_path / "a.yaml").write_text(
+        "data: {dataset: summe}\nfold: 1\noptim: {lr: 0.1, epochs: 7}\n"
+    )
     (tmp_path / "b.yaml").write_text("base: [a.yaml]\nfold: 2\noptim: {lr: 1.0e-4}\n")
     config = load_config(["fold=4", str(tmp_path / "b.yaml"), "--fold=3"])
     assert (config.fold, config.optim.lr, config.optim.epochs) == (3, 1e-4, 7)
@@ -39,8 +61,15 @@ def test_later_wins(tmp_path):
 
 
 def test_layers_named_by_their_kind_come_in_their_order():
-    demo, tiny, mlp, query = (str(CONFIGS / part) for part in ("dataset/demo.yaml", "backbone/tiny.yaml", "variant/mlp.yaml",
-                                                               "variant/query_only.yaml"))
+    demo, tiny, mlp, query = (
+        str(CONFIGS / part)
+        for part in (
+            "dataset/demo.yaml",
+            "backbone/tiny.yaml",
+            "variant/mlp.yaml",
+            "variant/query_only.yaml",
+        )
+    )
     named = load_config([f"variant={mlp}", f"--backbone={tiny}", f"dataset={demo}", query])
     assert named == load_config([demo, tiny, mlp, query])
     assert named.experiment == "demo-tiny-mlp-query_only"
@@ -49,11 +78,29 @@ def test_layers_named_by_their_kind_come_in_their_order():
 
 
 def test_forms_of_an_override():
-    config = load_config(["data.dataset=tvsum", "--optim.lr=1e-4", "extract.fps=None", "extract.every_nth_frame=15",
-                          "caption.prompt=a=b: what, and [why]?", "resume=false", "head.dim=64"])
+    config = load_config(
+        [
+            "data.dataset=tvsum",
+            "--optim.lr=1e-4",
+            "extract.fps=None",
+            "extract.every_nth_frame=15",
+            "caption.prompt=a=b: what, and [why]?",
+            "resume=false",
+            "head.dim=64",
+        ]
+    )
     assert (config.optim.lr, config.extract.fps, config.extract.every_nth_frame) == (1e-4, None, 15)
-    assert (config.caption.prompt, config.resume, config.head.dim) == ("a=b: what, and [why]?", False, 64)
-    assert load_config(["data.dataset=tvsum", "extract.fps=null", "extract.every_nth_frame=15"]).extract.fps is None
+    assert (config.caption.prompt, config.resume, config.head.dim) == (
+        "a=b: what, and [why]?",
+        False,
+        64,
+    )
+    assert (
+        load_config(
+            ["data.dataset=tvsum", "extract.fps=null", "extract.every_nth_frame=15"]
+        ).extract.fps
+        is None
+    )
 
 
 def test_the_printed_configuration_is_a_layer(tmp_path):
@@ -62,23 +109,49 @@ def test_the_printed_configuration_is_a_layer(tmp_path):
     assert load_config([str(tmp_path / "config.yaml")]) == config
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["optim.lrr=1"], "command line: unknown key optim.lrr: did you mean optim.lr?"),
-    (["fps=1"], "command line: unknown key fps: did you mean extract.fps?"),
-    (["zzz=1"], "command line: unknown key zzz: `llmvs config --keys` lists them all"),
-    (["optim.lr=fast"], "command line: optim.lr: value 'fast' of type 'str' could not be converted to Float"),
-    (["data.splits=papr"], "command line: data.splits: invalid value 'papr', expected one of ['paper', 'disjoint']"),
-    (["extract.fps=0"], "command line: extract.fps=0.0: must be more than 0 steps per second"),
-    (["extract.every_nth_frame=5"], "command line: extract.fps=2.0 and extract.every_nth_frame=5: set one and make the other null"),
-    (["head.inputs=qav", "extract.captions=mine"], "command line: head.inputs=qav: the captioner makes the visual features, and "
-     "extract.captions=mine replaces it: choose head.inputs=qa"),
-    (["prompt.window=4"], "command line: prompt.window=4: must be"),
-    (["head.dim=100"], "command line: head.dim=100: must be a multiple of 16"),
-    (["data.val_fraction=1"], "command line: data.val_fraction=1.0: must be a share between 0 and 1"),
-    (["fold=-1"], "command line: fold=-1: must be 0 or more"),
-    (["optim=3"], "command line: "),
-    (["fast"], "command line: 'fast' is neither a YAML file nor key=value"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["optim.lrr=1"], "command line: unknown key optim.lrr: did you mean optim.lr?"),
+        (["fps=1"], "command line: unknown key fps: did you mean extract.fps?"),
+        (["zzz=1"], "command line: unknown key zzz: `llmvs config --keys` lists them all"),
+        (
+            ["optim.lr=fast"],
+            "command line: optim.lr: value 'fast' of type 'str' could not be converted to Float",
+        ),
+        (
+            ["data.splits=papr"],
+            (
+                "command line: data.splits: invalid value 'papr', expected one of ['paper',"
+                " 'disjoint']"
+            ),
+        ),
+        (["extract.fps=0"], "command line: extract.fps=0.0: must be more than 0 steps per second"),
+        (
+            ["extract.every_nth_frame=5"],
+            (
+                "command line: extract.fps=2.0 and extract.every_nth_frame=5: set one and make the"
+                " other null"
+            ),
+        ),
+        (
+            ["head.inputs=qav", "extract.captions=mine"],
+            (
+                "command line: head.inputs=qav: the captioner makes the visual features, and "
+                "extract.captions=mine replaces it: choose head.inputs=qa"
+            ),
+        ),
+        (["prompt.window=4"], "command line: prompt.window=4: must be"),
+        (["head.dim=100"], "command line: head.dim=100: must be a multiple of 16"),
+        (
+            ["data.val_fraction=1"],
+            "command line: data.val_fraction=1.0: must be a share between 0 and 1",
+        ),
+        (["fold=-1"], "command line: fold=-1: must be 0 or more"),
+        (["optim=3"], "command line: "),
+        (["fast"], "command line: 'fast' is neither a YAML file nor key=value"),
+    ],
+)
 def test_mistakes_are_one_line_that_names_the_place(arguments, message):
     with pytest.raises(UserError) as error:
         load_config(["data.dataset=demo", *arguments])
@@ -92,10 +165,14 @@ def test_mistakes_in_files_name_the_file(tmp_path):
         path.write_text(text)
         return str(path)
 
-    for text, message in [("optim: {lrr: 1}", "unknown key optim.lrr"), ("a: [", "not readable as YAML"),
-                          ("- 1", "expected `key: value` lines"),
-                          ("prompt: {window: 2}", "prompt.window=2: must be"), ("base: [layer.yaml]", "builds on itself"),
-                          ("base: [none.yaml]", "none.yaml: no such file")]:
+    for text, message in [
+        ("optim: {lrr: 1}", "unknown key optim.lrr"),
+        ("a: [", "not readable as YAML"),
+        ("- 1", "expected `key: value` lines"),
+        ("prompt: {window: 2}", "prompt.window=2: must be"),
+        ("base: [layer.yaml]", "builds on itself"),
+        ("base: [none.yaml]", "none.yaml: no such file"),
+    ]:
         with pytest.raises(UserError, match=message) as error:
             load_config(["data.dataset=demo", written(text)])
         assert str(tmp_path) in str(error.value)
@@ -114,10 +191,18 @@ def test_the_folder_of_a_run():
         return str(run_folder(load_config([str(CONFIGS / "dataset" / "tvsum.yaml"), *arguments])))
 
     assert folder() == "runs/tvsum/fold0/seed1112"
-    assert folder("fold=2", "seed=3", "devices=2", "log.wandb=disabled", "data.root=/x") == "runs/tvsum/fold2/seed3"
-    assert folder("extract.tokens_per_batch=512", "caption.batch=2", "extract.refresh=never") == "runs/tvsum/fold0/seed1112"
+    assert (
+        folder("fold=2", "seed=3", "devices=2", "log.wandb=disabled", "data.root=/x")
+        == "runs/tvsum/fold2/seed3"
+    )
+    assert (
+        folder("extract.tokens_per_batch=512", "caption.batch=2", "extract.refresh=never")
+        == "runs/tvsum/fold0/seed1112"
+    )
     assert folder("optim.lr=1e-4") == "runs/tvsum+optim.lr=1e-4/fold0/seed1112"
-    assert folder("head.dim=64", "extract.captions=/some/dir") == folder("extract.captions=/other/dir", "head.dim=64")
+    assert folder("head.dim=64", "extract.captions=/some/dir") == folder(
+        "extract.captions=/other/dir", "head.dim=64"
+    )
     assert folder("experiment=mine", "optim.lr=1e-4", "runs=/r") == "/r/mine/fold0/seed1112"
     long = folder(*(f"extract.captions=/a/{'x' * 200}{i}" for i in range(1)))
     assert len(long) < 160

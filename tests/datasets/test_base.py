@@ -9,16 +9,22 @@ from llmvs.errors import UserError
 from tests.evaluation.test_protocols import make
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"gtscore": np.zeros(3)}, "3 gtscores for 20 picks"),
-    ({"gtscore": np.full(20, np.nan)}, "gtscore holds NaN"),
-    ({"picks": np.zeros(20, int)}, "picks are not increasing"),
-    ({"n_frames": 100}, "the last pick is frame 285, but the video has 100 frames"),
-    ({"user_summary": np.zeros((2, 299))}, r"user_summary has shape \(2, 299\): expected \[annotators, 300 frames\]"),
-    ({"shots": np.array([[0, 10], [12, 299]])}, "the shots do not cover frames 0 to 299"),
-    ({"shots": np.array([[0, 10], [11, 298]])}, "the shots do not cover frames 0 to 299"),
-    ({"shots": np.zeros((2, 3))}, "are not .first frame, last frame. rows"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"gtscore": np.zeros(3)}, "3 gtscores for 20 picks"),
+        ({"gtscore": np.full(20, np.nan)}, "gtscore holds NaN"),
+        ({"picks": np.zeros(20, int)}, "picks are not increasing"),
+        ({"n_frames": 100}, "the last pick is frame 285, but the video has 100 frames"),
+        (
+            {"user_summary": np.zeros((2, 299))},
+            r"user_summary has shape \(2, 299\): expected \[annotators, 300 frames\]",
+        ),
+        ({"shots": np.array([[0, 10], [12, 299]])}, "the shots do not cover frames 0 to 299"),
+        ({"shots": np.array([[0, 10], [11, 298]])}, "the shots do not cover frames 0 to 299"),
+        ({"shots": np.zeros((2, 3))}, "are not .first frame, last frame. rows"),
+    ],
+)
 def test_refuses_what_cannot_be(change, message):
     _, video = make("votes")
     with pytest.raises(UserError, match=rf"video_1 \(one\): .*{message}"):

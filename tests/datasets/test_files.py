@@ -1,4 +1,6 @@
-"""The field's files as people have them: whole, wrong, or of different releases. All made here, in their layouts."""
+"""The field's files as people have them: whole, wrong, or of different releases. All made here, in
+their layouts.
+"""
 
 import h5py
 import numpy as np
@@ -19,10 +21,16 @@ def write_summe_h5(path, drop=(), n_frames=FRAMES, videos=25, last=None):
         for i in range(1, videos + 1):
             group = file.create_group(f"video_{i}")
             fields = {
-                "features": rng.random((STEPS, 1024), dtype=np.float32), "gtsummary": np.zeros(STEPS), "gtscore": rng.random(STEPS),
-                "picks": np.arange(0, FRAMES, 15), "n_frames": np.array(n_frames), "n_steps": np.array(STEPS),
-                "user_summary": rng.integers(0, 2, (15, FRAMES)).astype(np.float32), "n_frame_per_seg": np.array([50, 60]),
-                "change_points": np.array([[0, 49], [50, last or FRAMES - 1]], dtype=np.int32), "video_name": f"Clip {i:02}",
+                "features": rng.random((STEPS, 1024), dtype=np.float32),
+                "gtsummary": np.zeros(STEPS),
+                "gtscore": rng.random(STEPS),
+                "picks": np.arange(0, FRAMES, 15),
+                "n_frames": np.array(n_frames),
+                "n_steps": np.array(STEPS),
+                "user_summary": rng.integers(0, 2, (15, FRAMES)).astype(np.float32),
+                "n_frame_per_seg": np.array([50, 60]),
+                "change_points": np.array([[0, 49], [50, last or FRAMES - 1]], dtype=np.int32),
+                "video_name": f"Clip {i:02}",
             }
             for name, value in fields.items():
                 if name not in drop:
@@ -33,12 +41,19 @@ def write_summe_h5(path, drop=(), n_frames=FRAMES, videos=25, last=None):
 def write_mat(folder, name, n_frames=FRAMES):
     folder.mkdir(exist_ok=True)
     rng = np.random.default_rng(1)
-    savemat(folder / f"{name}.mat", {"user_score": rng.integers(0, 3, (n_frames, 15)), "FPS": np.array([[25]])})
+    savemat(
+        folder / f"{name}.mat",
+        {"user_score": rng.integers(0, 3, (n_frames, 15)), "FPS": np.array([[25]])},
+    )
 
 
 def write_tsv(path, videos=50, people=20, rating=lambda rng: rng.integers(1, 6, FRAMES)):
     rng = np.random.default_rng(0)
-    rows = [f"id{i}\tVT\t{','.join(map(str, rating(rng)))}" for i in range(1, videos + 1) for _ in range(people)]
+    rows = [
+        f"id{i}\tVT\t{','.join(map(str, rating(rng)))}"
+        for i in range(1, videos + 1)
+        for _ in range(people)
+    ]
     path.write_text("\n".join(rows) + "\n")
 
 
@@ -80,26 +95,49 @@ def test_shots_that_end_one_frame_late_are_clipped(tmp_path):
 
 
 def test_summe_mistakes_are_one_line_each(tmp_path):
-    with pytest.raises(UserError, match=r"no such folder; expected SumMe's annotations, published at https://"):
+    with pytest.raises(
+        UserError, match=r"no such folder; expected SumMe's annotations, published at https://"
+    ):
         load("summe", tmp_path / "nowhere")
-    with pytest.raises(UserError, match=r"none of eccv16_dataset_summe_google_pool5\.h5, .*GT/\*\.mat; expected SumMe's"):
+    with pytest.raises(
+        UserError,
+        match=r"none of eccv16_dataset_summe_google_pool5\.h5, .*GT/\*\.mat; expected SumMe's",
+    ):
         load("summe", tmp_path)
     path = tmp_path / "summe.h5"
     path.write_bytes(b"\x89HDF\r\n\x1a\n and then nothing")
     with pytest.raises(UserError, match=r"summe\.h5: not readable as an HDF5 file"):
         load("summe", tmp_path)
     write_summe_h5(path, drop=("user_summary", "picks"))
-    with pytest.raises(UserError, match=r"summe\.h5: video_1 has no picks, user_summary: expected an h5 file in the eccv16 layout"):
+    with pytest.raises(
+        UserError,
+        match=(
+            r"summe\.h5: video_1 has no picks, user_summary: expected an h5 file in the eccv16"
+            r" layout"
+        ),
+    ):
         load("summe", tmp_path)
     write_summe_h5(path, n_frames=FRAMES + 5)
-    with pytest.raises(UserError, match=r"video_1 \(Clip 01\): user_summary has shape \(15, 110\): expected \[annotators, 115 frames\]"):
+    with pytest.raises(
+        UserError,
+        match=(
+            r"video_1 \(Clip 01\): user_summary has shape \(15, 110\): expected \[annotators, 115"
+            r" frames\]"
+        ),
+    ):
         load("summe", tmp_path)
     write_summe_h5(path, videos=24)
     with pytest.raises(UserError, match="24 of SumMe's 25 videos; video_25 missing"):
         load("summe", tmp_path)
     write_summe_h5(path)
     write_mat(tmp_path / "GT", "Clip 03", n_frames=FRAMES + 1)
-    with pytest.raises(UserError, match=r"video_3 \(Clip 03\): annotations of different length: 110 in summe\.h5, 111 in GT/Clip 03\.mat"):
+    with pytest.raises(
+        UserError,
+        match=(
+            r"video_3 \(Clip 03\): annotations of different length: 110 in summe\.h5, 111 in"
+            r" GT/Clip 03\.mat"
+        ),
+    ):
         load("summe", tmp_path)
     (tmp_path / "GT" / "Clip 03.mat").write_text("nothing")
     with pytest.raises(UserError, match=r"Clip 03\.mat: not one of SumMe's annotation files"):
@@ -135,8 +173,19 @@ def test_tvsum_mistakes_are_one_line_each(tmp_path):
     with pytest.raises(UserError, match="ratings from 1 to 5"):
         load("tvsum", tmp_path)
     write_tsv(path)
-    write_summe_h5(tmp_path / "eccv16_dataset_tvsum_google_pool5.h5", videos=50, n_frames=FRAMES + 1, drop=("user_summary",))
-    with pytest.raises(UserError, match=r"video_1 \(id1\): annotations of different length: 110 in ydata-.*111 in the eccv16 h5 file"):
+    write_summe_h5(
+        tmp_path / "eccv16_dataset_tvsum_google_pool5.h5",
+        videos=50,
+        n_frames=FRAMES + 1,
+        drop=("user_summary",),
+    )
+    with pytest.raises(
+        UserError,
+        match=(
+            r"video_1 \(id1\): annotations of different length: 110 in ydata-.*111 in the eccv16 h5"
+            r" file"
+        ),
+    ):
         load("tvsum", tmp_path)
     path.unlink()
     (tmp_path / "eccv16_dataset_tvsum_google_pool5.h5").unlink()

@@ -38,7 +38,10 @@ def rows(per="second", people=("anna", "ben"), each=1, **changes):
     """A sheet of scores: of anna 0, 1, 2, ...; of ben the squares; `each` scores a second."""
     lines = [f"video,{per},{','.join(people)}"]
     for name, seconds in (SECONDS | changes).items():
-        lines += [f"{name},{i}," + ",".join(str(i ** (p + 1)) for p in range(len(people))) for i in range(round(seconds * each))]
+        lines += [
+            f"{name},{i}," + ",".join(str(i ** (p + 1)) for p in range(len(people)))
+            for i in range(round(seconds * each))
+        ]
     return lines
 
 
@@ -50,37 +53,66 @@ def test_a_seconds_score_holds_over_its_steps(root):
     write(root, rows())
     dataset = load("folder", root, TWO)
     beach = dataset.video("beach")
-    assert beach.user_scores[:, beach.picks].tolist() == [[0, 0, 1, 1, 2, 2, 3, 3], [0, 0, 1, 1, 4, 4, 9, 9]]
-    assert beach.gtscore == pytest.approx([0, 0, 1 / 9, 1 / 9, 3 / 9, 3 / 9, 6 / 9, 6 / 9])  # the file's scores are 0 to 9
+    assert beach.user_scores[:, beach.picks].tolist() == [
+        [0, 0, 1, 1, 2, 2, 3, 3],
+        [0, 0, 1, 1, 4, 4, 9, 9],
+    ]
+    assert beach.gtscore == pytest.approx(
+        [0, 0, 1 / 9, 1 / 9, 3 / 9, 3 / 9, 6 / 9, 6 / 9]
+    )  # the file's scores are 0 to 9
     assert beach.user_scores.shape == (2, beach.n_frames)
     assert set(protocols(dataset)) == {"paper", "per_annotator"}
-    assert [test for _, test in dataset.splits["disjoint"]] == [["beach"], ["city"]]  # too few for five folds
+    assert [test for _, test in dataset.splits["disjoint"]] == [
+        ["beach"],
+        ["city"],
+    ]  # too few for five folds
 
 
 def test_a_score_for_every_step_and_another_sampling(root):
     write(root, rows("step", each=2))
     beach = load("folder", root, TWO).video("beach")
     assert beach.user_scores[0, beach.picks].tolist() == list(range(8))
-    with pytest.raises(UserError, match=r"line 2: beach: 8 scores, expected 4: one for every step that extract\.fps=1 samples"):
+    with pytest.raises(
+        UserError,
+        match=(
+            r"line 2: beach: 8 scores, expected 4: one for every step that extract\.fps=1 samples"
+        ),
+    ):
         load("folder", root, Sampling(fps=1.0))
 
 
 def test_the_steps_are_those_that_extraction_samples(films):
     for how in ({"fps": 2.0}, {"fps": 3.7}, {"every_nth_frame": 7}):
         for name in ("beach.mp4", "dunes.mp4"):
-            assert step_frames(frame_times(films / name), **how).tolist() == [step.index for step in sample(films / name, **how)]
+            assert step_frames(frame_times(films / name), **how).tolist() == [
+                step.index for step in sample(films / name, **how)
+            ]
 
 
 def test_json_says_the_same(root):
     write(root, rows())
     from_csv = load("folder", root, TWO)
     (root / "scores.csv").unlink()
-    scores = {name: {"anna": list(range(s)), "ben": [i * i for i in range(s)]} for name, s in SECONDS.items()}
+    scores = {
+        name: {"anna": list(range(s)), "ben": [i * i for i in range(s)]}
+        for name, s in SECONDS.items()
+    }
     write(root, [json.dumps({"per": "second", "scores": scores})], "scores.json")
     from_json = load("folder", root, TWO)
     for key, video in from_csv.videos.items():
         assert np.array_equal(video.user_scores, from_json.video(key).user_scores)
-    write(root, [json.dumps({"per": "second", "scores": {name: people["anna"] for name, people in scores.items()}})], "scores.json")
+    write(
+        root,
+        [
+            json.dumps(
+                {
+                    "per": "second",
+                    "scores": {name: people["anna"] for name, people in scores.items()},
+                }
+            )
+        ],
+        "scores.json",
+    )
     assert load("folder", root, TWO).video("city").user_scores.shape[0] == 1
 
 
@@ -91,7 +123,10 @@ def test_the_last_incomplete_second_may_have_a_score_or_not(root, films):
         dunes = load("folder", root, TWO).video("dunes")
         assert dunes.user_scores[0, dunes.picks].tolist() == [0, 0, 1, 1, 2, 2, last]
     write(root, rows(dunes=5))
-    with pytest.raises(UserError, match=r"line 9: dunes: scores of 5 seconds, expected 3 or 4: the video lasts 3\.50 seconds"):
+    with pytest.raises(
+        UserError,
+        match=r"line 9: dunes: scores of 5 seconds, expected 3 or 4: the video lasts 3\.50 seconds",
+    ):
         load("folder", root, TWO)
 
 
@@ -99,9 +134,17 @@ def test_five_videos_make_five_folds_and_an_annotator_may_skip_a_video(root, fil
     more = {f"more {i}": 4 for i in range(3)}
     for name in more:
         (root / f"{name}.mp4").symlink_to(films / "beach.mp4")
-    write(root, [",".join([*line.split(",")[:3], ""]) if line.startswith("city") else line for line in rows(**more)])
+    write(
+        root,
+        [
+            ",".join([*line.split(",")[:3], ""]) if line.startswith("city") else line
+            for line in rows(**more)
+        ],
+    )
     dataset = load("folder", root, TWO)
-    assert sorted(key for _, test in dataset.splits["disjoint"] for key in test) == sorted({**SECONDS, **more})
+    assert sorted(key for _, test in dataset.splits["disjoint"] for key in test) == sorted(
+        {**SECONDS, **more}
+    )
     assert [len(dataset.video(key).user_scores) for key in ("beach", "city")] == [2, 1]
 
 
@@ -111,22 +154,40 @@ def edited(line, text):
     return lines
 
 
-@pytest.mark.parametrize(("lines", "message"), [
-    (rows()[:5], r"city\.mp4: no scores of it in .*scores\.csv: add them"),
-    (rows(clty=3), r"scores\.csv, line 9: scores of clty, but no such video in .*: did you mean city\?"),
-    (rows(beach=6), r"line 2: beach: scores of 6 seconds, expected 4: the video lasts 4\.00 seconds"),
-    (rows("step", each=1), r"line 2: beach: 4 scores, expected 8: one for every step that extract\.fps=2 samples"),
-    (edited(3, "beach,1,nan,1"), r"scores\.csv, line 3: anna: 'nan' is not a number"),
-    (edited(3, "beach,1,1,much"), r"line 3: ben: 'much' is not a number"),
-    (edited(3, "beach,1,1"), r"line 3: 3 cells, expected 4 \(video, second, anna, ben\)"),
-    (edited(3, "beach,1,,1"), r"line 3: no score by anna, who has scored other parts of beach"),
-    (edited(4, "beach,3,1,1"), r"line 4: second 3 of beach, expected second 2"),
-    (edited(1, "video;second;anna"), r"line 1: expected the columns video, then second or step"),
-    (edited(1, "video,second,anna,anna"), r"line 1: two annotators of one name"),
-    (rows(people=("anna", "ben"))[:1], r"no scores in it"),
-    (["video,second,anna"] + [f"{n},{i},3" for n, s in SECONDS.items() for i in range(s)], r"all scores are 3: nothing is more important"),
-    ([rows()[0], 'beach,0,"1,2'], r"not readable as CSV text"),
-])
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (rows()[:5], r"city\.mp4: no scores of it in .*scores\.csv: add them"),
+        (
+            rows(clty=3),
+            r"scores\.csv, line 9: scores of clty, but no such video in .*: did you mean city\?",
+        ),
+        (
+            rows(beach=6),
+            r"line 2: beach: scores of 6 seconds, expected 4: the video lasts 4\.00 seconds",
+        ),
+        (
+            rows("step", each=1),
+            r"line 2: beach: 4 scores, expected 8: one for every step that extract\.fps=2 samples",
+        ),
+        (edited(3, "beach,1,nan,1"), r"scores\.csv, line 3: anna: 'nan' is not a number"),
+        (edited(3, "beach,1,1,much"), r"line 3: ben: 'much' is not a number"),
+        (edited(3, "beach,1,1"), r"line 3: 3 cells, expected 4 \(video, second, anna, ben\)"),
+        (edited(3, "beach,1,,1"), r"line 3: no score by anna, who has scored other parts of beach"),
+        (edited(4, "beach,3,1,1"), r"line 4: second 3 of beach, expected second 2"),
+        (
+            edited(1, "video;second;anna"),
+            r"line 1: expected the columns video, then second or step",
+        ),
+        (edited(1, "video,second,anna,anna"), r"line 1: two annotators of one name"),
+        (rows(people=("anna", "ben"))[:1], r"no scores in it"),
+        (
+            ["video,second,anna"] + [f"{n},{i},3" for n, s in SECONDS.items() for i in range(s)],
+            r"all scores are 3: nothing is more important",
+        ),
+        ([rows()[0], 'beach,0,"1,2'], r"not readable as CSV text"),
+    ],
+)
 def test_a_mistake_in_the_table_is_one_line(root, lines, message):
     write(root, lines)
     with pytest.raises(UserError, match=message) as caught:
@@ -134,13 +195,25 @@ def test_a_mistake_in_the_table_is_one_line(root, lines, message):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    ({"scores": {}}, r'scores\.json: expected \{"per"'),
-    ({"per": "second", "scores": {}}, "no scores in it"),
-    ({"per": "second", "scores": {"beach": {"anna": [1, None]}}}, "beach: anna: value 1 is None, not a number"),
-    ({"per": "second", "scores": {"beach": {"anna": "1 2"}}}, "beach: anna: expected a list of numbers"),
-    ({"per": "second", "scores": {"beach": {"anna": [1, 2], "ben": [1]}}}, "beach: scores of different length: 2 by anna, 1 by ben"),
-])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"scores": {}}, r'scores\.json: expected \{"per"'),
+        ({"per": "second", "scores": {}}, "no scores in it"),
+        (
+            {"per": "second", "scores": {"beach": {"anna": [1, None]}}},
+            "beach: anna: value 1 is None, not a number",
+        ),
+        (
+            {"per": "second", "scores": {"beach": {"anna": "1 2"}}},
+            "beach: anna: expected a list of numbers",
+        ),
+        (
+            {"per": "second", "scores": {"beach": {"anna": [1, 2], "ben": [1]}}},
+            "beach: scores of different length: 2 by anna, 1 by ben",
+        ),
+    ],
+)
 def test_a_mistake_in_json_is_one_line(root, content, message):
     write(root, [json.dumps(content)], "scores.json")
     with pytest.raises(UserError, match=message):

@@ -12,7 +12,11 @@ from llmvs.evaluation.highlights import highlights
 from llmvs.evaluation.judging import judge
 from llmvs.files import write_json
 
-SPLITS = {"train_keys": ["video_3", "video_1"], "val_keys": ["video_5"], "test_keys": ["video_2", "video_4"]}
+SPLITS = {
+    "train_keys": ["video_3", "video_1"],
+    "val_keys": ["video_5"],
+    "test_keys": ["video_2", "video_4"],
+}
 SECONDS = {f"video_{i}": 120 + 7 * i for i in range(1, 7)}
 BEGINS = [0, 9, 31, 60, 77, 100]
 
@@ -24,8 +28,11 @@ def write(root, ends="inclusive", summary="gt_summary", **changes):
         for key, seconds in SECONDS.items():
             behind = [*BEGINS[1:], seconds]
             fields = {
-                "features": np.zeros((seconds, 4), np.float32), "gtscore": rng.random(seconds),
-                "change_points": np.stack([BEGINS, np.array(behind) - (ends == "inclusive")], axis=1),
+                "features": np.zeros((seconds, 4), np.float32),
+                "gtscore": rng.random(seconds),
+                "change_points": np.stack(
+                    [BEGINS, np.array(behind) - (ends == "inclusive")], axis=1
+                ),
                 summary: (np.arange(seconds) < 0.15 * seconds).astype(np.uint8),
             }
             for name, value in (fields | (changes if key == "video_2" else {})).items():
@@ -50,7 +57,11 @@ def test_its_one_fold_has_its_own_validation_part(tmp_path):
     dataset = load("mrhisum", write(tmp_path, summary="gtsummary"))
     for kind in ("paper", "disjoint"):
         one = fold(dataset, kind, 0, 0.2)
-        assert (one.train, one.val, one.test) == (("video_3", "video_1"), ("video_5",), ("video_2", "video_4"))
+        assert (one.train, one.val, one.test) == (
+            ("video_3", "video_1"),
+            ("video_5",),
+            ("video_2", "video_4"),
+        )
         assert fold(dataset, kind, 0, 0.0).val == ()
     with pytest.raises(UserError, match="fold=1: mrhisum has 1 paper folds"):
         fold(dataset, "paper", 1, 0.2)
@@ -60,40 +71,78 @@ def test_judged_by_correlation_key_shots_and_highlights_without_people(tmp_path)
     dataset = load("mrhisum", write(tmp_path))
     tests = [SPLITS["test_keys"]]
     table = baselines(dataset, tests, draws=20)
-    assert {name: list(rows) for name, rows in table.items()} == {name: ["random", "ceiling"] for name in ("paper", "f1", "map")}
-    assert (table["paper"]["ceiling"].first, table["map"]["ceiling"].first, table["map"]["ceiling"].second) == pytest.approx((1, 1, 1))
+    assert {name: list(rows) for name, rows in table.items()} == {
+        name: ["random", "ceiling"] for name in ("paper", "f1", "map")
+    }
+    assert (
+        table["paper"]["ceiling"].first,
+        table["map"]["ceiling"].first,
+        table["map"]["ceiling"].second,
+    ) == pytest.approx((1, 1, 1))
     assert abs(table["paper"]["random"].first) < 0.05
-    assert 0.45 < table["map"]["random"].first < 0.65  # about the share of what is relevant, and a little more
-    scores = {key: np.random.default_rng(1).random(dataset.video(key).n_steps) for key in SPLITS["test_keys"]}
+    assert (
+        0.45 < table["map"]["random"].first < 0.65
+    )  # about the share of what is relevant, and a little more
+    scores = {
+        key: np.random.default_rng(1).random(dataset.video(key).n_steps)
+        for key in SPLITS["test_keys"]
+    }
     judged = judge(dataset, scores, tests)["map"]
-    assert judged.per_video["video_4"] == highlights(scores["video_4"], dataset.video("video_4").gtscore)
-    assert judged.figure.second == pytest.approx(np.mean([pair[1] for pair in judged.per_video.values()]))
+    assert judged.per_video["video_4"] == highlights(
+        scores["video_4"], dataset.video("video_4").gtscore
+    )
+    assert judged.figure.second == pytest.approx(
+        np.mean([pair[1] for pair in judged.per_video.values()])
+    )
 
 
 def test_without_its_summary_the_key_shots_of_gtscore_stand_for_it(tmp_path):
     dataset = load("mrhisum", write(tmp_path, summary="other"))
     assert dataset.video("video_2").user_summary is None
-    assert judge(dataset, {"video_2": dataset.video("video_2").gtscore}, [["video_2"]])["f1"].figure.first == 1
+    assert (
+        judge(dataset, {"video_2": dataset.video("video_2").gtscore}, [["video_2"]])[
+            "f1"
+        ].figure.first
+        == 1
+    )
 
 
 def test_youtube_ids_and_video_files_are_optional(tmp_path):
     write(tmp_path)
-    (tmp_path / "metadata.csv").write_text("video_id,yt8m_file,youtube_id\nvideo_1,train0026,JhdjUam0l6A\n")
+    (tmp_path / "metadata.csv").write_text(
+        "video_id,yt8m_file,youtube_id\nvideo_1,train0026,JhdjUam0l6A\n"
+    )
     (tmp_path / "videos").mkdir()
     for name in ("JhdjUam0l6A.mp4", "video_2.webm"):
         (tmp_path / "videos" / name).touch()
     videos = load("mrhisum", tmp_path).videos
-    assert (videos["video_1"].name, videos["video_1"].path.name) == ("JhdjUam0l6A", "JhdjUam0l6A.mp4")
-    assert (videos["video_2"].name, videos["video_2"].path.name, videos["video_3"].path) == ("video_2", "video_2.webm", None)
+    assert (videos["video_1"].name, videos["video_1"].path.name) == (
+        "JhdjUam0l6A",
+        "JhdjUam0l6A.mp4",
+    )
+    assert (videos["video_2"].name, videos["video_2"].path.name, videos["video_3"].path) == (
+        "video_2",
+        "video_2.webm",
+        None,
+    )
 
 
-@pytest.mark.parametrize(("changes", "message"), [
-    ({"gtscore": None}, r"mr_hisum\.h5: video_2 has no gtscore"),
-    ({"gtscore": np.full(134, np.nan)}, r"video_2: gtscore of shape \[134\] must be one number from 0 to 1"),
-    ({"gtscore": np.full(134, 3.0)}, r"one number from 0 to 1 for every second"),
-    ({"change_points": None}, r"video_2 has no change_points"),
-    ({"change_points": np.arange(5)}, r"video_2: change_points of shape \[5\], expected first and last second of every shot"),
-])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"gtscore": None}, r"mr_hisum\.h5: video_2 has no gtscore"),
+        (
+            {"gtscore": np.full(134, np.nan)},
+            r"video_2: gtscore of shape \[134\] must be one number from 0 to 1",
+        ),
+        ({"gtscore": np.full(134, 3.0)}, r"one number from 0 to 1 for every second"),
+        ({"change_points": None}, r"video_2 has no change_points"),
+        (
+            {"change_points": np.arange(5)},
+            r"video_2: change_points of shape \[5\], expected first and last second of every shot",
+        ),
+    ],
+)
 def test_a_wrong_field_is_one_line(tmp_path, changes, message):
     with pytest.raises(UserError, match=message):
         load("mrhisum", write(tmp_path, **changes))
@@ -103,9 +152,12 @@ def test_missing_or_wrong_files_are_one_line(tmp_path):
     with pytest.raises(UserError, match=r"none of mr_hisum\.h5.*MR\.HiSum"):
         load("mrhisum", tmp_path)
     write(tmp_path)
-    for splits, message in [({"train_keys": ["video_1"]}, "expected lists of keys"), ([1], "expected lists of keys"),
-                            (SPLITS | {"val_keys": ["video_1"]}, "video_1 is in two places"),
-                            (SPLITS | {"test_keys": ["video_99"]}, "has no group video_99")]:
+    for splits, message in [
+        ({"train_keys": ["video_1"]}, "expected lists of keys"),
+        ([1], "expected lists of keys"),
+        (SPLITS | {"val_keys": ["video_1"]}, "video_1 is in two places"),
+        (SPLITS | {"test_keys": ["video_99"]}, "has no group video_99"),
+    ]:
         write_json(tmp_path / "mr_hisum_split.json", splits)
         with pytest.raises(UserError, match=message):
             load("mrhisum", tmp_path)

@@ -20,15 +20,22 @@ def test_published_splits(name, videos):
             assert not set(train) & set(test)
     tested = [key for _, test in published(name)["disjoint"] for key in test]
     assert sorted(tested) == sorted(everything)
-    assert len({key for _, test in published(name)["paper"] for key in test}) == {25: 18, 50: 34}[videos]
+    assert (
+        len({key for _, test in published(name)["paper"] for key in test})
+        == {25: 18, 50: 34}[videos]
+    )
 
 
 @pytest.mark.parametrize("name", ["summe", "tvsum"])
 def test_published_splits_are_the_published_ones(shared, name):
     rows = json.loads((shared / "splits" / f"pglsum_{name}.json").read_text())
-    assert [set(test) for _, test in published(name)["paper"]] == [set(row["test_keys"]) for row in rows]
+    assert [set(test) for _, test in published(name)["paper"]] == [
+        set(row["test_keys"]) for row in rows
+    ]
     lines = (shared / "splits" / f"csta_{name}.txt").read_text().split()
-    assert [set(test) for _, test in published(name)["disjoint"]] == [set(line.split("/")[3].split(",")) for line in lines]
+    assert [set(test) for _, test in published(name)["disjoint"]] == [
+        set(line.split("/")[3].split(",")) for line in lines
+    ]
 
 
 def test_generated_splits():

@@ -1,4 +1,6 @@
-"""The importance formula on scripts made by hand, and what the annotators make of it: agreement as among real people."""
+"""The importance formula on scripts made by hand, and what the annotators make of it: agreement as
+among real people.
+"""
 
 import itertools
 
@@ -10,7 +12,13 @@ from llmvs.demo import annotators
 from llmvs.demo.world.script import Actor, Scene, Script, script
 
 
-def scene(place: str = "park", action: str = "waits", event: str | None = None, frames: int = 96, kind: str = "man") -> Scene:
+def scene(
+    place: str = "park",
+    action: str = "waits",
+    event: str | None = None,
+    frames: int = 96,
+    kind: str = "man",
+) -> Scene:
     actors = (Actor(kind, "red", action, 200, 160, 1, 0.0),)
     return Scene(place, "day", "clear", 1, actors, event, 24 if event else 0, 200, "still", frames)
 
@@ -26,16 +34,25 @@ def agreement(clips: list[Script]) -> float:
     means = []
     for clip in clips:
         scores = annotators.spread(annotators.ratings(clip), clip.n_frames)[:, ::12]
-        means.append(np.mean([kendalltau(a, b).statistic for a, b in itertools.combinations(scores, 2)]))
+        means.append(
+            np.mean([kendalltau(a, b).statistic for a, b in itertools.combinations(scores, 2)])
+        )
     return float(np.mean(means))
 
 
 def test_the_formula_by_hand() -> None:
     """An idle scene, a lively one twice, an event once: worked out on paper from the docstring."""
-    idle, first, event, second = importance(scene("farm"), scene(action="dances"), scene("desert", event="rocks"), scene(action="dances"))
+    idle, first, event, second = importance(
+        scene("farm"),
+        scene(action="dances"),
+        scene("desert", event="rocks"),
+        scene(action="dances"),
+    )
     root = 2**0.5
     assert idle == pytest.approx(0.3 * 1)  # the only scene of its place; nothing happens
-    assert first == pytest.approx(0.5 * 0.9 / root + 0.3 / root)  # first of two of this place and this doing
+    assert first == pytest.approx(
+        0.5 * 0.9 / root + 0.3 / root
+    )  # first of two of this place and this doing
     assert second == pytest.approx(0.6 * (0.5 * 0.9 / root + 0.3 / root))  # second of two
     assert event[:24] == pytest.approx(0.3)
     assert event[24:] == pytest.approx(1.0 + 0.3)
@@ -78,8 +95,11 @@ def test_people_agree_on_short_clips_too() -> None:
 
 def test_people_follow_importance_and_differ() -> None:
     clips = [script(0, clip) for clip in range(10)]
-    follow = [kendalltau(annotators.importance(clip)[::12], scores[::12]).statistic
-              for clip in clips for scores in annotators.spread(annotators.ratings(clip), clip.n_frames)]
+    follow = [
+        kendalltau(annotators.importance(clip)[::12], scores[::12]).statistic
+        for clip in clips
+        for scores in annotators.spread(annotators.ratings(clip), clip.n_frames)
+    ]
     assert 0.25 < np.mean(follow) < 0.5
     for clip in clips:
         pieces = annotators.ratings(clip)

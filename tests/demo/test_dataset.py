@@ -1,4 +1,6 @@
-"""The demo on disk: real files that hold what the scripts say, made once, resumed after a break, and never mistaken."""
+"""The demo on disk: real files that hold what the scripts say, made once, resumed after a break,
+and never mistaken.
+"""
 
 import json
 import shutil
@@ -65,10 +67,17 @@ def test_files_are_real_videos_with_sound(world: Dataset) -> None:
     for video in world.videos.values():
         with av.open(str(video.path)) as container:
             stream, sound = container.streams.video[0], container.streams.audio[0]
-            assert (stream.codec_context.name, stream.pix_fmt, stream.width, stream.height) == ("h264", "yuv420p", 320, 180)
+            assert (stream.codec_context.name, stream.pix_fmt, stream.width, stream.height) == (
+                "h264",
+                "yuv420p",
+                320,
+                180,
+            )
             assert sound.codec_context.name == "aac"
             assert sum(1 for _ in container.decode(video=0)) == video.n_frames
-            assert float(sound.duration * sound.time_base) == pytest.approx(video.n_frames / 24, abs=0.2)
+            assert float(sound.duration * sound.time_base) == pytest.approx(
+                video.n_frames / 24, abs=0.2
+            )
             assert "synthetic" in container.metadata["comment"]
 
 
@@ -93,7 +102,9 @@ def test_shots_are_cuts(world: Dataset) -> None:
     video = world.videos["video_2"]
     assert video.shots is not None
     assert video.path is not None
-    images = np.stack([step.image[::4, ::4].astype(np.int16) for step in sample(video.path, every_nth_frame=1)])
+    images = np.stack(
+        [step.image[::4, ::4].astype(np.int16) for step in sample(video.path, every_nth_frame=1)]
+    )
     change = np.abs(np.diff(images, axis=0)).mean(axis=(1, 2, 3))
     cuts = video.shots[:-1, 1]
     assert sorted(np.argsort(change)[-len(cuts) :].tolist()) == cuts.tolist()
@@ -106,7 +117,10 @@ def test_events_are_heard(world: Dataset, root: Path) -> None:
             samples = np.concatenate([piece.to_ndarray()[0] for piece in container.decode(audio=0)])
         for scene, (first, _) in zip(clip.scenes, clip.shots.tolist(), strict=True):
             begin = round((first + scene.event_frame) / 24 * rate)
-            before, after = samples[round(first / 24 * rate) : begin], samples[begin : begin + rate // 2]
+            before, after = (
+                samples[round(first / 24 * rate) : begin],
+                samples[begin : begin + rate // 2],
+            )
             if scene.event:
                 assert after.std() > 2 * before.std(), (key, scene.event)
 
@@ -119,7 +133,9 @@ def test_a_second_call_only_reads(root: Path, capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr() == ("", "")
 
 
-def test_the_same_seed_makes_the_same_files(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_same_seed_makes_the_same_files(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     load(tmp_path, **SMALL)
     assert "rendering the synthetic demo" in capsys.readouterr().err
     for path in root.iterdir():
@@ -133,7 +149,10 @@ def test_a_killed_rendering_goes_on(copy: Path, root: Path) -> None:
     before = times(copy)
     load(copy, **SMALL)
     after = times(copy)
-    assert {name for name in after if after[name] != before.get(name)} == {"annotations.json", "video_3.mp4"}
+    assert {name for name in after if after[name] != before.get(name)} == {
+        "annotations.json",
+        "video_3.mp4",
+    }
     assert (copy / "video_3.mp4").read_bytes() == (root / "video_3.mp4").read_bytes()
 
 
@@ -146,12 +165,24 @@ def test_a_lost_clip_is_made_again(copy: Path, root: Path) -> None:
 @pytest.mark.parametrize("other", [{"seed": 1}, {"clips": 6}, {"seconds": (6, 9)}])
 def test_another_demo_than_the_folder_holds(root: Path, other: dict) -> None:
     before = times(root)
-    with pytest.raises(UserError, match=r"holds a demo of clips=5 seed=0 seconds=6-8, not of .*: choose another folder"):
+    with pytest.raises(
+        UserError,
+        match=r"holds a demo of clips=5 seed=0 seconds=6-8, not of .*: choose another folder",
+    ):
         load(root, **other)
     assert times(root) == before
 
 
-@pytest.mark.parametrize("wrong", [{"clips": 4}, {"seed": -1}, {"seed": TRAINING_SEEDS}, {"seconds": (9, 6)}, {"seconds": (1, 2)}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"clips": 4},
+        {"seed": -1},
+        {"seed": TRAINING_SEEDS},
+        {"seconds": (9, 6)},
+        {"seconds": (1, 2)},
+    ],
+)
 def test_senseless_parameters(tmp_path: Path, wrong: dict) -> None:
     with pytest.raises(UserError, match="of the demo"):
         load(tmp_path / "new", **wrong)
@@ -160,7 +191,9 @@ def test_senseless_parameters(tmp_path: Path, wrong: dict) -> None:
 
 def test_other_peoples_videos_are_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "video_1.mp4").write_bytes(b"a holiday")
-    with pytest.raises(UserError, match=r"video_1\.mp4: not the clip that the demo would write here"):
+    with pytest.raises(
+        UserError, match=r"video_1\.mp4: not the clip that the demo would write here"
+    ):
         load(tmp_path, **SMALL)
     assert (tmp_path / "video_1.mp4").read_bytes() == b"a holiday"
 

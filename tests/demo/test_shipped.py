@@ -31,18 +31,37 @@ def test_a_damaged_file_is_one_line_with_the_cure(weights: Path) -> None:
     assert shipped("demo-llava", weights)
 
 
-@pytest.mark.parametrize("file", ["demo-llava/model.safetensors", "demo-llava/tokenizer.json", "checksums.json"])
+@pytest.mark.parametrize(
+    "file", ["demo-llava/model.safetensors", "demo-llava/tokenizer.json", "checksums.json"]
+)
 def test_a_missing_file_is_one_line_with_the_cure(weights: Path, file: str) -> None:
     (weights / file).unlink()
     with pytest.raises(UserError, match=r"make demo-backbones"):
         shipped("demo-llava", weights)
 
 
-@pytest.mark.parametrize("name", ["demo-llava", "demo-llama"])  # the scorer too, before anything is captioned
-def test_extraction_stops_before_a_damaged_model_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: Path,
-                                                         capsys: pytest.CaptureFixture[str], name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["demo-llava", "demo-llama"]
+)  # the scorer too, before anything is captioned
+def test_extraction_stops_before_a_damaged_model_is_used(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    weights: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+) -> None:
     (weights / name / "model.safetensors").write_bytes(b"")
     monkeypatch.setattr(shipped, "__defaults__", (weights,))
     (tmp_path / "film.mp4").write_bytes(b"")
-    assert main(["extract", str(tmp_path / "film.mp4"), "configs/backbone/demo.yaml", f"cache={tmp_path / 'cache'}"]) == 2
+    assert (
+        main(
+            [
+                "extract",
+                str(tmp_path / "film.mp4"),
+                "configs/backbone/demo.yaml",
+                f"cache={tmp_path / 'cache'}",
+            ]
+        )
+        == 2
+    )
     assert "damaged" in capsys.readouterr().err.strip().splitlines()[-1]

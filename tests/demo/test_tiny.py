@@ -24,7 +24,15 @@ def test_building_twice_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "a" / "backbones").iterdir()] == [first.name]
 
 
-@pytest.mark.parametrize("text", ["a man is walking on the beach", "naïve café — 日本 🙂!", "  two  spaces\tand tab", "[INST] 7/10"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a man is walking on the beach",
+        "naïve café — 日本 🙂!",
+        "  two  spaces\tand tab",
+        "[INST] 7/10",
+    ],
+)
 def test_tokenizer_gives_every_text_back(text: str) -> None:
     tokens = tokenizer()
     assert tokens.decode(tokens(text).input_ids, skip_special_tokens=True) == text

@@ -1,4 +1,6 @@
-"""Scripts are pure, lawful and varied, and pictures show what scripts say: every figure, every event, in every frame looked at."""
+"""Scripts are pure, lawful and varied, and pictures show what scripts say: every figure, every
+event, in every frame looked at.
+"""
 
 import itertools
 import json
@@ -69,7 +71,9 @@ def test_every_scene_keeps_the_laws_of_its_place() -> None:
             assert scene.place in event.places
             assert scene.time in event.times
             assert not scene.weather or scene.weather in event.weathers
-            assert not event.actor or (scene.actors[0].kind in event.actor and scene.actors[0].action == event.before)
+            assert not event.actor or (
+                scene.actors[0].kind in event.actor and scene.actors[0].action == event.before
+            )
             assert 0 < scene.event_frame < scene.n_frames / 2
 
 
@@ -84,7 +88,11 @@ def test_clips_hold_what_happens_once_and_what_repeats() -> None:
     once = repeated = recurring = 0
     for clip in SCRIPTS:
         events = [scene.event for scene in clip.scenes if scene.event]
-        shots = [(scene.layout, tuple((a.kind, a.colour, a.action) for a in scene.actors)) for scene in clip.scenes if not scene.event]
+        shots = [
+            (scene.layout, tuple((a.kind, a.colour, a.action) for a in scene.actors))
+            for scene in clip.scenes
+            if not scene.event
+        ]
         assert events
         assert len(events) < len(shots)
         once += any(events.count(event) == 1 for event in events)
@@ -165,11 +173,28 @@ def test_figures_stay_in_the_picture() -> None:
 
 def test_places_and_times_look_different() -> None:
     """A thumbnail's nearest neighbour among other layouts shows the same place and time."""
+
     def thumbnail(place: str, time: str, layout: int) -> np.ndarray:
-        scene = Scene(place, time, "clear" if PLACES[place].weathers else "", layout, (), None, 0, 200, "still", 48)
-        return cv2.resize(Painter(scene).frame(0), (16, 9), interpolation=cv2.INTER_AREA).astype(float)
+        scene = Scene(
+            place,
+            time,
+            "clear" if PLACES[place].weathers else "",
+            layout,
+            (),
+            None,
+            0,
+            200,
+            "still",
+            48,
+        )
+        return cv2.resize(Painter(scene).frame(0), (16, 9), interpolation=cv2.INTER_AREA).astype(
+            float
+        )
 
     names = [(place, time) for place, kind in PLACES.items() for time in kind.times]
     seen, other = ([thumbnail(*name, layout) for name in names] for layout in (1, 2))
-    hits = sum(int(np.argmin([((picture - known) ** 2).mean() for known in other])) == i for i, picture in enumerate(seen))
+    hits = sum(
+        int(np.argmin([((picture - known) ** 2).mean() for known in other])) == i
+        for i, picture in enumerate(seen)
+    )
     assert hits >= 0.8 * len(names)

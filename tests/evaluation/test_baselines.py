@@ -1,4 +1,6 @@
-"""Floors and ceilings: figures published or measured elsewhere, from the real annotations; and the arithmetic, by hand."""
+"""Floors and ceilings: figures published or measured elsewhere, from the real annotations; and the
+arithmetic, by hand.
+"""
 
 from itertools import combinations
 
@@ -18,16 +20,23 @@ def test_tvsum(tvsum):
     rows = baselines(tvsum, folds_of(tvsum, "disjoint"))["paper"]  # every video once: all 50
     human = rows["human_pairwise"]
     assert (human.first, human.second) == pytest.approx((0.1774, 0.2042), abs=0.0005)
-    assert (rows["human_others"].first, rows["human_others"].second) == pytest.approx((0.314, 0.396), abs=0.001)
-    assert (rows["ceiling"].first, rows["ceiling"].second) == pytest.approx((0.378, 0.473), abs=0.002)
+    assert (rows["human_others"].first, rows["human_others"].second) == pytest.approx(
+        (0.314, 0.396), abs=0.001
+    )
+    assert (rows["ceiling"].first, rows["ceiling"].second) == pytest.approx(
+        (0.378, 0.473), abs=0.002
+    )
     assert abs(rows["random"].first) < 0.01
     assert abs(rows["random"].second) < 0.01
 
 
-@pytest.mark.parametrize(("kind", "random", "ceiling"), [
-    ("paper", (0.145, 0.162), (0.422, 0.471)),
-    ("disjoint", (0.097, 0.108), (0.405, 0.452)),
-])
+@pytest.mark.parametrize(
+    ("kind", "random", "ceiling"),
+    [
+        ("paper", (0.145, 0.162), (0.422, 0.471)),
+        ("disjoint", (0.097, 0.108), (0.405, 0.452)),
+    ],
+)
 def test_summe_paper_protocol(summe, kind, random, ceiling):
     rows = baselines(summe, folds_of(summe, kind), draws=50)["paper"]
     assert (rows["random"].first, rows["random"].second) == pytest.approx(random, abs=0.008)
@@ -37,7 +46,10 @@ def test_summe_paper_protocol(summe, kind, random, ceiling):
 
 def test_summe_others(summe):
     table = baselines(summe, folds_of(summe, "disjoint"), draws=2)
-    assert (table["per_annotator"]["ceiling"].first, table["per_annotator"]["ceiling"].second) == pytest.approx((0.390, 0.436), abs=0.003)
+    assert (
+        table["per_annotator"]["ceiling"].first,
+        table["per_annotator"]["ceiling"].second,
+    ) == pytest.approx((0.390, 0.436), abs=0.003)
     human = table["paper"]["human_pairwise"]  # the published Human row: raw segment labels
     assert (human.first, human.second) == pytest.approx((0.2051, 0.2126), abs=0.0005)
     f1 = table["f1"]["human_others"]
@@ -49,7 +61,9 @@ def test_human_rows_by_hand():
     rows = baselines(dataset, [["video_1"]], draws=3)["paper"]
     people = video.user_scores[:, video.picks]
     pairs = [kendalltau(a, b).statistic for a, b in combinations(people, 2)]
-    others = [kendalltau(people[i], np.delete(people, i, axis=0).mean(axis=0)).statistic for i in range(4)]
+    others = [
+        kendalltau(people[i], np.delete(people, i, axis=0).mean(axis=0)).statistic for i in range(4)
+    ]
     assert rows["human_pairwise"].first == pytest.approx(np.mean(pairs))
     assert rows["human_others"].first == pytest.approx(np.mean(others))
     assert rows["ceiling"].first_sd is None
@@ -61,7 +75,9 @@ def test_one_annotator_has_nobody_to_agree_with():
 
 
 def test_folds_weigh_alike_whatever_their_size():
-    table = {key: {"r": np.array([value, -value])} for key, value in (("a", 1.0), ("b", 2.0), ("c", 6.0))}
+    table = {
+        key: {"r": np.array([value, -value])} for key, value in (("a", 1.0), ("b", 2.0), ("c", 6.0))
+    }
     assert over_folds("r", table, [["a", "b"], ["c"]]) == Figure(3.75, -3.75)
 
 

@@ -14,7 +14,9 @@ B = A + RNG.normal(-0.03, 0.05, (25, 3))
 
 
 def test_the_interval_is_scipys():
-    want = stats.bootstrap((A.mean(axis=1),), np.mean, n_resamples=20_000, method="percentile", rng=1).confidence_interval
+    want = stats.bootstrap(
+        (A.mean(axis=1),), np.mean, n_resamples=20_000, method="percentile", rng=1
+    ).confidence_interval
     found = interval(A, draws=20_000)
     assert found.mean == pytest.approx(A.mean())
     assert (found.low, found.high) == pytest.approx((want.low, want.high), abs=0.0015)
@@ -23,8 +25,15 @@ def test_the_interval_is_scipys():
 def test_the_paired_difference_is_scipys():
     a, b = A.mean(axis=1), B.mean(axis=1)
     found = paired_difference(A, B, draws=20_000)
-    want = stats.bootstrap((a, b), lambda x, y, axis: (x - y).mean(axis=axis), paired=True, vectorized=True, method="percentile",
-                           n_resamples=20_000, rng=1).confidence_interval
+    want = stats.bootstrap(
+        (a, b),
+        lambda x, y, axis: (x - y).mean(axis=axis),
+        paired=True,
+        vectorized=True,
+        method="percentile",
+        n_resamples=20_000,
+        rng=1,
+    ).confidence_interval
     assert found.mean == pytest.approx((a - b).mean())
     assert (found.low, found.high) == pytest.approx((want.low, want.high), abs=0.001)
 
@@ -32,35 +41,56 @@ def test_the_paired_difference_is_scipys():
 @pytest.mark.parametrize("n", [5, 12, 16])  # 16: counted by scipy, drawn here
 def test_the_p_value_is_scipys(n):
     a, b = A[:n, 0], B[:n, 0] + 0.02
-    want = stats.permutation_test((a, b), lambda x, y, axis: (x - y).mean(axis=axis), permutation_type="samples", n_resamples=2**16).pvalue
-    assert paired_difference(a, b, draws=20_000).p == pytest.approx(want, abs=1e-12 if n < 13 else 0.012)
+    want = stats.permutation_test(
+        (a, b),
+        lambda x, y, axis: (x - y).mean(axis=axis),
+        permutation_type="samples",
+        n_resamples=2**16,
+    ).pvalue
+    assert paired_difference(a, b, draws=20_000).p == pytest.approx(
+        want, abs=1e-12 if n < 13 else 0.012
+    )
 
 
 def test_the_p_value_by_hand():
     differences = np.array([3.0, 1.0, 2.0])
     sums = [abs(np.dot(signs, differences)) for signs in product((1, -1), repeat=3)]
-    assert paired_difference(differences, np.zeros(3)).p == sum(value >= 6 for value in sums) / 8 == 0.25
+    assert (
+        paired_difference(differences, np.zeros(3)).p
+        == sum(value >= 6 for value in sums) / 8
+        == 0.25
+    )
     assert paired_difference(np.zeros(4), np.zeros(4)).p == 1
 
 
 def test_p_is_uniform_where_nothing_differs():
     rng = np.random.default_rng(0)
-    found = [paired_difference(rng.normal(size=(18, 2)), rng.normal(size=(18, 2)), draws=300).p for _ in range(300)]
+    found = [
+        paired_difference(rng.normal(size=(18, 2)), rng.normal(size=(18, 2)), draws=300).p
+        for _ in range(300)
+    ]
     assert stats.kstest(found, "uniform").pvalue > 0.01
 
 
 def test_95_of_100_intervals_hold_the_truth():
     rng = np.random.default_rng(2)
-    held = sum((found := interval(rng.normal(1, 1, (60, 2)), draws=500)).low <= 1 <= found.high for _ in range(400))
+    held = sum(
+        (found := interval(rng.normal(1, 1, (60, 2)), draws=500)).low <= 1 <= found.high
+        for _ in range(400)
+    )
     assert 0.91 < held / 400 < 0.98
 
 
 def test_weights_count_a_video_as_often_as_folds_test_it():
     weights = np.array([2, 1, 1, 3.0])
     values = np.array([0.1, 0.5, 0.3, 0.2])
-    assert interval(values, weights=weights).mean == pytest.approx(np.average(values, weights=weights))
+    assert interval(values, weights=weights).mean == pytest.approx(
+        np.average(values, weights=weights)
+    )
     assert paired_difference(values, values - 0.1, weights=weights).mean == pytest.approx(0.1)
-    assert interval(np.full(4, 0.3), weights=weights).low == pytest.approx(0.3)  # a ratio: unequal weights alone make no spread
+    assert interval(np.full(4, 0.3), weights=weights).low == pytest.approx(
+        0.3
+    )  # a ratio: unequal weights alone make no spread
 
 
 def test_seeds_are_averaged_not_counted_as_videos():

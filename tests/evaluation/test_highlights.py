@@ -24,12 +24,18 @@ def test_average_precision_is_its_definition(values):
         relevant = rng.random(size) < 0.3
         relevant[rng.integers(size)] = True
         scores = rng.integers(0, values, size) / values
-        assert average_precision(relevant, scores) == pytest.approx(counted(relevant.tolist(), scores.tolist()), abs=1e-12)
+        assert average_precision(relevant, scores) == pytest.approx(
+            counted(relevant.tolist(), scores.tolist()), abs=1e-12
+        )
 
 
 def test_average_precision_by_hand():
-    assert average_precision([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.6]) == pytest.approx((1 / 1 + 2 / 3) / 2)
-    assert average_precision([1, 0, 0, 0], [0.5] * 4) == 0.25  # no order at all: the share of what is relevant
+    assert average_precision([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.6]) == pytest.approx(
+        (1 / 1 + 2 / 3) / 2
+    )
+    assert (
+        average_precision([1, 0, 0, 0], [0.5] * 4) == 0.25
+    )  # no order at all: the share of what is relevant
     assert np.isnan(average_precision([0, 0], [0.1, 0.2]))
 
 
@@ -39,11 +45,17 @@ def test_the_last_clip_may_be_shorter():
 
 
 def test_which_clips_are_relevant():
-    gtscore = np.repeat(np.arange(21) / 21, 5)[:-2]  # 21 clips: the last 10 are the better half, the last 3 are 15 %
+    gtscore = np.repeat(np.arange(21) / 21, 5)[
+        :-2
+    ]  # 21 clips: the last 10 are the better half, the last 3 are 15 %
     assert highlights(gtscore, gtscore) == (1, 1)
     ranked = np.repeat(-np.arange(21), 5)[:-2]  # worst first
-    assert highlights(ranked, gtscore).at_50 == pytest.approx(np.mean([(i + 1) / (11 + i + 1) for i in range(10)]))
-    assert highlights(ranked, gtscore).at_15 == pytest.approx(np.mean([(i + 1) / (18 + i + 1) for i in range(3)]))
+    assert highlights(ranked, gtscore).at_50 == pytest.approx(
+        np.mean([(i + 1) / (11 + i + 1) for i in range(10)])
+    )
+    assert highlights(ranked, gtscore).at_15 == pytest.approx(
+        np.mean([(i + 1) / (18 + i + 1) for i in range(3)])
+    )
 
 
 def test_of_clips_that_tie_the_earlier_are_relevant():

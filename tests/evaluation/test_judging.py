@@ -16,7 +16,10 @@ from tests.evaluation.test_protocols import make
 
 @pytest.fixture
 def dataset():
-    videos = {f"video_{i}": replace(make("votes", seed=i)[1], key=f"video_{i}", name=f"name {i}") for i in (1, 2, 3)}
+    videos = {
+        f"video_{i}": replace(make("votes", seed=i)[1], key=f"video_{i}", name=f"name {i}")
+        for i in (1, 2, 3)
+    }
     return Dataset("made", "votes", videos, {})
 
 
@@ -31,19 +34,25 @@ def test_gtscore_as_scores_is_the_ceiling(dataset):
 
 
 def test_undefined_is_named_and_never_averaged_away(dataset):
-    scores = {key: video.gtscore for key, video in dataset.videos.items()} | {"video_2": np.zeros(20)}
+    scores = {key: video.gtscore for key, video in dataset.videos.items()} | {
+        "video_2": np.zeros(20)
+    }
     judged = judge(dataset, scores, [["video_1", "video_2"]])["per_annotator"]
     assert np.isnan(judged.figure.first)
     assert judged.undefined == ["video_2"]
 
 
 def test_broken_ties_are_worth_their_expected_tau():
-    """Oracle: a broken tie is in favour as often as against, so tau loses what tau-b's denominator had left out."""
+    """Oracle: a broken tie is in favour as often as against, so tau loses what tau-b's denominator
+    had left out.
+    """
     video = replace(make("ratings", seed=4)[1], key="video_1", name="name 1")
     dataset = Dataset("made", "ratings", {"video_1": video}, {})
     coarse = np.round(video.user_scores.mean(axis=0)[video.picks])
-    tied, broken = (way(dataset, {"video_1": coarse}, [["video_1"]])["per_annotator"].figure for way in
-                    (judge, lambda *given: judge_untied(*given, draws=400)))
+    tied, broken = (
+        way(dataset, {"video_1": coarse}, [["video_1"]])["per_annotator"].figure
+        for way in (judge, lambda *given: judge_untied(*given, draws=400))
+    )
     counts = np.unique(coarse, return_counts=True)[1]
     pairs, ties = len(coarse) * (len(coarse) - 1) / 2, (counts * (counts - 1) / 2).sum()
     assert tied.first > 0.2
@@ -53,10 +62,15 @@ def test_broken_ties_are_worth_their_expected_tau():
 
 
 def test_scores_without_ties_are_judged_as_they_are(dataset):
-    scores = {key: np.random.default_rng(i).permutation(video.n_steps) / 100 for i, (key, video) in enumerate(dataset.videos.items())}
+    scores = {
+        key: np.random.default_rng(i).permutation(video.n_steps) / 100
+        for i, (key, video) in enumerate(dataset.videos.items())
+    }
     expected = judge(dataset, scores, [sorted(scores)])
     for name, found in judge_untied(dataset, scores, [sorted(scores)], draws=3).items():
-        assert found.per_video == {key: pytest.approx(pair) for key, pair in expected[name].per_video.items()}
+        assert found.per_video == {
+            key: pytest.approx(pair) for key, pair in expected[name].per_video.items()
+        }
 
 
 def test_constant_scores_stay_undefined_when_ties_are_broken(dataset):
@@ -76,14 +90,17 @@ def test_reads_json_and_h5_by_key_and_name(dataset, tmp_path):
         assert found["video_1"] == pytest.approx(values["video_1"])
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    ({"video_9": [0.0] * 20}, "no video 'video_9'"),
-    ({"video_1": [0.0] * 19}, r"shape \[19\], expected one for each of its 20 steps"),
-    ({"video_1": [None] + [0.0] * 19}, "NaN or infinite score at step 0"),
-    ({"video_1": "abc"}, "not a list of numbers"),
-    ({}, "scores of at least one video"),
-    ([1, 2], "scores of at least one video"),
-])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"video_9": [0.0] * 20}, "no video 'video_9'"),
+        ({"video_1": [0.0] * 19}, r"shape \[19\], expected one for each of its 20 steps"),
+        ({"video_1": [None] + [0.0] * 19}, "NaN or infinite score at step 0"),
+        ({"video_1": "abc"}, "not a list of numbers"),
+        ({}, "scores of at least one video"),
+        ([1, 2], "scores of at least one video"),
+    ],
+)
 def test_bad_files_are_one_line(dataset, tmp_path, content, message):
     write_json(tmp_path / "s.json", content)
     with pytest.raises(UserError, match=message):

@@ -6,12 +6,27 @@ import numpy as np
 import pytest
 
 from llmvs.datasets.base import Video
-from llmvs.evaluation.keyshots import f1, hold, knapsack, summarize, summary_of_frames, user_summaries
+from llmvs.evaluation.keyshots import (
+    f1,
+    hold,
+    knapsack,
+    summarize,
+    summary_of_frames,
+    user_summaries,
+)
 
 
 def brute_force(values, weights, capacity):
-    sets = (chosen for size in range(len(values) + 1) for chosen in combinations(range(len(values)), size))
-    return max(sum(values[i] for i in chosen) for chosen in sets if sum(weights[i] for i in chosen) <= capacity)
+    sets = (
+        chosen
+        for size in range(len(values) + 1)
+        for chosen in combinations(range(len(values)), size)
+    )
+    return max(
+        sum(values[i] for i in chosen)
+        for chosen in sets
+        if sum(weights[i] for i in chosen) <= capacity
+    )
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -68,8 +83,15 @@ def test_f1_counts_in_wide_enough_numbers():
 
 def test_ratings_become_summaries():
     shots = np.array([[0, 2], [3, 19]])
-    video = Video("video_1", "x", 20, np.array([0, 10]), np.zeros(2, np.float32), shots=shots,
-                  user_scores=np.stack([np.repeat([5, 1], [3, 17]), np.repeat([1, 5], [3, 17])]))
+    video = Video(
+        "video_1",
+        "x",
+        20,
+        np.array([0, 10]),
+        np.zeros(2, np.float32),
+        shots=shots,
+        user_scores=np.stack([np.repeat([5, 1], [3, 17]), np.repeat([1, 5], [3, 17])]),
+    )
     # the second shot never fits, whatever it is worth
     assert user_summaries(video).sum(axis=1).tolist() == [3, 3]
     assert summarize(np.array([0.0, 1.0]), video).sum() == 0

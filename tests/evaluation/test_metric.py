@@ -25,13 +25,17 @@ def make_videos() -> list[Video]:
         ratings = rng.integers(1, 6, (4, length * 2))
         picks = np.arange(length) * 2
         gtscore = ((ratings[:, picks].mean(axis=0) - 1) / 4).astype(np.float32)
-        found.append(Video(f"video_{i}", f"clip {i}", length * 2, picks, gtscore, user_scores=ratings))
+        found.append(
+            Video(f"video_{i}", f"clip {i}", length * 2, picks, gtscore, user_scores=ratings)
+        )
     return found
 
 
 def make_metric() -> VideoScores:
     videos = make_videos()
-    return VideoScores(videos, protocols(Dataset("toy", "ratings", {video.key: video for video in videos}, {})))
+    return VideoScores(
+        videos, protocols(Dataset("toy", "ratings", {video.key: video for video in videos}, {}))
+    )
 
 
 def draw_scores() -> torch.Tensor:
@@ -42,8 +46,10 @@ def draw_scores() -> torch.Tensor:
 def expected(video: Video, scores: np.ndarray) -> tuple[float, float]:
     assert video.user_scores is not None
     people = video.user_scores[:, video.picks]
-    return (float(np.mean([kendalltau(scores, person).statistic for person in people])),
-            float(np.mean([spearmanr(scores, person).statistic for person in people])))
+    return (
+        float(np.mean([kendalltau(scores, person).statistic for person in people])),
+        float(np.mean([spearmanr(scores, person).statistic for person in people])),
+    )
 
 
 def test_rows_scores_means_and_loss_against_scipy() -> None:
@@ -51,13 +57,21 @@ def test_rows_scores_means_and_loss_against_scipy() -> None:
     metric.update(torch.tensor([3, 0]), scores[[3, 0]])
     metric.update(torch.tensor([1, 2, 4]), scores[[1, 2, 4]])
     verdict = metric.verdict()
-    want = {video.key: expected(video, scores[i, :LENGTHS[i]].numpy()) for i, video in enumerate(metric.videos)}
+    want = {
+        video.key: expected(video, scores[i, : LENGTHS[i]].numpy())
+        for i, video in enumerate(metric.videos)
+    }
     for name in ("paper", "per_annotator"):
         assert verdict.rows[name].keys() == want.keys()
         for key, row in want.items():
             assert verdict.rows[name][key] == pytest.approx(row, abs=1e-12)
-        assert verdict.means[name] == pytest.approx(tuple(np.mean(list(want.values()), axis=0)), abs=1e-12)
-    errors = [np.mean((scores[i, :length].double().numpy() - metric.videos[i].gtscore) ** 2) for i, length in enumerate(LENGTHS)]
+        assert verdict.means[name] == pytest.approx(
+            tuple(np.mean(list(want.values()), axis=0)), abs=1e-12
+        )
+    errors = [
+        np.mean((scores[i, :length].double().numpy() - metric.videos[i].gtscore) ** 2)
+        for i, length in enumerate(LENGTHS)
+    ]
     assert verdict.loss == pytest.approx(np.mean(errors))
     assert verdict.undefined == {}
     for i, length in enumerate(LENGTHS):
@@ -104,7 +118,9 @@ def test_two_names_of_one_protocol_are_judged_once(monkeypatch: pytest.MonkeyPat
 
 def _rank(rank: int, folder: str, shares: list[list[list[int]]]) -> None:
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=len(shares))
+    dist.init_process_group(
+        "gloo", init_method=f"file://{folder}/store", rank=rank, world_size=len(shares)
+    )
     assert dist.get_world_size() == len(shares) == 2
     metric, scores = make_metric(), draw_scores()
     scores[1] = 0.5  # constant: undefined must survive the gathering
@@ -114,7 +130,11 @@ def _rank(rank: int, folder: str, shares: list[list[list[int]]]) -> None:
     dist.destroy_process_group()
 
 
-@pytest.mark.parametrize("shares", [[[[0, 2], [4, 0]], [[1, 3], [1, 3]]], [[[4, 3, 2, 1, 0]], []]], ids=["repeated", "one rank idle"])
+@pytest.mark.parametrize(
+    "shares",
+    [[[[0, 2], [4, 0]], [[1, 3], [1, 3]]], [[[4, 3, 2, 1, 0]], []]],
+    ids=["repeated", "one rank idle"],
+)
 def test_two_ranks_equal_one(tmp_path: Path, shares: list[list[list[int]]]) -> None:
     mp.start_processes(_rank, args=(str(tmp_path), shares), nprocs=2, start_method="fork")
     alone, scores = make_metric(), draw_scores()

@@ -20,7 +20,15 @@ def make(annotation, seed=0, n_frames=300, people=6):
     votes = np.repeat(rng.random((people, 6)) < 0.4, np.diff(edges), axis=1).astype(np.uint8)
     ratings = rng.integers(1, 6, (people, n_frames))
     given = {"user_summary": votes} if annotation == "votes" else {"user_scores": ratings}
-    video = Video("video_1", "one", n_frames, picks, rng.random(len(picks)).astype(np.float32), shots=shots, **given)
+    video = Video(
+        "video_1",
+        "one",
+        n_frames,
+        picks,
+        rng.random(len(picks)).astype(np.float32),
+        shots=shots,
+        **given,
+    )
     return Dataset("made", annotation, {"video_1": video}, {}), video
 
 
@@ -41,7 +49,9 @@ def test_per_annotator(annotation):
     people = video.user_summary if annotation == "votes" else video.user_scores
     scores = np.random.default_rng(1).random(video.n_steps).astype(np.float32)
     rows = [both(scores, row[video.picks]) for row in people if np.ptp(row[video.picks])]
-    assert protocols(dataset)["per_annotator"].judge(video)(scores) == pytest.approx(np.mean(rows, axis=0), abs=1e-12)
+    assert protocols(dataset)["per_annotator"].judge(video)(scores) == pytest.approx(
+        np.mean(rows, axis=0), abs=1e-12
+    )
 
 
 def test_ratings_have_one_protocol_under_two_names():
@@ -86,7 +96,9 @@ def test_half_precision_scores_are_refused_nowhere_but_ranked_as_given():
 def test_bad_scores_are_one_line():
     dataset, video = make("ratings")
     judge = protocols(dataset)["paper"].judge(video)
-    with pytest.raises(UserError, match=r"video_1 .one.: scores of shape \(3,\), expected \[20 steps\]"):
+    with pytest.raises(
+        UserError, match=r"video_1 .one.: scores of shape \(3,\), expected \[20 steps\]"
+    ):
         judge(np.zeros(3))
     with pytest.raises(UserError, match="NaN or infinite score at step 4"):
         judge(np.where(np.arange(video.n_steps) == 4, np.nan, 0.5))

@@ -1,4 +1,6 @@
-"""A grid of variants: one extraction for heads, a table beside the published figures, and mistakes before anything is computed."""
+"""A grid of variants: one extraction for heads, a table beside the published figures, and mistakes
+before anything is computed.
+"""
 
 import csv
 import json
@@ -30,15 +32,28 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def settings(place: Path, *more: str) -> list[str]:
-    return [str(CONFIGS / "dataset" / "demo.yaml"), str(CONFIGS / "backbone" / "tiny.yaml"), f"data.root={place / 'demo'}",
-            f"cache={place / 'cache'}", f"runs={place / 'runs'}", "accelerator=cpu", *SMALL, "optim.epochs=2", "head.dim=64", *more]
+    return [
+        str(CONFIGS / "dataset" / "demo.yaml"),
+        str(CONFIGS / "backbone" / "tiny.yaml"),
+        f"data.root={place / 'demo'}",
+        f"cache={place / 'cache'}",
+        f"runs={place / 'runs'}",
+        "accelerator=cpu",
+        *SMALL,
+        "optim.epochs=2",
+        "head.dim=64",
+        *more,
+    ]
 
 
 @pytest.fixture(scope="module")
 def done(place: Path) -> dict[str, Any]:
     """Three rows, one of them without training, on two folds."""
-    grid = write(place, "rows: [{label: full, variants: [llmvs], published: llmvs}, {label: 'q | only', variants: [query_only]}, "
-                        "{label: shallow, set: [head.layers=2]}]\ntitle: A test")
+    grid = write(
+        place,
+        "rows: [{label: full, variants: [llmvs], published: llmvs}, {label: 'q | only', variants:"
+        " [query_only]}, {label: shallow, set: [head.layers=2]}]\ntitle: A test",
+    )
     with pytest.MonkeyPatch.context() as patch:
         calls = []
         original = ranks.extract
@@ -60,7 +75,13 @@ def write(place: Path, text: str) -> Path:
 
 def test_the_folder_of_a_grid(place: Path, done: dict[str, Any]) -> None:
     folder = place / "runs" / "ablation-test-demo"
-    assert {path.name for path in folder.iterdir()} == {"table.md", "table.csv", "table.tex", "plot.png", "plot.svg"}
+    assert {path.name for path in folder.iterdir()} == {
+        "table.md",
+        "table.csv",
+        "table.tex",
+        "plot.png",
+        "plot.svg",
+    }
     rows = [row for row in csv.DictReader((folder / "table.csv").open()) if row["table"] == "paper"]
     assert [row[""] for row in rows[:4]] == ["full", "q | only", "shallow", "Random"]
     assert "q \\| only" in (folder / "table.md").read_text()
@@ -71,19 +92,36 @@ def test_the_folder_of_a_grid(place: Path, done: dict[str, Any]) -> None:
     assert len(set(done["experiments"])) == 3
 
 
-def test_its_runs_are_those_of_crossval(place: Path, done: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["crossval", *settings(place)[:2], str(CONFIGS / "variant" / "query_only.yaml"), *settings(place)[2:],
-                 "folds=0,1", "seeds=3"]) == 0
+def test_its_runs_are_those_of_crossval(
+    place: Path, done: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        main(
+            [
+                "crossval",
+                *settings(place)[:2],
+                str(CONFIGS / "variant" / "query_only.yaml"),
+                *settings(place)[2:],
+                "folds=0,1",
+                "seeds=3",
+            ]
+        )
+        == 0
+    )
     assert "reused: 2 of 2 runs are finished" in capsys.readouterr().err
 
 
-def test_the_table_again_from_the_results_alone(place: Path, done: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_again_from_the_results_alone(
+    place: Path, done: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     folders = [str(place / "runs" / name) for name in done["experiments"]]
     assert main(["table", *folders, "--json"]) == 0
     again = json.loads(capsys.readouterr().out)
     for here, there in zip(again["tables"], done["tables"], strict=True):
         for row, want in zip(here["rows"], there["rows"], strict=True):
-            assert json.loads(json.dumps(row[1:])) == json.loads(json.dumps(want[1:]).replace("NaN", "null"))
+            assert json.loads(json.dumps(row[1:])) == json.loads(
+                json.dumps(want[1:]).replace("NaN", "null")
+            )
 
 
 @pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)
@@ -101,19 +139,33 @@ def test_a_grid_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
         load_grid("embeding")
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ("rows: [{label: a, variants: [querry_only]}]", "a: no variant querry_only: did you mean query_only?"),
-    ("rows: [{label: a, published: llmv}]", "a: no published row llmv: did you mean llmvs?"),
-    ("rows: [{label: a, variant: [x]}]", "unknown key variant: did you mean variants?"),
-    ("rows: [{label: a}]\nreference: b", "reference 'b': no such row"),
-    ("rows: [{label: a}, {label: b}]", "two rows are the same experiment"),
-    ("rows: [{label: a}, {label: b, set: [data.splits=paper]}]", "b: not the dataset, splits and steps of the row a"),
-    ("rows: [{label: a, set: [head.dimm=3]}]", "unknown key head.dimm"),
-    ("rows: 3", "expected a title and a list of rows"),
-    ("rows: [", "not readable as YAML"),
-])
-def test_mistakes_come_before_anything_is_computed(place: Path, text: str, message: str, monkeypatch: pytest.MonkeyPatch,
-                                                   capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "rows: [{label: a, variants: [querry_only]}]",
+            "a: no variant querry_only: did you mean query_only?",
+        ),
+        ("rows: [{label: a, published: llmv}]", "a: no published row llmv: did you mean llmvs?"),
+        ("rows: [{label: a, variant: [x]}]", "unknown key variant: did you mean variants?"),
+        ("rows: [{label: a}]\nreference: b", "reference 'b': no such row"),
+        ("rows: [{label: a}, {label: b}]", "two rows are the same experiment"),
+        (
+            "rows: [{label: a}, {label: b, set: [data.splits=paper]}]",
+            "b: not the dataset, splits and steps of the row a",
+        ),
+        ("rows: [{label: a, set: [head.dimm=3]}]", "unknown key head.dimm"),
+        ("rows: 3", "expected a title and a list of rows"),
+        ("rows: [", "not readable as YAML"),
+    ],
+)
+def test_mistakes_come_before_anything_is_computed(
+    place: Path,
+    text: str,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.setattr("llmvs.experiments.ablation.open_dataset", None)
     assert main(["ablate", str(write(place, text)), *settings(place)]) == 2
     error = capsys.readouterr().err

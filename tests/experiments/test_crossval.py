@@ -1,4 +1,6 @@
-"""All folds with several seeds: the runs that `llmvs train` would make, each done once, and figures that numpy confirms."""
+"""All folds with several seeds: the runs that `llmvs train` would make, each done once, and figures
+that numpy confirms.
+"""
 
 import json
 import re
@@ -40,9 +42,19 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def settings(place: Path, *more: str) -> list[str]:
-    return [str(CONFIGS / "dataset" / "demo.yaml"), str(CONFIGS / "backbone" / "tiny.yaml"), f"data.root={place / 'demo'}",
-            f"cache={place / 'cache'}", f"runs={place / 'runs'}",
-            f"extract.embeddings={place / 'toy'}", "accelerator=cpu", "experiment=all", *SMALL, "head.dim=64", *more]
+    return [
+        str(CONFIGS / "dataset" / "demo.yaml"),
+        str(CONFIGS / "backbone" / "tiny.yaml"),
+        f"data.root={place / 'demo'}",
+        f"cache={place / 'cache'}",
+        f"runs={place / 'runs'}",
+        f"extract.embeddings={place / 'toy'}",
+        "accelerator=cpu",
+        "experiment=all",
+        *SMALL,
+        "head.dim=64",
+        *more,
+    ]
 
 
 def config(place: Path, *more: str) -> Config:
@@ -56,18 +68,25 @@ def first(place: Path) -> dict[str, Any]:
 
 
 def result(place: Path, fold: int, seed: int, name: str = "all") -> dict[str, Any]:
-    return json.loads((place / "runs" / name / f"fold{fold}" / f"seed{seed}" / "result.json").read_text())
+    return json.loads(
+        (place / "runs" / name / f"fold{fold}" / f"seed{seed}" / "result.json").read_text()
+    )
 
 
 @pytest.mark.parametrize(("fold", "seed"), [(0, 4), (1, 3)])
-def test_its_runs_are_those_of_train(place: Path, first: dict[str, Any], fold: int, seed: int) -> None:
+def test_its_runs_are_those_of_train(
+    place: Path, first: dict[str, Any], fold: int, seed: int
+) -> None:
     alone, _ = train(config(place, "experiment=one", f"fold={fold}", f"seed={seed}"))
     together = result(place, fold, seed)
     for row in ("last", "val", "test"):
         for name, videos in alone["per_video"][row].items():
             for key, pair in videos.items():
                 assert together["per_video"][row][name][key] == pytest.approx(pair, abs=1e-6)
-        here, there = (place / "runs" / name / f"fold{fold}" / f"seed{seed}" / "scores" / f"{row}.json" for name in ("all", "one"))
+        here, there = (
+            place / "runs" / name / f"fold{fold}" / f"seed{seed}" / "scores" / f"{row}.json"
+            for name in ("all", "one")
+        )
         assert json.loads(here.read_text()).keys() == json.loads(there.read_text()).keys()
         for key, scores in json.loads(here.read_text()).items():
             assert scores == pytest.approx(json.loads(there.read_text())[key], abs=1e-6)
@@ -82,13 +101,17 @@ def test_the_figures_are_numpys(place: Path, first: dict[str, Any]) -> None:
                 videos = (run["floors"] if row == "ceiling" else run["per_video"])[row]["paper"]
                 means[f, s] = np.mean([videos[key] for key in run["videos"]["test"]], axis=0)
         found = first["protocols"]["paper"][row]
-        assert (found["tau"]["mean"], found["rho"]["mean"]) == pytest.approx(means.mean(axis=(0, 1)).tolist())
+        assert (found["tau"]["mean"], found["rho"]["mean"]) == pytest.approx(
+            means.mean(axis=(0, 1)).tolist()
+        )
         if row != "ceiling":
             assert found["tau"]["sd"] == pytest.approx(means.mean(axis=0).std(axis=0, ddof=1)[0])
         assert found["tau"]["low"] <= found["tau"]["mean"] <= found["tau"]["high"]
 
 
-def test_the_table_shows_every_choice_and_the_gap(place: Path, first: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_shows_every_choice_and_the_gap(
+    place: Path, first: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     before = {path: path.stat().st_mtime_ns for path in place.rglob("result.json")}
     assert main(["crossval", *settings(place), "--folds", "0,1", "seeds=3,4"]) == 0
     output = capsys.readouterr()
@@ -96,18 +119,29 @@ def test_the_table_shows_every_choice_and_the_gap(place: Path, first: dict[str, 
     lines = output.out.splitlines()
     assert lines[0] == "demo (synthetic annotators), disjoint splits, folds 0, 1, seeds 3, 4"
     rows = [re.split(r"\s{2,}", line.strip())[0] for line in lines if line.startswith("  ")]
-    assert rows[1:5] == ["last epoch", "best on held-out videos", "best on the TEST videos", "TEST choice minus held-out choice"]
+    assert rows[1:5] == [
+        "last epoch",
+        "best on held-out videos",
+        "best on the TEST videos",
+        "TEST choice minus held-out choice",
+    ]
     assert {"Random", "Human, one against another", "Ceiling, the annotators' own mean"} < set(rows)
     assert "were held out and only chose the epoch of `val`" in output.out
-    assert {path: path.stat().st_mtime_ns for path in place.rglob("result.json") if path in before} == before
+    assert {
+        path: path.stat().st_mtime_ns for path in place.rglob("result.json") if path in before
+    } == before
     table = json.loads((place / "runs" / "all" / "crossval.json").read_text())["tables"][0]
     by_name = {row[0]: row for row in table["rows"]}
     gap = by_name["TEST choice minus held-out choice"][1]
-    assert gap == pytest.approx(by_name["best on the TEST videos"][1] - by_name["best on held-out videos"][1])
+    assert gap == pytest.approx(
+        by_name["best on the TEST videos"][1] - by_name["best on held-out videos"][1]
+    )
     assert gap >= 0  # on the tested videos nothing beats the epoch that was chosen on them
 
 
-def test_what_is_shared_is_done_once_and_a_rerun_goes_on(place: Path, first: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_shared_is_done_once_and_a_rerun_goes_on(
+    place: Path, first: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from llmvs.cache.embeddings import EmbeddingCache
 
     read: list[str] = []
@@ -136,21 +170,31 @@ def test_what_is_shared_is_done_once_and_a_rerun_goes_on(place: Path, first: dic
     assert document["protocols"] == first["protocols"]
 
 
-def test_all_videos_are_extracted_at_once(place: Path, first: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_videos_are_extracted_at_once(
+    place: Path, first: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[list[str]] = []
     original = ranks.extract
 
-    def counted(config: Config, dataset: str, sources: Sequence[Source], train: Sequence[Video] = ()) -> Extraction:
+    def counted(
+        config: Config, dataset: str, sources: Sequence[Source], train: Sequence[Video] = ()
+    ) -> Extraction:
         seen.append(sorted(source.key for source in sources))
         return original(config, dataset, sources, train)
 
     monkeypatch.setattr(ranks, "extract", counted)
-    document, _ = crossval(config(place, "experiment=extracted", "extract.embeddings=null", "optim.epochs=1"), [0, 1], [3, 4])
+    document, _ = crossval(
+        config(place, "experiment=extracted", "extract.embeddings=null", "optim.epochs=1"),
+        [0, 1],
+        [3, 4],
+    )
     assert seen == [[f"video_{i}" for i in range(1, 8)]]
     assert document["folds"] == [0, 1]
 
 
-def test_two_processes_share_the_runs_and_find_the_same(place: Path, first: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_processes_share_the_runs_and_find_the_same(
+    place: Path, first: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pool, "START", "fork")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     document, _ = crossval(config(place, "experiment=two", "devices=2"), [0, 1], [3, 4])
@@ -165,26 +209,41 @@ def test_two_spawned_processes(place: Path, first: dict[str, Any]) -> None:
 
 def test_a_run_that_another_process_works_on(place: Path, first: dict[str, Any]) -> None:
     wanted = config(place, "experiment=busy")
-    with locked(run_folder(replace(wanted, fold=0, seed=3)) / ".lock", "taken"), \
-            pytest.raises(UserError, match="busy/fold0/seed3: another process is at work on this run"):
+    with (
+        locked(run_folder(replace(wanted, fold=0, seed=3)) / ".lock", "taken"),
+        pytest.raises(UserError, match="busy/fold0/seed3: another process is at work on this run"),
+    ):
         crossval(wanted, [0], [3])
 
 
-def test_one_failing_run_is_named_and_the_finished_ones_stay(place: Path, first: dict[str, Any]) -> None:
+def test_one_failing_run_is_named_and_the_finished_ones_stay(
+    place: Path, first: dict[str, Any]
+) -> None:
     wanted = config(place, "experiment=broken", "optim.lr=1e38", "optim.clip=0")
-    with pytest.raises(UserError, match=r"broken/fold0/seed3: the (loss|score) became NaN or infinite") as caught:
+    with pytest.raises(
+        UserError, match=r"broken/fold0/seed3: the (loss|score) became NaN or infinite"
+    ) as caught:
         crossval(wanted, [0, 1], [3])
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("more", "message"), [
-    (["fold=1"], "fold=1: crossval runs several folds: choose them with folds=1"),
-    (["--folds", "0,x"], "'0,x': expected whole numbers"),
-    (["seeds=1,1"], "seeds=1,1: expected different numbers"),
-    (["folds=9"], "fold=9: demo has 5 disjoint folds"),
-    (["num_nodes=2"], "start one process"),
-])
-def test_mistakes(place: Path, first: dict[str, Any], more: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["fold=1"], "fold=1: crossval runs several folds: choose them with folds=1"),
+        (["--folds", "0,x"], "'0,x': expected whole numbers"),
+        (["seeds=1,1"], "seeds=1,1: expected different numbers"),
+        (["folds=9"], "fold=9: demo has 5 disjoint folds"),
+        (["num_nodes=2"], "start one process"),
+    ],
+)
+def test_mistakes(
+    place: Path,
+    first: dict[str, Any],
+    more: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(["crossval", *settings(place), *more]) == 2
     error = capsys.readouterr().err
     assert message in error
@@ -193,6 +252,9 @@ def test_mistakes(place: Path, first: dict[str, Any], more: list[str], message: 
 
 def test_without_held_out_videos_two_choices_remain(place: Path, first: dict[str, Any]) -> None:
     document, text = crossval(config(place, "experiment=none", "selection=last"), [0], [3])
-    assert [row for row in document["protocols"]["paper"] if row in ("last", "val", "test")] == ["last", "test"]
+    assert [row for row in document["protocols"]["paper"] if row in ("last", "val", "test")] == [
+        "last",
+        "test",
+    ]
     assert "with none held out" in text
     assert module.SUMMARY == "crossval.json"

@@ -10,7 +10,15 @@ from tests.config.test_load import CONFIGS
 
 
 def extract(cache, *arguments):
-    return main(["extract", str(CONFIGS / "backbone" / "tiny.yaml"), f"cache={cache}", "caption.max_tokens=3", *map(str, arguments)])
+    return main(
+        [
+            "extract",
+            str(CONFIGS / "backbone" / "tiny.yaml"),
+            f"cache={cache}",
+            "caption.max_tokens=3",
+            *map(str, arguments),
+        ]
+    )
 
 
 def test_a_real_clip_and_bad_company(shared, tmp_path, capsys):
@@ -21,25 +29,31 @@ def test_a_real_clip_and_bad_company(shared, tmp_path, capsys):
     (folder / "empty.mp4").touch()
     assert extract(tmp_path / "cache", folder) == 2
     said = capsys.readouterr().err
-    assert [line.split(":")[1].strip() for line in said.splitlines() if line.startswith("failed:")] == [
-        str(folder / "corrupted.mp4"), str(folder / "empty.mp4")]
+    assert [
+        line.split(":")[1].strip() for line in said.splitlines() if line.startswith("failed:")
+    ] == [str(folder / "corrupted.mp4"), str(folder / "empty.mp4")]
     assert "failed: 2" in said
     cache = EmbeddingCache(next((tmp_path / "cache" / "own").glob("embeddings-*")))
     embeddings = cache.read("nasa_13013")
     assert cache.keys() == ["nasa_13013"]
     assert embeddings.q.shape == embeddings.a.shape
-    assert embeddings.q.shape[0] == len(embeddings.answers) == 26  # 13 seconds at 2 steps per second
+    assert (
+        embeddings.q.shape[0] == len(embeddings.answers) == 26
+    )  # 13 seconds at 2 steps per second
     before = cache.path("nasa_13013").stat().st_mtime_ns
     assert extract(tmp_path / "cache", folder / "nasa_13013.mp4") == 0
     assert "0 made, 1 reused" in capsys.readouterr().err
     assert cache.path("nasa_13013").stat().st_mtime_ns == before
 
 
-@pytest.mark.parametrize(("make", "arguments", "message"), [
-    (None, ["nowhere"], "nowhere: no such file or folder"),
-    ("empty", [], "no videos in this folder"),
-    (None, ["examples.source=fold", __file__], "files of your own belong to no fold"),
-])
+@pytest.mark.parametrize(
+    ("make", "arguments", "message"),
+    [
+        (None, ["nowhere"], "nowhere: no such file or folder"),
+        ("empty", [], "no videos in this folder"),
+        (None, ["examples.source=fold", __file__], "files of your own belong to no fold"),
+    ],
+)
 def test_mistakes(make, arguments, message, tmp_path, capsys):
     if make:
         (tmp_path / make).mkdir()

@@ -1,4 +1,6 @@
-"""One run from rendered clips to its table, through the command line, in a world small enough for a test."""
+"""One run from rendered clips to its table, through the command line, in a world small enough for a
+test.
+"""
 
 import json
 import shutil
@@ -16,7 +18,14 @@ from llmvs.demo import dataset as demo
 from llmvs.models.head import load_head
 from tests.config.test_load import CONFIGS
 
-SMALL = ["head.dim=16", "head.feedforward=16", "head.layers=1", "optim.epochs=3", "log.wandb=disabled", "caption.max_tokens=4"]
+SMALL = [
+    "head.dim=16",
+    "head.feedforward=16",
+    "head.layers=1",
+    "optim.epochs=3",
+    "log.wandb=disabled",
+    "caption.max_tokens=4",
+]
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +37,15 @@ def place(tmp_path_factory):
 
 
 def arguments(place, *more):
-    return ["train", str(CONFIGS / "dataset" / "demo.yaml"), f"data.root={place / 'demo'}", f"cache={place / 'cache'}",
-            f"runs={place / 'runs'}", *SMALL, *more]
+    return [
+        "train",
+        str(CONFIGS / "dataset" / "demo.yaml"),
+        f"data.root={place / 'demo'}",
+        f"cache={place / 'cache'}",
+        f"runs={place / 'runs'}",
+        *SMALL,
+        *more,
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +57,26 @@ def first(place):
 
 def test_a_run_leaves_all_that_its_number_needs(place, first):
     folder = Path(first["folder"])
-    assert {path.name for path in folder.iterdir()} == {"config.yaml", "head.json", "logs", "result.json", "scores", "weights.safetensors"}
+    assert {path.name for path in folder.iterdir()} == {
+        "config.yaml",
+        "head.json",
+        "logs",
+        "result.json",
+        "scores",
+        "weights.safetensors",
+    }
     assert first["synthetic"] is True
     assert (first["fold"], first["selection"], first["epochs"]) == (0, "val", 3)
     assert set(first["protocols"]) == {"paper", "per_annotator", "f1"}
-    assert list(first["protocols"]["paper"]) == ["This run", "zero_shot", "untied", "random", "human_pairwise", "human_others", "ceiling"]
+    assert list(first["protocols"]["paper"]) == [
+        "This run",
+        "zero_shot",
+        "untied",
+        "random",
+        "human_pairwise",
+        "human_others",
+        "ceiling",
+    ]
     assert first["environment"]["packages"]["torch"] == version("torch")
     assert load_config([str(folder / "config.yaml")]).head.dim == 16
     assert set(first["rules"]) == {"val", "last", "test"}
@@ -69,19 +100,37 @@ def test_the_saved_weights_give_the_saved_scores(place, first):
 
 def test_the_saved_scores_judged_again_give_the_same_figures(place, first, capsys):
     folder = Path(first["folder"])
-    assert main(["evaluate", "--scores", str(folder / "scores" / "val.json"), str(CONFIGS / "dataset" / "demo.yaml"),
-                 f"data.root={place / 'demo'}", "--json"]) == 0
+    assert (
+        main(
+            [
+                "evaluate",
+                "--scores",
+                str(folder / "scores" / "val.json"),
+                str(CONFIGS / "dataset" / "demo.yaml"),
+                f"data.root={place / 'demo'}",
+                "--json",
+            ]
+        )
+        == 0
+    )
     judged = json.loads(capsys.readouterr().out)
     assert judged["folds"] == [0]
     rows = {name: next(iter(rows.values())) for name, rows in judged["protocols"].items()}
-    assert rows == {name: pytest.approx(block["This run"]) for name, block in first["protocols"].items()}
+    assert rows == {
+        name: pytest.approx(block["This run"]) for name, block in first["protocols"].items()
+    }
 
 
 def test_a_finished_run_is_only_read(place, first, capsys):
-    assert main(arguments(place, "extract.tokens_per_batch=512", "caption.batch=2")) == 0  # how it runs, not what
+    assert (
+        main(arguments(place, "extract.tokens_per_batch=512", "caption.batch=2")) == 0
+    )  # how it runs, not what
     output = capsys.readouterr()
     assert "reused: the finished run in" in output.err
-    assert "demo (synthetic annotators), disjoint splits, fold 0, seed 1112: 3 videos trained on, 1 held out, 1 tested" in output.out
+    assert (
+        "demo (synthetic annotators), disjoint splits, fold 0, seed 1112: 3 videos trained on, 1"
+        " held out, 1 tested" in output.out
+    )
     assert "selection=val: epoch" in output.out
     assert "Ceiling, the annotators' own mean" in output.out
     assert output.out.splitlines()[-1].startswith("run: ")
@@ -92,7 +141,9 @@ def test_other_settings_of_the_same_name_are_refused_and_nothing_is_lost(place, 
     before = (folder / "result.json").read_bytes()
     again = arguments(place, f"experiment={first['experiment']}", "optim.lr=0.5")
     assert main(again) == 2
-    assert "optim.lr=0.001 (expected 0.5): give this one a name of its own" in capsys.readouterr().err
+    assert (
+        "optim.lr=0.001 (expected 0.5): give this one a name of its own" in capsys.readouterr().err
+    )
     assert (folder / "result.json").read_bytes() == before
 
 
@@ -120,12 +171,15 @@ def test_embeddings_named_by_the_user_are_used_as_they_are_if_they_fit(place, fi
     assert "made with prompt.window=7 (expected 5)" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("more", "message"), [
-    (["fold=5"], "fold=5: demo has 5 disjoint folds, 0 to 4"),
-    (["extract.embeddings=nowhere"], "nowhere/fingerprint.json: no such file"),
-    (["extract.captions=nowhere"], "nowhere"),
-    (["runs=/dev/null/runs"], "Not a directory"),
-])
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["fold=5"], "fold=5: demo has 5 disjoint folds, 0 to 4"),
+        (["extract.embeddings=nowhere"], "nowhere/fingerprint.json: no such file"),
+        (["extract.captions=nowhere"], "nowhere"),
+        (["runs=/dev/null/runs"], "Not a directory"),
+    ],
+)
 def test_mistakes(place, first, more, message, capsys):
     assert main(arguments(place, *more)) == 2
     error = capsys.readouterr().err

@@ -1,4 +1,6 @@
-"""Every file in configs/variant through the whole pipeline: video files, the tiny models, one optimizer step, a table."""
+"""Every file in configs/variant through the whole pipeline: video files, the tiny models, one
+optimizer step, a table.
+"""
 
 import re
 from dataclasses import replace
@@ -25,7 +27,9 @@ KEYS = [f"film_{i}" for i in range(5)]
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that holds films, models, cache and runs of all variants: what they have in common is made once."""
+    """The folder that holds films, models, cache and runs of all variants: what they have in common
+    is made once.
+    """
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("variants")
     build(TINY, folder / "cache")
@@ -42,7 +46,9 @@ def dataset(place: Path) -> Dataset:
 @pytest.mark.parametrize("path", VARIANTS, ids=lambda path: path.stem)
 def test_a_variant_holds_only_its_difference_and_says_what_it_is(path: Path) -> None:
     assert path.read_text().startswith("# ")
-    default, changed = (flat(load_config([*layers, "data.dataset=demo"])) for layers in ([], [str(path)]))
+    default, changed = (
+        flat(load_config([*layers, "data.dataset=demo"])) for layers in ([], [str(path)])
+    )
     said = flat(OmegaConf.create(path.read_text()))
     assert [key for key in said if changed[key] == default[key]] == []
     assert {key for key in default if changed[key] != default[key]} == {*said, "experiment"}
@@ -50,11 +56,25 @@ def test_a_variant_holds_only_its_difference_and_says_what_it_is(path: Path) -> 
 
 
 @pytest.mark.parametrize("path", VARIANTS, ids=lambda path: path.stem)
-def test_a_variant_runs_on_top_of_the_small_head(path: Path, place: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variant_runs_on_top_of_the_small_head(
+    path: Path, place: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(bench, "open_dataset", lambda config: dataset)
-    config = load_config([
-        str(CONFIGS / "dataset" / "demo.yaml"), str(path), f"cache={place / 'cache'}", f"runs={place / 'runs'}", "log.wandb=disabled",
-        "accelerator=cpu", "caption.max_tokens=4", "prompt.max_tokens=2", "extract.engine=expand", "optim.epochs=1", "lora.epochs=1"])
+    config = load_config(
+        [
+            str(CONFIGS / "dataset" / "demo.yaml"),
+            str(path),
+            f"cache={place / 'cache'}",
+            f"runs={place / 'runs'}",
+            "log.wandb=disabled",
+            "accelerator=cpu",
+            "caption.max_tokens=4",
+            "prompt.max_tokens=2",
+            "extract.engine=expand",
+            "optim.epochs=1",
+            "lora.epochs=1",
+        ]
+    )
     drawn: dict[str, torch.Tensor] = {}
     original = Head.__init__
 
@@ -72,11 +92,17 @@ def test_a_variant_runs_on_top_of_the_small_head(path: Path, place: Path, datase
 
 
 def test_the_table_of_variants_has_every_file_and_the_published_figures() -> None:
-    rows = [line for line in (CONFIGS.parent / "docs" / "variants.md").read_text().splitlines() if line.startswith("| `")]
+    rows = [
+        line
+        for line in (CONFIGS.parent / "docs" / "variants.md").read_text().splitlines()
+        if line.startswith("| `")
+    ]
     listed = {name: row for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
     assert {path.stem for path in VARIANTS} <= listed.keys()
     for dataset in ("summe", "tvsum"):
         for name in listed:
             figures = published(dataset, name)
-            shown = " / ".join(f"{figures[key]:.3f}".lstrip("0") for key in ("tau", "rho") if key in figures)
+            shown = " / ".join(
+                f"{figures[key]:.3f}".lstrip("0") for key in ("tau", "rho") if key in figures
+            )
             assert shown in listed[name].split("|")[3], name

@@ -46,8 +46,15 @@ def settings(built: Path, tmp_path: Path) -> Config:
     cache.mkdir()
     (built / "backbones").mkdir(exist_ok=True)
     (cache / "backbones").symlink_to(built / "backbones")
-    return Config(experiment="test", data=DataConfig(dataset="mine"), backbone=TINY, caption=CaptionConfig(max_tokens=6, batch=4),
-                  prompt=PromptConfig(window=3, max_tokens=2), cache=str(cache), accelerator="cpu")
+    return Config(
+        experiment="test",
+        data=DataConfig(dataset="mine"),
+        backbone=TINY,
+        caption=CaptionConfig(max_tokens=6, batch=4),
+        prompt=PromptConfig(window=3, max_tokens=2),
+        cache=str(cache),
+        accelerator="cpu",
+    )
 
 
 @pytest.fixture
@@ -63,7 +70,9 @@ def film(tmp_path: Path) -> Callable[..., Path]:
             stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
             for i in range(round(10 * seconds)):
                 if i % 5 == 0:
-                    picture = np.kron(rng.integers(0, 255, (4, 6, 3)), np.ones((16, 16, 1))).astype(np.uint8)
+                    picture = np.kron(rng.integers(0, 255, (4, 6, 3)), np.ones((16, 16, 1))).astype(
+                        np.uint8
+                    )
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
             container.mux(stream.encode())
         return path

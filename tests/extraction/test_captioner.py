@@ -10,7 +10,12 @@ from PIL import Image
 from llmvs.cache.captions import one_line
 from llmvs.extraction.captioner import Captioner
 
-PICTURES = [np.kron(np.random.default_rng(i).integers(0, 255, (4, 6, 3)), np.ones((16, 16, 1))).astype(np.uint8) for i in range(16)]
+PICTURES = [
+    np.kron(np.random.default_rng(i).integers(0, 255, (4, 6, 3)), np.ones((16, 16, 1))).astype(
+        np.uint8
+    )
+    for i in range(16)
+]
 
 
 def alone(captioner: Captioner, picture: np.ndarray) -> tuple[str, torch.Tensor, int]:
@@ -18,10 +23,16 @@ def alone(captioner: Captioner, picture: np.ndarray) -> tuple[str, torch.Tensor,
     text = f"USER: <image>\n{captioner.questions[0]} ASSISTANT:"
     inputs = captioner.processor(text=text, images=Image.fromarray(picture), return_tensors="pt")
     with torch.inference_mode():
-        output = captioner.model.generate(**inputs, do_sample=False, max_new_tokens=captioner.max_tokens)
+        output = captioner.model.generate(
+            **inputs, do_sample=False, max_new_tokens=captioner.max_tokens
+        )
         tower = captioner.model.model.vision_tower(inputs["pixel_values"])
-    answer = output[0, inputs["input_ids"].shape[1]:]
-    return one_line(captioner.processor.decode(answer, skip_special_tokens=True)), tower.pooler_output[0], len(answer)
+    answer = output[0, inputs["input_ids"].shape[1] :]
+    return (
+        one_line(captioner.processor.decode(answer, skip_special_tokens=True)),
+        tower.pooler_output[0],
+        len(answer),
+    )
 
 
 def caption(captioner: Captioner, pictures: list[np.ndarray]) -> tuple[list[str], torch.Tensor]:
@@ -30,8 +41,12 @@ def caption(captioner: Captioner, pictures: list[np.ndarray]) -> tuple[list[str]
 
 @pytest.fixture
 def early(captioner: Captioner) -> Captioner:
-    """The same captioner, where more words end a caption: some rows of a batch are finished long before others."""
-    ids = captioner.processor.tokenizer(" ".join(alone(captioner, picture)[0] for picture in PICTURES[:3])).input_ids
+    """The same captioner, where more words end a caption: some rows of a batch are finished long
+    before others.
+    """
+    ids = captioner.processor.tokenizer(
+        " ".join(alone(captioner, picture)[0] for picture in PICTURES[:3])
+    ).input_ids
     ends = [1, ids[3], ids[7]]
     model = copy.deepcopy(captioner.model)
     model.generation_config.eos_token_id = ends
@@ -44,13 +59,20 @@ def test_a_batch_changes_nothing(early: Captioner, batch: int) -> None:
     assert len({text for text, _, _ in expected}) > 3
     assert len({length for _, _, length in expected}) > 1
     for start in range(0, len(PICTURES), batch):
-        texts, features = caption(early, PICTURES[start:start + batch])
-        assert texts == [text for text, _, _ in expected[start:start + batch]]
-        torch.testing.assert_close(features, torch.stack([v for _, v, _ in expected[start:start + batch]]), atol=1e-5, rtol=1e-4)
+        texts, features = caption(early, PICTURES[start : start + batch])
+        assert texts == [text for text, _, _ in expected[start : start + batch]]
+        torch.testing.assert_close(
+            features,
+            torch.stack([v for _, v, _ in expected[start : start + batch]]),
+            atol=1e-5,
+            rtol=1e-4,
+        )
     assert early.own_loop
 
 
-def test_a_model_that_needs_more_than_tokens_falls_back_to_generate(early: Captioner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_needs_more_than_tokens_falls_back_to_generate(
+    early: Captioner, monkeypatch: pytest.MonkeyPatch
+) -> None:
     expected, _ = caption(early, PICTURES[:4])
 
     def wrong(inputs: object) -> list[list[int]]:
@@ -64,10 +86,18 @@ def test_a_model_that_needs_more_than_tokens_falls_back_to_generate(early: Capti
 
 
 def test_regions_ask_twice_and_join(captioner: Captioner) -> None:
-    both = Captioner(captioner.model, captioner.processor, ["What is this?", "What is behind it?"], 6)
+    both = Captioner(
+        captioner.model, captioner.processor, ["What is this?", "What is behind it?"], 6
+    )
     texts, features = caption(both, PICTURES[:2])
-    single = [caption(Captioner(captioner.model, captioner.processor, [question], 6), PICTURES[:2])[0] for question in both.questions]
-    assert texts == [f"Centre: {centre} Background: {background}" for centre, background in zip(*single, strict=True)]
+    single = [
+        caption(Captioner(captioner.model, captioner.processor, [question], 6), PICTURES[:2])[0]
+        for question in both.questions
+    ]
+    assert texts == [
+        f"Centre: {centre} Background: {background}"
+        for centre, background in zip(*single, strict=True)
+    ]
     assert features.shape == (2, 64)
 
 
@@ -75,12 +105,15 @@ def test_the_processors_own_chat_template_is_used(captioner: Captioner) -> None:
     plain = captioner.prepare(PICTURES[:2])[0]
     try:
         captioner.processor.chat_template = (
-            "{% for m in messages %}{% for c in m['content'] %}{{ '<image>' if c['type'] == 'image' else ' ' + c['text'] }}{% endfor %}"
-            "{% endfor %} ANSWER:"
+            "{% for m in messages %}{% for c in m['content'] %}{{ '<image>' if c['type'] == 'image'"
+            " else ' ' + c['text'] }}{% endfor %}{% endfor %} ANSWER:"
         )
         chat = captioner.prepare(PICTURES[:2])[0]
     finally:
         captioner.processor.chat_template = None
     decode = captioner.processor.tokenizer.decode
-    assert decode(chat["input_ids"][0]).replace("<image>", "") == f"<s> {captioner.questions[0]} ANSWER:"
+    assert (
+        decode(chat["input_ids"][0]).replace("<image>", "")
+        == f"<s> {captioner.questions[0]} ANSWER:"
+    )
     assert torch.equal(chat["pixel_values"], plain["pixel_values"])

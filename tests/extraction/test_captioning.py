@@ -27,10 +27,14 @@ def test_identical_frames_are_captioned_once() -> None:
             return [f"picture {value}" for value in prepared], torch.tensor(prepared)[:, None]
 
     values = [1, 1, 2, 1, 3, 3, 2]
-    steps = [Sampled(i, i / 2, np.full((2, 2, 3), value, np.uint8)) for i, value in enumerate(values)]
+    steps = [
+        Sampled(i, i / 2, np.full((2, 2, 3), value, np.uint8)) for i, value in enumerate(values)
+    ]
     frames, texts, features = caption_steps(steps, Namer(), 3)
     assert asked == [1, 2, 3]
-    assert Captions(frames, texts) == Captions(list(range(7)), [f"picture {value}" for value in values])
+    assert Captions(frames, texts) == Captions(
+        list(range(7)), [f"picture {value}" for value in values]
+    )
     assert features[:, 0].tolist() == values
 
 

@@ -1,4 +1,6 @@
-"""The fast engines against the naive one: small random models of three families, mixed lengths, every way to stop."""
+"""The fast engines against the naive one: small random models of three families, mixed lengths,
+every way to stop.
+"""
 
 import copy
 import itertools
@@ -6,36 +8,65 @@ from collections.abc import Iterable
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 
 from llmvs.extraction.engines import Naive, Prompt, Read, Reader, deviation
 from llmvs.extraction.shared import Shared
 
-SIZE = {"vocab_size": 97, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 3, "num_attention_heads": 4,
-        "max_position_embeddings": 512, "initializer_range": 0.3}
+SIZE = {
+    "vocab_size": 97,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 512,
+    "initializer_range": 0.3,
+}
 MODELS = {
     "llama": (LlamaForCausalLM, LlamaConfig(**SIZE, num_key_value_heads=4)),
     "llama_gqa": (LlamaForCausalLM, LlamaConfig(**SIZE, num_key_value_heads=2)),
     "qwen2": (Qwen2ForCausalLM, Qwen2Config(**SIZE, num_key_value_heads=2)),
-    "mistral": (MistralForCausalLM, MistralConfig(**SIZE, num_key_value_heads=2, sliding_window=None)),
-    "mistral_sliding": (MistralForCausalLM, MistralConfig(**SIZE, num_key_value_heads=2, sliding_window=48)),
+    "mistral": (
+        MistralForCausalLM,
+        MistralConfig(**SIZE, num_key_value_heads=2, sliding_window=None),
+    ),
+    "mistral_sliding": (
+        MistralForCausalLM,
+        MistralConfig(**SIZE, num_key_value_heads=2, sliding_window=48),
+    ),
 }
 PREFIX = torch.randint(3, 97, (60,), generator=torch.Generator().manual_seed(1)).tolist()
 
 
 def prompts() -> list[Prompt]:
-    """Queries of 1 to 41 tokens, out of order, two of them equally long; two prompts leave the prefix early."""
+    """Queries of 1 to 41 tokens, out of order, two of them equally long; two prompts leave the
+    prefix early.
+    """
     rng = torch.Generator().manual_seed(2)
     lengths = [17, 3, 41, 1, 17, 29, 8, 33, 2]
     found = [Prompt(PREFIX, torch.randint(3, 97, (n,), generator=rng).tolist()) for n in lengths]
-    return [*found[:4], Prompt(PREFIX[:40], [5, 6, 7] * 10), *found[4:], Prompt(PREFIX[:59], [2, 9])]
+    return [
+        *found[:4],
+        Prompt(PREFIX[:40], [5, 6, 7] * 10),
+        *found[4:],
+        Prompt(PREFIX[:59], [2, 9]),
+    ]
 
 
 def build(name: str, dtype: torch.dtype = torch.float32):
     torch.manual_seed(0)
     torch.set_num_threads(1)
     kind, config = MODELS[name]
-    return kind(copy.deepcopy(config)).eval().to(dtype)  # a model's attention is written into its config
+    return (
+        kind(copy.deepcopy(config)).eval().to(dtype)
+    )  # a model's attention is written into its config
 
 
 @torch.inference_mode()
@@ -72,14 +103,18 @@ def test_reading_twice_gives_the_same_bits(attention) -> None:
     model = build("llama_gqa")
     engine = Shared(Reader(model, 4, frozenset()), PREFIX, 100, attention)
     first, second = run(engine), run(engine)
-    assert all(torch.equal(a.q, b.q) and torch.equal(a.a, b.a) for a, b in zip(first, second, strict=True))
+    assert all(
+        torch.equal(a.q, b.q) and torch.equal(a.a, b.a) for a, b in zip(first, second, strict=True)
+    )
 
 
 @pytest.mark.parametrize("attention", ["expand", "cascade"])
 def test_linear_readout_and_all_tokens(attention) -> None:
     model = build("qwen2")
     reader = Reader(model, 3, frozenset(), "linear", keep_tokens=True)
-    for ours, theirs in zip(run(Shared(reader, PREFIX, 100, attention)), run(Naive(reader)), strict=True):
+    for ours, theirs in zip(
+        run(Shared(reader, PREFIX, 100, attention)), run(Naive(reader)), strict=True
+    ):
         assert ours.q.shape == (97,)
         assert ours.tokens is not None
         assert theirs.tokens is not None
@@ -99,12 +134,20 @@ def test_half_precision_is_no_worse_than_naive(name: str, attention, dtype: torc
     fast = run(Shared(half, PREFIX, 100, attention))
 
     # An answer that rounding changed has other tokens, whose states are no error of rounding.
-    same = [i for i, reads in enumerate(zip(exact, naive, fast, strict=True)) if len({tuple(read.answer) for read in reads}) == 1]
+    same = [
+        i
+        for i, reads in enumerate(zip(exact, naive, fast, strict=True))
+        if len({tuple(read.answer) for read in reads}) == 1
+    ]
     assert len(same) > len(exact) / 2
 
     def error(reads: list[Read], pooled: str, rows: Iterable[int]) -> float:
-        difference = torch.cat([getattr(reads[i], pooled).float() - getattr(exact[i], pooled) for i in rows])
-        return float(difference.norm() / torch.cat([getattr(exact[i], pooled) for i in rows]).norm())
+        difference = torch.cat(
+            [getattr(reads[i], pooled).float() - getattr(exact[i], pooled) for i in rows]
+        )
+        return float(
+            difference.norm() / torch.cat([getattr(exact[i], pooled) for i in rows]).norm()
+        )
 
     for pooled, rows in (("q", range(len(exact))), ("a", same)):
         assert error(naive, pooled, rows) > 0

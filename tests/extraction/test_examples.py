@@ -44,7 +44,9 @@ def test_draw_spreads_over_importance_and_depends_only_on_the_seed() -> None:
 
 def test_captions_that_end_early_limit_the_draw() -> None:
     train = [make("a", [0.1, 0.2, 0.3, 0.9])]
-    assert all(draw(train, lambda key: ["x", "y"], 1, 3, seed=seed)[0].score <= 2 for seed in range(10))
+    assert all(
+        draw(train, lambda key: ["x", "y"], 1, 3, seed=seed)[0].score <= 2 for seed in range(10)
+    )
 
 
 def test_too_few_videos() -> None:

@@ -35,9 +35,19 @@ from llmvs.extraction.prompts import Template, windows
 from llmvs.extraction.scorer import Scorer
 
 CPU = torch.device("cpu")
-SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+SMALL = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+}
 SPECIAL = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2}
-PICTURES = [np.kron(np.random.default_rng(i).integers(0, 255, (4, 6, 3)), np.ones((16, 16, 1))).astype(np.uint8) for i in range(5)]
+PICTURES = [
+    np.kron(np.random.default_rng(i).integers(0, 255, (4, 6, 3)), np.ones((16, 16, 1))).astype(
+        np.uint8
+    )
+    for i in range(5)
+]
 
 
 def save(model: PreTrainedModel, companion, folder: Path) -> Path:
@@ -57,10 +67,20 @@ def paligemma(folder: Path) -> Path:
     images = SiglipImageProcessorPil(size={"height": 56, "width": 56})
     images.image_seq_length = 16
     processor = PaliGemmaProcessor(image_processor=images, tokenizer=tokenizer())
-    text = GemmaConfig(**SMALL, **SPECIAL, vocab_size=len(processor.tokenizer), num_key_value_heads=1, head_dim=16)
-    vision = SiglipVisionConfig(**SMALL, image_size=56, patch_size=14, projection_dim=32, vision_use_head=False)
-    config = PaliGemmaConfig(vision_config=vision.to_dict(), text_config=text.to_dict(), image_token_index=processor.image_token_id,
-                             projection_dim=32, hidden_size=32, **SPECIAL)
+    text = GemmaConfig(
+        **SMALL, **SPECIAL, vocab_size=len(processor.tokenizer), num_key_value_heads=1, head_dim=16
+    )
+    vision = SiglipVisionConfig(
+        **SMALL, image_size=56, patch_size=14, projection_dim=32, vision_use_head=False
+    )
+    config = PaliGemmaConfig(
+        vision_config=vision.to_dict(),
+        text_config=text.to_dict(),
+        image_token_index=processor.image_token_id,
+        projection_dim=32,
+        hidden_size=32,
+        **SPECIAL,
+    )
     return save(PaliGemmaForConditionalGeneration(config), processor, folder)
 
 
@@ -68,20 +88,50 @@ def idefics3(folder: Path) -> Path:
     """A chat template of its own, pictures cut into tiles."""
     text = tokenizer()
     tiles = [f"<row_{row}_col_{column}>" for row in (1, 2) for column in (1, 2)]
-    text.add_special_tokens({"additional_special_tokens": ["<fake_token_around_image>", "<end_of_utterance>", "<global-img>", *tiles]})
-    template = ("{% for m in messages %}{{ m['role'] }}:{% for c in m['content'] %}{{ '<image>' if c['type'] == 'image' else c['text'] }}"
-                "{% endfor %}<end_of_utterance>\n{% endfor %}assistant:")
-    images = Idefics3ImageProcessorPil(size={"longest_edge": 112}, max_image_size={"longest_edge": 56})
-    processor = Idefics3Processor(image_processor=images, tokenizer=text, image_seq_len=4, chat_template=template)
-    config = Idefics3Config(vision_config={**SMALL, "image_size": 56, "patch_size": 14}, scale_factor=2, pad_token_id=2,
-                            text_config={**SMALL, **SPECIAL, "model_type": "llama", "vocab_size": len(text), "num_key_value_heads": 2},
-                            image_token_id=text.get_vocab()["<image>"])
+    text.add_special_tokens(
+        {
+            "additional_special_tokens": [
+                "<fake_token_around_image>",
+                "<end_of_utterance>",
+                "<global-img>",
+                *tiles,
+            ]
+        }
+    )
+    template = (
+        "{% for m in messages %}{{ m['role'] }}:{% for c in m['content'] %}{{ '<image>' if"
+        " c['type'] == 'image' else c['text'] }}{% endfor %}<end_of_utterance>\n{% endfor"
+        " %}assistant:"
+    )
+    images = Idefics3ImageProcessorPil(
+        size={"longest_edge": 112}, max_image_size={"longest_edge": 56}
+    )
+    processor = Idefics3Processor(
+        image_processor=images, tokenizer=text, image_seq_len=4, chat_template=template
+    )
+    config = Idefics3Config(
+        vision_config={**SMALL, "image_size": 56, "patch_size": 14},
+        scale_factor=2,
+        pad_token_id=2,
+        text_config={
+            **SMALL,
+            **SPECIAL,
+            "model_type": "llama",
+            "vocab_size": len(text),
+            "num_key_value_heads": 2,
+        },
+        image_token_id=text.get_vocab()["<image>"],
+    )
     return save(Idefics3ForConditionalGeneration(config), processor, folder)
 
 
 @pytest.mark.parametrize("make", [paligemma, idefics3])
 def test_captioners_of_other_families(make, tmp_path: Path) -> None:
-    captioner = Captioner(*load_captioner(BackboneConfig(captioner=str(make(tmp_path / "model"))), tmp_path, CPU), ["What is this?"], 6)
+    captioner = Captioner(
+        *load_captioner(BackboneConfig(captioner=str(make(tmp_path / "model"))), tmp_path, CPU),
+        ["What is this?"],
+        6,
+    )
     texts, features = captioner(captioner.prepare(PICTURES))
     assert len(set(texts)) > 1
     assert features.shape == (5, 32)
@@ -89,9 +139,21 @@ def test_captioners_of_other_families(make, tmp_path: Path) -> None:
 
 
 SCORERS = {
-    "qwen2": (Qwen2ForCausalLM, Qwen2Config(**SMALL, vocab_size=2000, num_key_value_heads=1, **SPECIAL), "cascade"),
-    "mistral": (MistralForCausalLM, MistralConfig(**SMALL, vocab_size=2000, num_key_value_heads=1, **SPECIAL), "cascade"),
-    "gpt2": (GPT2LMHeadModel, GPT2Config(n_embd=32, n_layer=2, n_head=2, vocab_size=2000, n_positions=2048, **SPECIAL), None),
+    "qwen2": (
+        Qwen2ForCausalLM,
+        Qwen2Config(**SMALL, vocab_size=2000, num_key_value_heads=1, **SPECIAL),
+        "cascade",
+    ),
+    "mistral": (
+        MistralForCausalLM,
+        MistralConfig(**SMALL, vocab_size=2000, num_key_value_heads=1, **SPECIAL),
+        "cascade",
+    ),
+    "gpt2": (
+        GPT2LMHeadModel,
+        GPT2Config(n_embd=32, n_layer=2, n_head=2, vocab_size=2000, n_positions=2048, **SPECIAL),
+        None,
+    ),
 }
 
 
@@ -104,8 +166,19 @@ def test_scorers_of_other_families(name: str, tmp_path: Path) -> None:
     scored = []
     for wanted in ("auto", "naive"):
         model, tokens = load_scorer(BackboneConfig(scorer=str(folder)), tmp_path, CPU)
-        scorer = Scorer(model, Template(tokens, "numeric", examples.fixed(1, 3)), 3, ExtractConfig(engine=wanted))
-        scored.append(scorer(windows(["a dog runs", "a man is walking", "two cats", "a red car in the street", ""], 3)))
+        scorer = Scorer(
+            model,
+            Template(tokens, "numeric", examples.fixed(1, 3)),
+            3,
+            ExtractConfig(engine=wanted),
+        )
+        scored.append(
+            scorer(
+                windows(
+                    ["a dog runs", "a man is walking", "two cats", "a red car in the street", ""], 3
+                )
+            )
+        )
         assert wanted == "naive" or engine is None or scorer.engine_name == engine
     assert scored[0].answer_ids == scored[1].answer_ids
     torch.testing.assert_close(scored[0].q, scored[1].q, atol=1e-4, rtol=0)

@@ -57,7 +57,9 @@ def test_answers_are_no_captions(tmp_path, built):
 def test_mistakes(tmp_path, built):
     dataset = films(tmp_path, {"one": 1})
     config = tiny_config(tmp_path / "cache", built, extract=ExtractConfig(refresh="never"))
-    with pytest.raises(UserError, match=r"extract.refresh=never: .*answers-\w+ has no answers about one"):
+    with pytest.raises(
+        UserError, match=r"extract.refresh=never: .*answers-\w+ has no answers about one"
+    ):
         ask_frames(config, "films", sources(dataset))
     dataset.videos["one"].path.unlink()
     with pytest.raises(UserError, match=r"one\.mp4: no such video file"):

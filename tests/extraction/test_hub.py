@@ -31,7 +31,9 @@ def test_folder_is_known_by_its_content(built: Path, tmp_path: Path) -> None:
     shutil.copytree(builtin("tiny-llama", built), folder)
     first = identify(str(folder), None)
     config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"transformers_version": "0"}, indent=1))
+    (folder / "config.json").write_text(
+        json.dumps(config | {"transformers_version": "0"}, indent=1)
+    )
     assert identify(str(folder), None) == first
     weights = bytearray((folder / "model.safetensors").read_bytes())
     weights[-1] ^= 1
@@ -50,13 +52,17 @@ def test_folder_without_a_model(tmp_path: Path) -> None:
 def test_hub_out_of_reach(offline: None, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be reached"):
         identify("nobody/never-downloaded", None)
-    with pytest.raises(UserError, match=r"backbone scorer nobody/never-downloaded: .*cannot be reached") as caught:
+    with pytest.raises(
+        UserError, match=r"backbone scorer nobody/never-downloaded: .*cannot be reached"
+    ) as caught:
         load_scorer(BackboneConfig(scorer="nobody/never-downloaded"), tmp_path, CPU)
     assert "\n" not in str(caught.value)
 
 
 def test_a_text_model_is_no_captioner(built: Path) -> None:
-    with pytest.raises(UserError, match=r"captioner builtin:tiny-llama: .*must be an image-text-to-text model"):
+    with pytest.raises(
+        UserError, match=r"captioner builtin:tiny-llama: .*must be an image-text-to-text model"
+    ):
         load_captioner(BackboneConfig(captioner="builtin:tiny-llama"), built, CPU)
 
 
@@ -72,11 +78,19 @@ def test_missing_weights(built: Path, tmp_path: Path) -> None:
 def test_sampling_defaults_of_a_checkpoint_are_dropped(built: Path, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     shutil.copytree(builtin("tiny-llama", built), folder)
-    (folder / "generation_config.json").write_text(json.dumps(
-        {"do_sample": True, "temperature": 0.6, "eos_token_id": [1, 5], "bos_token_id": 0}))
+    (folder / "generation_config.json").write_text(
+        json.dumps(
+            {"do_sample": True, "temperature": 0.6, "eos_token_id": [1, 5], "bos_token_id": 0}
+        )
+    )
     model, _ = load_scorer(BackboneConfig(scorer=str(folder)), built, CPU)
     given = model.generation_config
-    assert (given.do_sample, given.temperature, given.eos_token_id, given.pad_token_id) == (False, None, [1, 5], 1)
+    assert (given.do_sample, given.temperature, given.eos_token_id, given.pad_token_id) == (
+        False,
+        None,
+        [1, 5],
+        1,
+    )
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
@@ -86,12 +100,16 @@ def test_absent_gpu_is_named() -> None:
         pick_device("cuda")
 
 
-@pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is not None, reason="bitsandbytes is installed")
+@pytest.mark.skipif(
+    importlib.util.find_spec("bitsandbytes") is not None, reason="bitsandbytes is installed"
+)
 def test_quantizing_without_its_package(built: Path) -> None:
     with pytest.raises(UserError, match=r"needs a package that is not installed.*bitsandbytes"):
         load_scorer(BackboneConfig(scorer="builtin:tiny-llama", quantize="4bit"), built, CPU)
 
 
 def test_number_format_is_a_setting(built: Path) -> None:
-    model, _ = load_scorer(BackboneConfig(scorer="builtin:tiny-llama", dtype="bfloat16"), built, CPU)
+    model, _ = load_scorer(
+        BackboneConfig(scorer="builtin:tiny-llama", dtype="bfloat16"), built, CPU
+    )
     assert model.dtype == torch.bfloat16

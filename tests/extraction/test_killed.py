@@ -1,4 +1,6 @@
-"""kill -9 at random moments: what is there is always whole, and the finished cache is the uninterrupted one, bit for bit."""
+"""kill -9 at random moments: what is there is always whole, and the finished cache is the
+uninterrupted one, bit for bit.
+"""
 
 import multiprocessing
 import os
@@ -30,15 +32,26 @@ def work(settings: Config, paths: list[Path]) -> None:
 
 def contents(cache: Path) -> dict[str, bytes]:
     """The finished files of a cache; what a killed writer left begins with a dot."""
-    return {str(path.relative_to(cache)): path.read_bytes() for path in (cache / "mine").rglob("[!.]*") if path.is_file()}
+    return {
+        str(path.relative_to(cache)): path.read_bytes()
+        for path in (cache / "mine").rglob("[!.]*")
+        if path.is_file()
+    }
 
 
 @pytest.mark.slow
 def test_killed_at_random_moments(settings: Config, film) -> None:
     paths = [film(f"{name}.mp4", seconds=5, seed=i) for i, name in enumerate("abcd")]
     server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(["llmvs.extraction.pipeline", "llmvs.extraction.models", "llmvs.extraction.scorer",
-                                   "llmvs.extraction.captioner", "transformers.models.llava.modeling_llava"])
+    server.set_forkserver_preload(
+        [
+            "llmvs.extraction.pipeline",
+            "llmvs.extraction.models",
+            "llmvs.extraction.scorer",
+            "llmvs.extraction.captioner",
+            "transformers.models.llava.modeling_llava",
+        ]
+    )
     cache = Path(settings.cache)
     whole = replace(settings, cache=str(cache / "whole"))
     shutil.copytree(cache / "backbones", cache / "whole" / "backbones", dirs_exist_ok=True)

@@ -1,4 +1,6 @@
-"""Numbers as tokens: every tokenizer's spelling, and probabilities against a walk through all answers."""
+"""Numbers as tokens: every tokenizer's spelling, and probabilities against a walk through all
+answers.
+"""
 
 import itertools
 
@@ -21,6 +23,7 @@ class Spelling:
     def __call__(self, texts, add_special_tokens):
         class Encoded:
             input_ids = [self.encode(text) for text in texts]  # noqa: RUF012
+
         return Encoded
 
     def encode(self, text):
@@ -28,7 +31,7 @@ class Spelling:
         while text:
             token = next((word for word in self.whole if text.startswith(word)), text[0])
             ids.append(100 + self.whole.index(token) if token in self.whole else ord(token))
-            text = text[len(token):]
+            text = text[len(token) :]
         return ids
 
 
@@ -46,7 +49,9 @@ def test_a_number_that_merges_with_the_prompt_is_refused():
     with pytest.raises(UserError, match="cannot be read"):
         Numbers.of(Spelling(":7"), "Q:", "")
     with pytest.raises(UserError, match="cannot be read"):
-        Numbers.of(Spelling(" 10"), "Q:", " ")  # 0 is " ", "0", which no path to " 10" leads through
+        Numbers.of(
+            Spelling(" 10"), "Q:", " "
+        )  # 0 is " ", "0", which no path to " 10" leads through
 
 
 @pytest.mark.parametrize("whole", [(), ("10",), tuple(str(number) for number in range(10, -1, -1))])
@@ -60,7 +65,7 @@ def test_probabilities_are_those_of_walking_through_every_answer(whole):
         for depth, token in enumerate(ids):
             chance *= float(chances[row, depth, token])
         longer = numbers.ids[10]
-        if len(ids) < len(longer) and longer[:len(ids)] == ids:
+        if len(ids) < len(longer) and longer[: len(ids)] == ids:
             chance *= 1 - float(chances[row, len(ids), longer[len(ids)]])
         return chance
 
@@ -68,7 +73,9 @@ def test_probabilities_are_those_of_walking_through_every_answer(whole):
     for row, number in itertools.product(range(5), range(11)):
         every = [walk(row, ids) for ids in numbers.ids]
         assert float(found[row, number]) == pytest.approx(every[number] / sum(every), rel=1e-4)
-    assert numbers.expected(logits).tolist() == pytest.approx((found * torch.arange(11)).sum(1).tolist())
+    assert numbers.expected(logits).tolist() == pytest.approx(
+        (found * torch.arange(11)).sum(1).tolist()
+    )
 
 
 def test_a_certain_model_answers_its_number():

@@ -22,7 +22,9 @@ def no_model(*args: object) -> None:
 
 def supply(folder: Path, key: str, n: int, every: int = 10, word: str = "dog") -> Path:
     folder.mkdir(exist_ok=True)
-    lines = [json.dumps({"step": t, "frame": every * t, "caption": f"{word} {t}"}) for t in range(n)]
+    lines = [
+        json.dumps({"step": t, "frame": every * t, "caption": f"{word} {t}"}) for t in range(n)
+    ]
     (folder / f"{key}.jsonl").write_text("\n".join(lines))
     return folder
 
@@ -46,7 +48,9 @@ def test_a_video_file_becomes_embeddings(settings, film) -> None:
     assert (done.captioned, done.scored, done.reused, done.failed) == (["clip"], ["clip"], [], {})
 
 
-def test_what_is_there_is_reused_without_loading_a_model(settings, film, monkeypatch, capsys) -> None:
+def test_what_is_there_is_reused_without_loading_a_model(
+    settings, film, monkeypatch, capsys
+) -> None:
     path = film("clip.mp4")
     extract(settings, "mine", [Source.file(path)])
     monkeypatch.setattr(models, "load_captioner", no_model)
@@ -76,7 +80,9 @@ def test_a_half_written_file_is_never_read(settings, film) -> None:
     path = film("clip.mp4")
     first = extract(settings, "mine", [Source.file(path)])
     written = first.cache.path("clip").read_bytes()
-    first.cache.path("clip").rename(first.cache.folder / ".clip-x1.safetensors")  # what a killed writer leaves behind
+    first.cache.path("clip").rename(
+        first.cache.folder / ".clip-x1.safetensors"
+    )  # what a killed writer leaves behind
     assert first.cache.keys() == []
     again = extract(settings, "mine", [Source.file(path)])
     assert again.scored == ["clip"]
@@ -111,14 +117,18 @@ def test_steps_must_be_the_annotations_picks(settings, film) -> None:
     assert extract(settings, "mine", [fits]).cache.read("clip").steps.tolist() == [0, 7, 14, 21, 28]
     one_more = replace(fits, key="b", picks=np.array([0, 7, 14, 21]))
     assert len(extract(settings, "mine", [one_more]).cache.read("b").steps) == 4
-    for picks, problem in [([0, 7, 14, 21, 28, 35], "5 steps are sampled, but the annotations have 6"),
-                           ([0, 7], "5 steps are sampled, but the annotations have 2"),
-                           ([0, 7, 14, 22, 28], "step 3 is frame 21, but frame 22 in the annotations")]:
+    for picks, problem in [
+        ([0, 7, 14, 21, 28, 35], "5 steps are sampled, but the annotations have 6"),
+        ([0, 7], "5 steps are sampled, but the annotations have 2"),
+        ([0, 7, 14, 22, 28], "step 3 is frame 21, but frame 22 in the annotations"),
+    ]:
         failed = extract(settings, "mine", [replace(fits, key="c", picks=np.array(picks))]).failed
         assert problem in failed["c"]
 
 
-def test_supplied_captions_replace_the_caption_stage(settings, tmp_path, capsys, monkeypatch) -> None:
+def test_supplied_captions_replace_the_caption_stage(
+    settings, tmp_path, capsys, monkeypatch
+) -> None:
     monkeypatch.setattr(models, "load_captioner", no_model)
     folder = supply(tmp_path / "given", "v1", 5)
     supply(folder, "v2", 3)
@@ -127,12 +137,21 @@ def test_supplied_captions_replace_the_caption_stage(settings, tmp_path, capsys,
     assert done.captions is None
     assert len(done.cache.read("v1").steps) == 5
     assert len(done.cache.read("v2").steps) == 3
-    assert "v2: captions end at step 2 of 3: embeddings will cover 3 steps" in capsys.readouterr().err
+    assert (
+        "v2: captions end at step 2 of 3: embeddings will cover 3 steps" in capsys.readouterr().err
+    )
 
 
-@pytest.mark.parametrize(("n", "every", "problem"), [(6, 10, "6 captions are supplied, but the annotations have 5"),
-                                                     (5, 11, "the caption of step 1 is of frame 11, but of frame 10 in the annotations")])
-def test_supplied_captions_of_other_frames_are_refused(settings, tmp_path, n: int, every: int, problem: str) -> None:
+@pytest.mark.parametrize(
+    ("n", "every", "problem"),
+    [
+        (6, 10, "6 captions are supplied, but the annotations have 5"),
+        (5, 11, "the caption of step 1 is of frame 11, but of frame 10 in the annotations"),
+    ],
+)
+def test_supplied_captions_of_other_frames_are_refused(
+    settings, tmp_path, n: int, every: int, problem: str
+) -> None:
     folder = supply(tmp_path / "given", "v1", n, every)
     settings = replace(settings, extract=ExtractConfig(captions=str(folder)))
     assert problem in extract(settings, "mine", [source("v1", 5)]).failed["v1"]
@@ -155,9 +174,14 @@ def test_other_settings_make_a_new_folder_and_say_why(settings, tmp_path, capsys
     settings = replace(settings, extract=ExtractConfig(captions=str(folder)))
     first = extract(settings, "mine", [source("v1", 3)])
     capsys.readouterr()
-    second = extract(replace(settings, prompt=PromptConfig(window=1, max_tokens=2)), "mine", [source("v1", 3)])
+    second = extract(
+        replace(settings, prompt=PromptConfig(window=1, max_tokens=2)), "mine", [source("v1", 3)]
+    )
     assert second.cache.folder != first.cache.folder
-    assert f"because {first.cache.folder.name} was made with prompt.window=3 (now 1)" in capsys.readouterr().err
+    assert (
+        f"because {first.cache.folder.name} was made with prompt.window=3 (now 1)"
+        in capsys.readouterr().err
+    )
 
 
 def test_examples_of_the_fold_come_from_its_training_videos(settings, tmp_path) -> None:
@@ -185,9 +209,15 @@ def test_embeddings_that_are_not_finite_fail_by_name(settings, tmp_path, monkeyp
 
     values = Reader.values
     monkeypatch.setattr(Reader, "values", lambda self, states: values(self, states) * float("nan"))
-    settings = replace(settings, extract=ExtractConfig(captions=str(supply(tmp_path / "given", "v1", 2)), engine="naive"))
+    settings = replace(
+        settings,
+        extract=ExtractConfig(captions=str(supply(tmp_path / "given", "v1", 2)), engine="naive"),
+    )
     failed = extract(settings, "mine", [source("v1", 2)]).failed
-    assert "v1: embeddings q hold NaN or infinite values, first at step 0 of 2: set backbone.dtype=bfloat16" in failed["v1"]
+    assert (
+        "v1: embeddings q hold NaN or infinite values, first at step 0 of 2: set"
+        " backbone.dtype=bfloat16" in failed["v1"]
+    )
 
 
 def test_a_full_disk_stops_everything_in_one_line(settings, film, monkeypatch) -> None:
@@ -202,9 +232,13 @@ def test_a_full_disk_stops_everything_in_one_line(settings, film, monkeypatch) -
     assert not list((Path(settings.cache) / "mine").rglob("*a*.safetensors"))
 
 
-def test_no_file_and_no_captions_is_said_before_a_model_is_loaded(settings, tmp_path, monkeypatch) -> None:
+def test_no_file_and_no_captions_is_said_before_a_model_is_loaded(
+    settings, tmp_path, monkeypatch
+) -> None:
     monkeypatch.setattr(models, "load_captioner", no_model)
-    failed = extract(settings, "mine", [source("v1", 3), Source.file(tmp_path / "absent.mp4")]).failed
+    failed = extract(
+        settings, "mine", [source("v1", 3), Source.file(tmp_path / "absent.mp4")]
+    ).failed
     assert "v1: no video file" in failed["v1"]
     assert "absent.mp4: no such video file" in failed["absent"]
 
@@ -222,7 +256,9 @@ def test_errors_of_one_video_are_user_errors() -> None:
 def test_every_tokens_vector_can_be_kept(settings, tmp_path) -> None:
     folder = supply(tmp_path / "given", "v1", 4)
     options = {"captions": str(folder), "keep": "tokens", "readout": "linear"}
-    cache = extract(replace(settings, extract=ExtractConfig(**options)), "mine", [source("v1", 4)]).cache
+    cache = extract(
+        replace(settings, extract=ExtractConfig(**options)), "mine", [source("v1", 4)]
+    ).cache
     assert cache.read("v1").tokens == []
     found = cache.read("v1", tokens=True)
     assert len(found.tokens) == 4

@@ -28,7 +28,9 @@ def test_every_video_has_one_owner_and_no_rank_much_more_than_another(n: int) ->
     parts = shares(of_steps(*lengths), n)
     assert sorted(key for part in parts for key in part) == sorted(f"v{i}" for i in range(100))
     loads = [sum(lengths[int(key[1:])] for key in part) for part in parts]
-    assert max(loads) <= lengths.sum() / n + lengths.max()  # what giving out the longest first guarantees
+    assert (
+        max(loads) <= lengths.sum() / n + lengths.max()
+    )  # what giving out the longest first guarantees
     assert max(loads) < 1.2 * lengths.sum() / n
     assert all(part == sorted(part, key=lambda key: int(key[1:])) for part in parts)
 
@@ -46,4 +48,7 @@ def test_videos_of_unknown_length_go_by_the_size_of_their_files(tmp_path: Path) 
     for name, size in (("a", 10), ("b", 1000), ("c", 400), ("d", 500)):
         (tmp_path / f"{name}.mp4").write_bytes(b"x" * size)
         sources.append(Source.file(tmp_path / f"{name}.mp4"))
-    assert shares([*sources, Source.file(tmp_path / "gone.mp4")], 2) == [["b"], ["a", "c", "d", "gone"]]
+    assert shares([*sources, Source.file(tmp_path / "gone.mp4")], 2) == [
+        ["b"],
+        ["a", "c", "d", "gone"],
+    ]

@@ -17,7 +17,10 @@ NAMES = {"video_1": "Base jumping", "video_2": "Cooking"}
 @pytest.fixture
 def dataset():
     picks = np.arange(0, 15 * T, 15)
-    videos = {key: Video(key, name, 15 * T, picks, np.linspace(0, 1, T, dtype=np.float32)) for key, name in NAMES.items()}
+    videos = {
+        key: Video(key, name, 15 * T, picks, np.linspace(0, 1, T, dtype=np.float32))
+        for key, name in NAMES.items()
+    }
     return Dataset("summe", "votes", videos, {})
 
 
@@ -28,7 +31,9 @@ def write(path, style="name", pooled=True, dtype=np.float16, drop=(), **changes)
         for key, name in NAMES.items():
             arrays[key] = rng.standard_normal((T, D) if pooled else (T, L, D)).astype(dtype)
             if key not in drop:
-                file[key if style == "key" else name.replace(" ", "_")] = changes.get(key, arrays[key])
+                file[key if style == "key" else name.replace(" ", "_")] = changes.get(
+                    key, arrays[key]
+                )
     return path, arrays
 
 
@@ -59,13 +64,25 @@ def test_importing_twice_reads_and_another_pair_is_refused(tmp_path, dataset):
         import_released(answer, query, dataset, tmp_path / "cache")
 
 
-@pytest.mark.parametrize(("given", "message"), [
-    ({"drop": ("video_2",)}, "has neither video_2 nor Cooking .it has Base_jumping"),
-    ({"video_1": np.zeros((T + 1, D), np.float16)}, r"Base_jumping: 6 steps, but video_1 \(Base jumping\) has 5 picks"),
-    ({"video_1": np.zeros((T, D + 1), np.float16)}, r"\[5, 9\] in .*q\.h5, \[5, 8\] in .*: are they a pair"),
-    ({"video_1": np.zeros(T, np.float16)}, r"expected an array of numbers \[T, D\] or"),
-    ({"video_1": np.full((T, D), np.nan, np.float16)}, "hold NaN or infinite values, first at step 0"),
-])
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"drop": ("video_2",)}, "has neither video_2 nor Cooking .it has Base_jumping"),
+        (
+            {"video_1": np.zeros((T + 1, D), np.float16)},
+            r"Base_jumping: 6 steps, but video_1 \(Base jumping\) has 5 picks",
+        ),
+        (
+            {"video_1": np.zeros((T, D + 1), np.float16)},
+            r"\[5, 9\] in .*q\.h5, \[5, 8\] in .*: are they a pair",
+        ),
+        ({"video_1": np.zeros(T, np.float16)}, r"expected an array of numbers \[T, D\] or"),
+        (
+            {"video_1": np.full((T, D), np.nan, np.float16)},
+            "hold NaN or infinite values, first at step 0",
+        ),
+    ],
+)
 def test_mistakes_are_one_line(tmp_path, dataset, given, message):
     query, _ = write(tmp_path / "q.h5", **given)
     answer, _ = write(tmp_path / "an.h5")

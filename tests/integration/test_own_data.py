@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from llmvs import cli
-from llmvs.demo.dataset import __main__ as demo
+from llmvs.demo import __main__ as demo
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "own_data.md").read_text(encoding="utf-8")
@@ -40,10 +40,15 @@ def test_the_example_works_as_it_is(place, capsys):
     assert "mean over 5 folds" in capsys.readouterr().out
 
     table = Path("data/mine/scores.csv").read_text(encoding="utf-8").splitlines()
-    Path("data/mine/scores.csv").write_text("\n".join(line for line in table if not line.startswith("video_2,5")), encoding="utf-8")
+    Path("data/mine/scores.csv").write_text(
+        "\n".join(line for line in table if not line.startswith("video_2,5")), encoding="utf-8"
+    )
     assert cli.main(baselines[1:]) == 2
     said = capsys.readouterr().err
-    assert re.search(r"^ +(data/mine/scores\.csv, line 8: .*)$", PAGE, flags=re.MULTILINE).group(1) in said
+    assert (
+        re.search(r"^ +(data/mine/scores\.csv, line 8: .*)$", PAGE, flags=re.MULTILINE).group(1)
+        in said
+    )
 
     Path("data/mine/scores.csv").unlink()
     Path("data/mine/scores.json").write_text(blocks("json")[0], encoding="utf-8")
@@ -55,7 +60,12 @@ def test_one_annotator_has_no_human_rows(place, capsys):
     assert demo.main(["data/mine"]) == 0
     rows = [line.rsplit(",", 1)[0] for line in blocks("csv")[0].splitlines()]
     Path("data/mine/scores.csv").write_text("\n".join(rows), encoding="utf-8")
-    assert cli.main(["baselines", "folder", "data.root=data/mine", "data.splits=disjoint", "--draws", "5"]) == 0
+    assert (
+        cli.main(
+            ["baselines", "folder", "data.root=data/mine", "data.splits=disjoint", "--draws", "5"]
+        )
+        == 0
+    )
     shown = capsys.readouterr().out
     assert "Random" in shown
     assert "Human" not in shown

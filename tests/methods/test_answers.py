@@ -17,7 +17,9 @@ NUMERIC = {"prompt.style": "numeric"}
 def cache_of(folder, answers, identity=NUMERIC):
     dataset, cache = make_dataset(), EmbeddingCache(folder, identity)
     for key, texts in answers.items():
-        cache.write(key, replace(embed(dataset.video(key)), answers=texts, answer_ids=[[0]] * len(texts)))
+        cache.write(
+            key, replace(embed(dataset.video(key)), answers=texts, answer_ids=[[0]] * len(texts))
+        )
     return dataset, cache
 
 
@@ -50,7 +52,10 @@ def test_an_answer_without_a_number_counts_as_its_videos_mean():
     found = Answered.of({"one": ["8", "I would say 3", "2", "37", "5/10"], "two": ["0", "1"]})
     assert found.scores["one"].tolist() == pytest.approx([0.8, 0.5, 0.2, 0.5, 0.5])
     assert (found.n_steps, found.n_missing, found.silent) == (7, 2, [])
-    assert found.notes("LLM") == ["LLM: 2 of 7 answers are not a number from 0 to 10; each counts as the mean of its video's numbers."]
+    assert found.notes("LLM") == [
+        "LLM: 2 of 7 answers are not a number from 0 to 10; each counts as the mean of its video's"
+        " numbers."
+    ]
 
 
 def test_a_video_without_any_number_leaves_the_row_undefined(tmp_path):
@@ -71,11 +76,16 @@ def test_constant_answers_are_undefined_and_said_so(tmp_path):
     dataset, cache = cache_of(tmp_path, answers)
     rows, notes = judge_answered(dataset, answered(cache, KEYS), KEYS)
     assert np.isnan([row["paper"].figure.first for row in rows.values()]).all()
-    assert notes[0].startswith("LLM alone, zero-shot: paper: undefined, because the scores of video_7, video_8 have no ranking")
+    assert notes[0].startswith(
+        "LLM alone, zero-shot: paper: undefined, because the scores of video_7, video_8 have no"
+        " ranking"
+    )
 
 
 def test_no_row_without_numbers_to_read(tmp_path):
-    dataset, cache = cache_of(tmp_path / "summary", said(make_dataset()), {"prompt.style": "summary"})
+    dataset, cache = cache_of(
+        tmp_path / "summary", said(make_dataset()), {"prompt.style": "summary"}
+    )
     assert answered(cache, KEYS) is None
     released = EmbeddingCache(tmp_path / "released", {"source": "imported"})
     silent = EmbeddingCache(tmp_path / "silent", NUMERIC)

@@ -1,4 +1,6 @@
-"""Fine-tuned runs: a row like any other, adapters that load back, an interruption that changes nothing."""
+"""Fine-tuned runs: a row like any other, adapters that load back, an interruption that changes
+nothing.
+"""
 
 import json
 from dataclasses import replace
@@ -29,9 +31,12 @@ def settings_of(world, model="scorer", **changes):
 @pytest.fixture
 def answers_differ(monkeypatch):
     """The tiny captioner finds all digits equally likely; give it another output layer."""
+
     def load(config):
         model, numbers, questions = load_captioner(config)
-        model.get_output_embeddings().weight.normal_(0, 0.1, generator=torch.Generator().manual_seed(0))
+        model.get_output_embeddings().weight.normal_(
+            0, 0.1, generator=torch.Generator().manual_seed(0)
+        )
         return model, numbers, questions
 
     monkeypatch.setattr(lora, "load_captioner", load)
@@ -54,18 +59,33 @@ def test_a_fine_tuned_run_is_a_run_like_any_other(world, model, answers_differ):
     config = settings_of(world, model, lora=replace(QUICK, at_once=8 if model == "scorer" else 3))
     document, text = train(config)
     folder = Path(document["folder"])
-    assert {path.name for path in folder.iterdir()} == {"config.yaml", "result.json", "scores", "logs", "adapter"}
+    assert {path.name for path in folder.iterdir()} == {
+        "config.yaml",
+        "result.json",
+        "scores",
+        "logs",
+        "adapter",
+    }
     losses = curve(folder)
     assert len(losses) == 3
     assert losses[0] - 0.1 > losses[1] > losses[2]
-    assert (document["selection"], document["epoch"], document["epochs"], set(document["rules"])) == ("last", 3, 3, {"last"})
+    assert (
+        document["selection"],
+        document["epoch"],
+        document["epochs"],
+        set(document["rules"]),
+    ) == ("last", 3, 3, {"last"})
     reference = "zero_shot" if model == "scorer" else "captioner_zero_shot"
     assert list(document["protocols"]["paper"])[:2] == ["This run", reference]
     assert f"the {model}, fine-tuned (LoRA); selection=last: epoch 3 of 3, the last one" in text
     assert np.isfinite(document["protocols"]["paper"]["This run"]["tau"])
     assert train(config)[1] == text
     saved = json.loads((folder / "scores" / "last.json").read_text())
-    base, numbers, questions = load_scorer(config, [], captions(config, saved)) if model == "scorer" else lora.load_captioner(config)
+    base, numbers, questions = (
+        load_scorer(config, [], captions(config, saved))
+        if model == "scorer"
+        else lora.load_captioner(config)
+    )
     adapter.load(base, folder / "adapter")
     for key, scores in saved.items():
         again = Answering(base, numbers).scores(questions.about(dataset.video(key)), 12)
@@ -80,7 +100,11 @@ def test_a_rule_that_chooses_among_epochs_judges_each(world):
     adapter_file = Path(document["folder"]) / "adapter" / "adapter_model.safetensors"
     assert load_file(adapter_file)
     folder = Path(document["folder"])
-    assert {path.name for path in (folder / "scores").iterdir()} == {"last.json", "val.json", "test.json"}
+    assert {path.name for path in (folder / "scores").iterdir()} == {
+        "last.json",
+        "val.json",
+        "test.json",
+    }
 
 
 class Killed(BaseException):
@@ -104,7 +128,9 @@ def test_an_interrupted_training_ends_with_the_same_adapter(world, monkeypatch):
         with pytest.raises(Killed):
             train(config)
     folder = Path(config.runs) / "parts" / "fold0" / "seed1112"
-    assert (folder / "last.ckpt").stat().st_size < 1_000_000  # the adapter and its optimizer, not the model
+    assert (
+        folder / "last.ckpt"
+    ).stat().st_size < 1_000_000  # the adapter and its optimizer, not the model
     assert (folder / "adapter" / "adapter_model.safetensors").is_file()
     trained = []
 
@@ -115,10 +141,14 @@ def test_an_interrupted_training_ends_with_the_same_adapter(world, monkeypatch):
     monkeypatch.setattr(lora.FinetuneModule, "on_train_epoch_start", count)
     train(config)
     assert trained == [2]
-    one, other = (load_file(place / "adapter" / "adapter_model.safetensors") for place in (whole, folder))
+    one, other = (
+        load_file(place / "adapter" / "adapter_model.safetensors") for place in (whole, folder)
+    )
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
-    assert (folder / "scores" / "last.json").read_text() == (whole / "scores" / "last.json").read_text()
+    assert (folder / "scores" / "last.json").read_text() == (
+        whole / "scores" / "last.json"
+    ).read_text()
 
 
 def test_a_loss_that_breaks_down_is_placed_and_the_last_good_adapter_stays(world, monkeypatch):
@@ -130,15 +160,26 @@ def test_a_loss_that_breaks_down_is_placed_and_the_last_good_adapter_stays(world
 
     monkeypatch.setattr(Answering, "losses", breaking)
     config = settings_of(world)
-    with pytest.raises(UserError, match=r"the loss became NaN or infinite in epoch 1 at step \d+ of video_\d \(video_\d\): lower lora\.lr"):
+    with pytest.raises(
+        UserError,
+        match=(
+            r"the loss became NaN or infinite in epoch 1 at step \d+ of video_\d \(video_\d\):"
+            r" lower lora\.lr"
+        ),
+    ):
         train(config)
     folder = Path(config.runs) / "films" / "fold0" / "seed1112"
-    assert all(torch.isfinite(value).all() for value in load_file(folder / "adapter" / "adapter_model.safetensors").values())
+    assert all(
+        torch.isfinite(value).all()
+        for value in load_file(folder / "adapter" / "adapter_model.safetensors").values()
+    )
     assert not (folder / "result.json").exists()
 
 
 def test_other_settings_do_not_continue_a_checkpoint(world):
-    saved = {"hyper_parameters": dict(lora.FinetuneModule(settings_of(world), pytest.fail, {}).hparams)}
+    saved = {
+        "hyper_parameters": dict(lora.FinetuneModule(settings_of(world), pytest.fail, {}).hparams)
+    }
     other = lora.FinetuneModule(settings_of(world, lora=replace(QUICK, rank=4)), pytest.fail, {})
     with pytest.raises(UserError, match=r"made with lora\.rank=2 \(expected 4\): start over"):
         other.on_load_checkpoint(saved)
@@ -153,21 +194,34 @@ def test_examples_of_the_fold_stand_in_the_prompt(world, monkeypatch):
         return load_scorer(config, examples, captions)
 
     monkeypatch.setattr(lora, "load_scorer", load)
-    document, _ = train(settings_of(world, examples=ExamplesConfig(source="fold", count=2), lora=replace(QUICK, epochs=1)))
+    document, _ = train(
+        settings_of(
+            world, examples=ExamplesConfig(source="fold", count=2), lora=replace(QUICK, epochs=1)
+        )
+    )
     cache = next(Path(document["embeddings"]["folder"]).parent.glob("captions-*"))
     texts = {key: (cache / f"{key}.jsonl").read_text() for key in document["videos"]["train"]}
     assert len(shown) == 2
     for example in shown:
-        assert any(all(caption in text for caption in example.window.captions) for text in texts.values())
+        assert any(
+            all(caption in text for caption in example.window.captions) for text in texts.values()
+        )
 
 
 @pytest.mark.slow
 def test_two_ranks_train_the_same_adapter_as_one(world):
     plain = settings_of(world, lora=replace(QUICK, dropout=0.0))
-    one, two = (Path(train(replace(plain, experiment=f"on{devices}", devices=devices))[0]["folder"]) for devices in (1, 2))
-    first, second = (load_file(folder / "adapter" / "adapter_model.safetensors") for folder in (one, two))
+    one, two = (
+        Path(train(replace(plain, experiment=f"on{devices}", devices=devices))[0]["folder"])
+        for devices in (1, 2)
+    )
+    first, second = (
+        load_file(folder / "adapter" / "adapter_model.safetensors") for folder in (one, two)
+    )
     for name in first:
         assert torch.allclose(first[name], second[name], atol=1e-5), name
-    scores, again = (json.loads((folder / "scores" / "last.json").read_text()) for folder in (one, two))
+    scores, again = (
+        json.loads((folder / "scores" / "last.json").read_text()) for folder in (one, two)
+    )
     for key in scores:
         assert again[key] == pytest.approx(scores[key], abs=1e-4)

@@ -1,4 +1,6 @@
-"""Runs of a frozen model by itself: the same folder, result and table as any other run, and nothing is asked twice."""
+"""Runs of a frozen model by itself: the same folder, result and table as any other run, and nothing
+is asked twice.
+"""
 
 import json
 from dataclasses import replace
@@ -20,7 +22,11 @@ def mean_tau(dataset, scores):
     found = []
     for key, values in scores.items():
         video = dataset.video(key)
-        found.append(np.mean([kendalltau(values, row).statistic for row in video.user_scores[:, video.picks]]))
+        found.append(
+            np.mean(
+                [kendalltau(values, row).statistic for row in video.user_scores[:, video.picks]]
+            )
+        )
     return np.mean(found)
 
 
@@ -28,17 +34,32 @@ def test_the_scorer_alone(world, tmp_path):
     dataset, settings = world
     document, text = train(settings("scorer"))
     test = document["videos"]["test"]
-    assert (document["selection"], document["videos"]["train"], set(document["rules"])) == ("last", [], {"last"})
+    assert (document["selection"], document["videos"]["train"], set(document["rules"])) == (
+        "last",
+        [],
+        {"last"},
+    )
     cache = EmbeddingCache(next((tmp_path / "cache" / "films").glob("embeddings-*")))
     assert set(cache.keys()) == set(test)  # nothing but the test videos is needed
     answers = {key: [parse_number(answer) for answer in cache.read(key).answers] for key in test}
     folder = tmp_path / "runs" / "films" / "fold0" / "seed1112"
     assert json.loads((folder / "scores" / "last.json").read_text()) == {
-        key: pytest.approx([number / 10 for number in numbers]) for key, numbers in answers.items()}
-    assert document["protocols"]["paper"]["This run"]["tau"] == pytest.approx(mean_tau(dataset, answers), abs=1e-6)
+        key: pytest.approx([number / 10 for number in numbers]) for key, numbers in answers.items()
+    }
+    assert document["protocols"]["paper"]["This run"]["tau"] == pytest.approx(
+        mean_tau(dataset, answers), abs=1e-6
+    )
     assert "the scorer alone, zero-shot: nothing is trained" in text
-    assert list(document["protocols"]["paper"]) == ["This run", "untied", "random", "ceiling"]  # no zero-shot row besides
-    assert json.loads((folder / "result.json").read_text())["method"] == {"model": "scorer", "lora": False}
+    assert list(document["protocols"]["paper"]) == [
+        "This run",
+        "untied",
+        "random",
+        "ceiling",
+    ]  # no zero-shot row besides
+    assert json.loads((folder / "result.json").read_text())["method"] == {
+        "model": "scorer",
+        "lora": False,
+    }
     assert train(settings("scorer"))[1] == text
 
 
@@ -47,7 +68,10 @@ def test_the_captioner_alone_and_its_words_that_are_no_numbers(world, monkeypatc
     document, text = train(settings("captioner"))  # the tiny captioner only ever says words
     steps = sum(dataset.video(key).n_steps for key in document["videos"]["test"])
     assert np.isnan(document["protocols"]["paper"]["This run"]["tau"])
-    assert f"This run: {steps} of {steps} answers are not a number from 0 to 10; undefined, because no answer about" in text
+    assert (
+        f"This run: {steps} of {steps} answers are not a number from 0 to 10; undefined, because no"
+        " answer about" in text
+    )
     monkeypatch.setattr(captioning.Captioning, "_load", lambda self: pytest.fail("asked again"))
     assert train(replace(settings("captioner"), resume=False))[1] == text
 
@@ -66,17 +90,29 @@ def test_the_captioners_numbers_are_the_scores(world, monkeypatch):
     numbers = iter(range(1000))
     for key in document["videos"]["test"]:
         scores[key] = [next(numbers) * 7 % 11 for _ in dataset.video(key).picks]
-    assert document["protocols"]["paper"]["This run"]["tau"] == pytest.approx(mean_tau(dataset, scores), abs=1e-6)
+    assert document["protocols"]["paper"]["This run"]["tau"] == pytest.approx(
+        mean_tau(dataset, scores), abs=1e-6
+    )
 
 
 def test_mistakes(world, tmp_path):
     dataset, settings = world
-    with pytest.raises(UserError, match="devices=2 num_nodes=1: the captioner is asked about frames by one process"):
+    with pytest.raises(
+        UserError, match="devices=2 num_nodes=1: the captioner is asked about frames by one process"
+    ):
         train(settings("captioner", devices=2))
     released = EmbeddingCache(tmp_path / "released", {"source": "imported"})
     for key, video in dataset.videos.items():
         released.write(key, embed(video))
     with pytest.raises(UserError, match=r"hold no answers: leave extract\.embeddings out"):
-        train(replace(settings("scorer"), experiment="b", extract=ExtractConfig(embeddings=str(released.folder))))
-    with pytest.raises(ValueError, match=r"method\.lora=True: must be false with method\.model=head"):
+        train(
+            replace(
+                settings("scorer"),
+                experiment="b",
+                extract=ExtractConfig(embeddings=str(released.folder)),
+            )
+        )
+    with pytest.raises(
+        ValueError, match=r"method\.lora=True: must be false with method\.model=head"
+    ):
         MethodConfig("head", lora=True)

@@ -19,7 +19,11 @@ DATASET = make_dataset()
 
 
 def make_data(tmp_path: Path, fold: Fold = FOLD, **settings: Any) -> EmbeddingDataModule:
-    cache = make_cache(tmp_path, DATASET) if not tmp_path.joinpath("fingerprint.json").exists() else EmbeddingCache(tmp_path)
+    cache = (
+        make_cache(tmp_path, DATASET)
+        if not tmp_path.joinpath("fingerprint.json").exists()
+        else EmbeddingCache(tmp_path)
+    )
     return EmbeddingDataModule(DATASET, fold, cache, batch_videos=3, **settings)
 
 
@@ -35,7 +39,9 @@ def test_a_batch_is_padded_masked_and_in_order(tmp_path: Path) -> None:
             video = DATASET.videos[FOLD.train[position]]
             made, real = embed(video), torch.arange(longest) < video.n_steps
             assert torch.equal(batch.mask[row], real)
-            assert torch.equal(batch.embeddings[row, real], torch.maximum(made.q.float(), made.a.float()))
+            assert torch.equal(
+                batch.embeddings[row, real], torch.maximum(made.q.float(), made.a.float())
+            )
             assert torch.equal(batch.gtscore[row, real], torch.from_numpy(video.gtscore))
             assert not batch.embeddings[row, ~real].any()
             assert not batch.gtscore[row, ~real].any()
@@ -46,17 +52,25 @@ def test_one_of_the_two_inputs_alone(tmp_path: Path, inputs: str) -> None:
     data = make_data(tmp_path, inputs=inputs)
     data.setup()
     batch = next(iter(data.test_dataloader()))
-    assert torch.equal(batch.embeddings[0], getattr(embed(DATASET.videos["video_7"]), inputs).float())
+    assert torch.equal(
+        batch.embeddings[0], getattr(embed(DATASET.videos["video_7"]), inputs).float()
+    )
 
 
 @pytest.mark.parametrize("inputs", ["v", "qav"])
-def test_visual_features_come_from_the_captions_beside_the_embeddings(tmp_path: Path, inputs: Any) -> None:
+def test_visual_features_come_from_the_captions_beside_the_embeddings(
+    tmp_path: Path, inputs: Any
+) -> None:
     data = EmbeddingDataModule(DATASET, FOLD, make_visual_cache(tmp_path, DATASET), inputs=inputs)
     data.setup()
     for video, found in zip(data.videos["test"], data.parts["test"].embeddings, strict=True):
         made, v = embed(video), visual(video).float()
         text = torch.maximum(made.q, made.a).float()
-        want = v if inputs == "v" else torch.cat([text, v / v.norm(dim=1)[:, None] * text.norm(dim=1)[:, None]], dim=1)
+        want = (
+            v
+            if inputs == "v"
+            else torch.cat([text, v / v.norm(dim=1)[:, None] * text.norm(dim=1)[:, None]], dim=1)
+        )
         torch.testing.assert_close(found, want)
     assert data.input_dim == {"v": 5, "qav": WIDTH + 5}[inputs]
 
@@ -67,7 +81,10 @@ def test_visual_features_that_are_missing_or_of_other_frames_are_one_line(tmp_pa
             EmbeddingDataModule(DATASET, FOLD, cache, inputs="qav").setup()
         assert "\n" not in str(caught.value)
 
-    fails(make_cache(tmp_path / "text", DATASET), "video_0: no visual features beside .*text: extract from the video files .*inputs=qa")
+    fails(
+        make_cache(tmp_path / "text", DATASET),
+        "video_0: no visual features beside .*text: extract from the video files .*inputs=qa",
+    )
     cache = make_visual_cache(tmp_path, DATASET)
     captions = CaptionCache(tmp_path / "captions-toy", {"captioner": "toy"})
     video = DATASET.videos["video_3"]
@@ -76,13 +93,21 @@ def test_visual_features_that_are_missing_or_of_other_frames_are_one_line(tmp_pa
     fails(cache, "video_3: its visual features in .* hold NaN")
     captions.write("video_3", said, torch.empty(video.n_steps, 0), source="")
     fails(cache, "captions-toy: this captioner left no visual features")
-    captions.write("video_3", Captions(said.frames, ["a cat"] * len(said.frames)), visual(video), source="")
-    fails(cache, "video_3.safetensors: made from other captions than those in .*video_3.jsonl: extract again")
+    captions.write(
+        "video_3", Captions(said.frames, ["a cat"] * len(said.frames)), visual(video), source=""
+    )
+    fails(
+        cache,
+        "video_3.safetensors: made from other captions than those in .*video_3.jsonl: extract"
+        " again",
+    )
     captions.path("video_3").unlink()
     fails(cache, "video_3: no visual features beside")
 
 
-def epoch_of(epoch: int, world_size: int = 1, n: int = 11, size: int = 4, seed: int = 0) -> list[list[Any]]:
+def epoch_of(
+    epoch: int, world_size: int = 1, n: int = 11, size: int = 4, seed: int = 0
+) -> list[list[Any]]:
     ranks = [GlobalBatches(n, size, seed, rank, world_size) for rank in range(world_size)]
     for shares in ranks:
         shares.set_epoch(epoch)
@@ -91,7 +116,11 @@ def epoch_of(epoch: int, world_size: int = 1, n: int = 11, size: int = 4, seed: 
 
 
 def test_an_epoch_holds_every_video_once_shuffled_by_seed_and_epoch() -> None:
-    orders = [[i for [share] in epoch_of(epoch, seed=seed) for i in share.which] for seed in (0, 1) for epoch in (0, 1)]
+    orders = [
+        [i for [share] in epoch_of(epoch, seed=seed) for i in share.which]
+        for seed in (0, 1)
+        for epoch in (0, 1)
+    ]
     assert all(sorted(order) == list(range(11)) for order in orders)
     assert len({tuple(order) for order in orders}) == 4
     assert orders[0] == [i for [share] in epoch_of(0) for i in share.which]
@@ -100,11 +129,18 @@ def test_an_epoch_holds_every_video_once_shuffled_by_seed_and_epoch() -> None:
 @pytest.mark.parametrize("world_size", [2, 3, 5, 16])
 def test_every_rank_count_shares_the_same_global_batches(world_size: int) -> None:
     for alone, shared in zip(epoch_of(3), epoch_of(3, world_size), strict=True):
-        real = [(i, weight) for share in shared for i, weight in zip(share.which, share.weight, strict=True) if weight]
+        real = [
+            (i, weight)
+            for share in shared
+            for i, weight in zip(share.which, share.weight, strict=True)
+            if weight
+        ]
         assert sorted(i for i, _ in real) == sorted(alone[0].which)
         assert {share.videos for share in shared} == {len(alone[0].which)}
         # DDP averages over ranks: the weights must then be those of the mean over the global batch.
-        assert [weight / world_size for _, weight in real] == pytest.approx([1 / len(alone[0].which)] * len(real))
+        assert [weight / world_size for _, weight in real] == pytest.approx(
+            [1 / len(alone[0].which)] * len(real)
+        )
         assert all(share.which for share in shared)
 
 
@@ -120,8 +156,9 @@ def test_judged_parts_follow_the_fold(tmp_path: Path) -> None:
     data = make_data(tmp_path)
     data.setup()
     assert data.judged == ["val", "test"]
-    assert [[DATASET.videos[key].n_steps for key in keys] for keys in (FOLD.val, FOLD.test)] == \
-        [[int(batch.mask.sum()) for batch in loader] for loader in data.val_dataloader()]
+    assert [[DATASET.videos[key].n_steps for key in keys] for keys in (FOLD.val, FOLD.test)] == [
+        [int(batch.mask.sum()) for batch in loader] for loader in data.val_dataloader()
+    ]
     without = make_data(tmp_path, replace(FOLD, val=()))
     without.setup()
     assert without.judged == ["test"]
@@ -137,7 +174,9 @@ def test_reading_batches_leaves_the_global_generator_alone(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("part", ["train", "val"])
-def test_a_video_to_learn_from_is_used_as_far_as_it_goes(tmp_path: Path, part: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_video_to_learn_from_is_used_as_far_as_it_goes(
+    tmp_path: Path, part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     data = make_data(tmp_path)
     key = getattr(FOLD, part)[1]
     data.cache.write(key, embed(DATASET.videos[key], steps=4))
@@ -148,7 +187,10 @@ def test_a_video_to_learn_from_is_used_as_far_as_it_goes(tmp_path: Path, part: s
 
 def test_a_test_video_cut_short_is_refused_unless_asked(tmp_path: Path) -> None:
     make_data(tmp_path).cache.write("video_8", embed(DATASET.videos["video_8"], steps=5))
-    with pytest.raises(UserError, match=r"video_8 \(clip 8\): embeddings end after 5 of \d+ steps: .*data.incomplete=trim"):
+    with pytest.raises(
+        UserError,
+        match=r"video_8 \(clip 8\): embeddings end after 5 of \d+ steps: .*data.incomplete=trim",
+    ):
         make_data(tmp_path).setup()
     data = make_data(tmp_path, incomplete="trim")
     data.setup()
@@ -161,11 +203,22 @@ def test_a_test_video_cut_short_is_refused_unless_asked(tmp_path: Path) -> None:
 def test_other_steps_than_the_annotated_ones_are_refused(tmp_path: Path) -> None:
     data, video = make_data(tmp_path), DATASET.videos["video_2"]
     good = embed(video)
-    longer = Embeddings(torch.cat([good.q, good.q]), torch.cat([good.a, good.a]), torch.arange(2 * video.n_steps) * 15)
-    shifted = Embeddings(good.q, good.a, torch.from_numpy(np.concatenate([video.picks[:3], video.picks[3:] + 1])))
+    longer = Embeddings(
+        torch.cat([good.q, good.q]),
+        torch.cat([good.a, good.a]),
+        torch.arange(2 * video.n_steps) * 15,
+    )
+    shifted = Embeddings(
+        good.q, good.a, torch.from_numpy(np.concatenate([video.picks[:3], video.picks[3:] + 1]))
+    )
     for wrong, step in ((longer, video.n_steps), (shifted, 3)):
         data.cache.write(video.key, wrong)
-        with pytest.raises(UserError, match=rf"video_2.safetensors: holds .* of video_2 \(clip 2\) \(they part at step {step}\)"):
+        with pytest.raises(
+            UserError,
+            match=(
+                rf"video_2.safetensors: holds .* of video_2 \(clip 2\) \(they part at step {step}\)"
+            ),
+        ):
             data.setup()
 
 
@@ -187,7 +240,9 @@ def test_a_checkpoint_of_other_videos_or_embeddings_is_refused(tmp_path: Path) -
     data.setup()
     state = data.state_dict()
     data.load_state_dict(state)
-    with pytest.raises(UserError, match="trained with other val videos: start over with resume=false"):
+    with pytest.raises(
+        UserError, match="trained with other val videos: start over with resume=false"
+    ):
         data.load_state_dict({**state, "videos": {**state["videos"], "val": ["video_6"]}})
     with pytest.raises(UserError, match="scorer=other"):
         data.load_state_dict({**state, "identity": {"scorer": "other"}})

@@ -21,7 +21,9 @@ SMALL = HeadConfig(dim=32, feedforward=48, layers=3, heads=2)
 def draw(config: HeadConfig = SMALL, input_dim: int = 12, seed: int = 0) -> Head:
     torch.manual_seed(seed)
     head = Head(input_dim, config)
-    for parameter in head.parameters():  # biases and norms away from 0 and 1, so that leaving one out shows
+    for (
+        parameter
+    ) in head.parameters():  # biases and norms away from 0 and 1, so that leaving one out shows
         if parameter.dim() == 1:
             torch.nn.init.uniform_(parameter, 0.2, 1.2)
     return head.eval()
@@ -49,25 +51,43 @@ def recompute(head: Head, steps: NDArray) -> NDArray:
     def linear(x: NDArray, name: str) -> NDArray:
         return x @ w[f"{name}.weight"].T + w[f"{name}.bias"]
 
-    x = norm(linear(steps.astype(np.float64), "project.0"), w["project.1.weight"], w["project.1.bias"])
+    x = norm(
+        linear(steps.astype(np.float64), "project.0"), w["project.1.weight"], w["project.1.bias"]
+    )
     if head.config.positions == "sinusoidal":
         half = head.config.dim // 2
-        x += [[math.sin(t / 10000 ** (i / half)) for i in range(half)] + [math.cos(t / 10000 ** (i / half)) for i in range(half)]
-              for t in range(len(x))]
+        x += [
+            [math.sin(t / 10000 ** (i / half)) for i in range(half)]
+            + [math.cos(t / 10000 ** (i / half)) for i in range(half)]
+            for t in range(len(x))
+        ]
     for i in range(head.config.layers if head.config.aggregator == "feedforward" else 0):
         inner = np.maximum(linear(x, f"encoder.{i}.mlp.0"), 0)
-        x = norm(x + linear(inner, f"encoder.{i}.mlp.3"), w[f"encoder.{i}.norm.weight"], w[f"encoder.{i}.norm.bias"])
+        x = norm(
+            x + linear(inner, f"encoder.{i}.mlp.3"),
+            w[f"encoder.{i}.norm.weight"],
+            w[f"encoder.{i}.norm.bias"],
+        )
     for i in range(head.config.layers if head.config.aggregator == "attention" else 0):
         layer = f"encoder.layers.{i}"
-        q, k, v = np.split(x @ w[f"{layer}.self_attn.in_proj_weight"].T + w[f"{layer}.self_attn.in_proj_bias"], 3, axis=-1)
+        q, k, v = np.split(
+            x @ w[f"{layer}.self_attn.in_proj_weight"].T + w[f"{layer}.self_attn.in_proj_bias"],
+            3,
+            axis=-1,
+        )
         mixed = []
-        for qh, kh, vh in zip(*(np.split(part, head.config.heads, axis=-1) for part in (q, k, v)), strict=True):
+        for qh, kh, vh in zip(
+            *(np.split(part, head.config.heads, axis=-1) for part in (q, k, v)), strict=True
+        ):
             weights = np.exp(qh @ kh.T / np.sqrt(qh.shape[-1]))
             mixed.append(weights / weights.sum(-1, keepdims=True) @ vh)
         attended = linear(np.concatenate(mixed, axis=-1), f"{layer}.self_attn.out_proj")
         x = norm(x + attended, w[f"{layer}.norm1.weight"], w[f"{layer}.norm1.bias"])
-        x = norm(x + linear(np.maximum(linear(x, f"{layer}.linear1"), 0), f"{layer}.linear2"),
-                 w[f"{layer}.norm2.weight"], w[f"{layer}.norm2.bias"])
+        x = norm(
+            x + linear(np.maximum(linear(x, f"{layer}.linear1"), 0), f"{layer}.linear2"),
+            w[f"{layer}.norm2.weight"],
+            w[f"{layer}.norm2.bias"],
+        )
     x = np.maximum(norm(linear(x, "score.0"), w["score.1.weight"], w["score.1.bias"]), 0)
     x = np.maximum(linear(x, "score.3"), 0)
     x = np.maximum(norm(linear(x, "score.5"), w["score.6.weight"], w["score.6.bias"]), 0)
@@ -75,8 +95,17 @@ def recompute(head: Head, steps: NDArray) -> NDArray:
     return 1 / (1 + np.exp(-linear(x, "score.10")[:, 0]))
 
 
-@pytest.mark.parametrize("changes", [{}, {"aggregator": "mlp"}, {"aggregator": "feedforward"}, {"positions": "sinusoidal"},
-                                     {"layers": 1}, {"layers": 6, "positions": "sinusoidal"}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"aggregator": "mlp"},
+        {"aggregator": "feedforward"},
+        {"positions": "sinusoidal"},
+        {"layers": 1},
+        {"layers": 6, "positions": "sinusoidal"},
+    ],
+)
 @pytest.mark.parametrize("grad", [True, False])
 def test_equals_an_independent_recomputation(changes: dict[str, Any], grad: bool) -> None:
     head = draw(HeadConfig(dim=32, feedforward=48, **changes))
@@ -86,22 +115,34 @@ def test_equals_an_independent_recomputation(changes: dict[str, Any], grad: bool
     assert scores.shape == (2, 20)
     assert scores.dtype == torch.float32
     for i, row in enumerate(rows):
-        np.testing.assert_allclose(scores[i, :len(row)].detach().numpy(), recompute(head, row.numpy()), atol=1e-5)
+        np.testing.assert_allclose(
+            scores[i, : len(row)].detach().numpy(), recompute(head, row.numpy()), atol=1e-5
+        )
 
 
 def test_the_papers_head_has_88_8_million_parameters() -> None:
     with torch.device("meta"):
         head = Head(5120, HeadConfig())
     project = 5120 * 2048 + 2048 + 2 * 2048
-    layer = 3 * (2048 * 2048 + 2048) + (2048 * 2048 + 2048) + 2 * (2048 * 2048 + 2048) + 2 * 2 * 2048
-    score = (2048 * 1024 + 3 * 1024) + (1024 * 512 + 512) + (512 * 256 + 3 * 256) + (256 * 128 + 128) + (128 + 1)
+    layer = (
+        3 * (2048 * 2048 + 2048) + (2048 * 2048 + 2048) + 2 * (2048 * 2048 + 2048) + 2 * 2 * 2048
+    )
+    score = (
+        (2048 * 1024 + 3 * 1024)
+        + (1024 * 512 + 512)
+        + (512 * 256 + 3 * 256)
+        + (256 * 128 + 128)
+        + (128 + 1)
+    )
     assert sum(parameter.numel() for parameter in head.parameters()) == project + 3 * layer + score
     assert round((project + 3 * layer + score) / 1e6, 1) == 88.8
     widths = [layer.out_features for layer in head.score if isinstance(layer, torch.nn.Linear)]
     assert widths == [1024, 512, 256, 128, 1]
     assert head.encoder is not None
-    assert [(layer.self_attn.num_heads, layer.linear1.out_features, layer.dropout.p, layer.norm_first)
-            for layer in head.encoder.layers] == [(2, 2048, 0.1, False)] * 3
+    assert [
+        (layer.self_attn.num_heads, layer.linear1.out_features, layer.dropout.p, layer.norm_first)
+        for layer in head.encoder.layers
+    ] == [(2, 2048, 0.1, False)] * 3
 
 
 def test_every_matrix_is_xavier_uniform() -> None:
@@ -113,7 +154,9 @@ def test_every_matrix_is_xavier_uniform() -> None:
             assert matrix.std().item() == pytest.approx(bound / 3**0.5, rel=0.03), name
 
 
-@pytest.mark.parametrize("changes", [{}, {"aggregator": "feedforward"}, {"positions": "sinusoidal"}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"aggregator": "feedforward"}, {"positions": "sinusoidal"}]
+)
 @pytest.mark.parametrize("grad", [True, False])
 def test_padding_does_not_change_a_score(changes: dict[str, Any], grad: bool) -> None:
     head = draw(HeadConfig(dim=32, feedforward=48, **changes))
@@ -125,7 +168,7 @@ def test_padding_does_not_change_a_score(changes: dict[str, Any], grad: bool) ->
     assert together.shape == (3, 15)
     assert together.isfinite().all()
     for i, row in enumerate(rows):
-        torch.testing.assert_close(together[i, :len(row)], alone[i], atol=1e-6, rtol=0)
+        torch.testing.assert_close(together[i, : len(row)], alone[i], atol=1e-6, rtol=0)
 
 
 def test_steps_see_each_other_only_through_attention() -> None:
@@ -163,14 +206,19 @@ def test_text_and_visual_features_are_each_projected_and_added() -> None:
     parts = text @ linear.weight[:, :12].T + steps[:, 12:] @ linear.weight[:, 12:].T + linear.bias
     torch.testing.assert_close(linear(steps), parts)
     assert step_embeddings(q, a, "qav", torch.zeros(6, 5)).isfinite().all()
-    with pytest.raises(UserError, match=r"head.inputs=qav: this head reads visual features, and none are given"):
+    with pytest.raises(
+        UserError, match=r"head.inputs=qav: this head reads visual features, and none are given"
+    ):
         step_embeddings(q, a, "qav")
 
 
 def test_the_first_waves_by_hand() -> None:
     waves = sinusoids(3, 4)
-    want = [[0, 0, 1, 1], [math.sin(1), math.sin(0.01), math.cos(1), math.cos(0.01)],
-            [math.sin(2), math.sin(0.02), math.cos(2), math.cos(0.02)]]
+    want = [
+        [0, 0, 1, 1],
+        [math.sin(1), math.sin(0.01), math.cos(1), math.cos(0.01)],
+        [math.sin(2), math.sin(0.02), math.cos(2), math.cos(0.02)],
+    ]
     torch.testing.assert_close(waves, torch.tensor(want), atol=1e-6, rtol=0)
 
 
@@ -181,17 +229,27 @@ def test_positions_have_no_weights() -> None:
 
 
 def test_a_standardizing_head_is_a_plain_one_after_means_and_deviations(tmp_path: Path) -> None:
-    """Oracle: numpy over all steps, then the same network without it. A dimension that never changes stays finite."""
-    shown = [torch.cat([3 + 0.1 * rows, torch.full((len(rows), 1), 7.0)], dim=1) for rows in videos(5, 9, dim=11)]
+    """Oracle: numpy over all steps, then the same network without it. A dimension that never
+    changes stays finite.
+    """
+    shown = [
+        torch.cat([3 + 0.1 * rows, torch.full((len(rows), 1), 7.0)], dim=1)
+        for rows in videos(5, 9, dim=11)
+    ]
     plain = draw()
     head = Head(12, HeadConfig(**{**vars(SMALL), "standardize": True}))
     head.load_state_dict(plain.state_dict(), strict=False)
     head.eval().standardize.fit(shown)
     steps = np.concatenate([rows.double().numpy() for rows in shown])
     deviation = np.append(steps.std(axis=0)[:-1], 1)
-    expected = [torch.from_numpy((rows.double().numpy() - steps.mean(axis=0)) / deviation).float() for rows in shown]
+    expected = [
+        torch.from_numpy((rows.double().numpy() - steps.mean(axis=0)) / deviation).float()
+        for rows in shown
+    ]
     mask = pad(shown)[1]
-    torch.testing.assert_close(head(*pad(shown))[mask], plain(*pad(expected))[mask], atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        head(*pad(shown))[mask], plain(*pad(expected))[mask], atol=1e-4, rtol=0
+    )
     save_head(tmp_path, head.state_dict(), head.input_dim, head.config)
     assert torch.equal(load_head(tmp_path)(*pad(shown)), head(*pad(shown)))
 

@@ -21,32 +21,49 @@ LOSSES = [OptimConfig(), OptimConfig(ranking=0.5)]
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> EmbeddingDataModule:
     dataset = make_dataset()
-    module = EmbeddingDataModule(dataset, FOLD, make_cache(tmp_path_factory.mktemp("cache"), dataset), batch_videos=4)
+    module = EmbeddingDataModule(
+        dataset, FOLD, make_cache(tmp_path_factory.mktemp("cache"), dataset), batch_videos=4
+    )
     module.setup()
     return module
 
 
 def gradients(module: LLMVSModule) -> dict[str, Tensor]:
-    found = {name: parameter.grad.clone() for name, parameter in module.head.named_parameters() if parameter.grad is not None}
+    found = {
+        name: parameter.grad.clone()
+        for name, parameter in module.head.named_parameters()
+        if parameter.grad is not None
+    }
     module.zero_grad()
     return found
 
 
-def share_gradients(module: LLMVSModule, data: EmbeddingDataModule, share: Share) -> dict[str, Tensor]:
+def share_gradients(
+    module: LLMVSModule, data: EmbeddingDataModule, share: Share
+) -> dict[str, Tensor]:
     batch = data.parts["train"][share]
     (module.losses(batch) * batch.weight).sum().backward()
     return gradients(module)
 
 
-def one_by_one(module: LLMVSModule, data: EmbeddingDataModule, which: list[int]) -> dict[str, Tensor]:
+def one_by_one(
+    module: LLMVSModule, data: EmbeddingDataModule, which: list[int]
+) -> dict[str, Tensor]:
     """The released code's way: a video at a time without padding, gradients accumulated."""
     for i in which:
         part = data.parts["train"]
-        gtscore, real = part.gtscores[i][None], torch.ones(1, len(part.gtscores[i]), dtype=torch.bool)
+        gtscore, real = (
+            part.gtscores[i][None],
+            torch.ones(1, len(part.gtscores[i]), dtype=torch.bool),
+        )
         scores = module.head(part.embeddings[i][None], real)
         loss = torch.nn.functional.mse_loss(scores, gtscore)
         if module.optim.ranking:
-            loss = loss + module.optim.ranking * video_rankings(scores, gtscore, real, module.optim.ranking_margin).squeeze()
+            loss = (
+                loss
+                + module.optim.ranking
+                * video_rankings(scores, gtscore, real, module.optim.ranking_margin).squeeze()
+            )
         (loss / len(which)).backward()
     return gradients(module)
 
@@ -59,7 +76,10 @@ def assert_close(found: dict[str, Tensor], want: dict[str, Tensor]) -> None:
 
 
 def test_the_error_of_a_video_is_over_its_real_steps() -> None:
-    scores, gtscore = torch.tensor([[0.5, 1.0, 9.0], [0.0, 0.0, 0.3]]), torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    scores, gtscore = (
+        torch.tensor([[0.5, 1.0, 9.0], [0.0, 0.0, 0.3]]),
+        torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]),
+    )
     mask = torch.tensor([[True, True, False], [True, True, True]])
     torch.testing.assert_close(video_errors(scores, gtscore, mask), torch.tensor([0.625, 0.03]))
 
@@ -87,7 +107,10 @@ def test_the_ranking_loss_and_its_gradient_equal_a_brute_force(margin: float) ->
     for row, length in enumerate(lengths):
         s, g = scores.detach().numpy()[row, :length], gtscore.numpy()[row, :length]
         assert found[row].item() == pytest.approx(brute_force(s, g, margin), abs=1e-12)
-        slopes = [(brute_force(s + step, g, margin) - brute_force(s - step, g, margin)) / 2e-6 for step in 1e-6 * np.eye(length)]
+        slopes = [
+            (brute_force(s + step, g, margin) - brute_force(s - step, g, margin)) / 2e-6
+            for step in 1e-6 * np.eye(length)
+        ]
         np.testing.assert_allclose(gradient[row, :length], slopes, atol=1e-7)
         assert not gradient[row, length:].any()
     assert found[2] == found[3] == 0
@@ -96,7 +119,9 @@ def test_the_ranking_loss_and_its_gradient_equal_a_brute_force(margin: float) ->
 def test_the_ranking_loss_of_a_pair_by_hand() -> None:
     def loss(first: float, second: float, margin: float = 0.0) -> float:
         real = torch.ones(1, 2, dtype=torch.bool)
-        return video_rankings(torch.tensor([[first, second]]), torch.tensor([[0.8, 0.5]]), real, margin).item()
+        return video_rankings(
+            torch.tensor([[first, second]]), torch.tensor([[0.8, 0.5]]), real, margin
+        ).item()
 
     assert loss(0.5, 0.5) == pytest.approx(np.log(2))
     assert loss(0.75, 0.5) == pytest.approx(np.log(1 + 1 / 3))  # odds 3 against 1
@@ -107,7 +132,9 @@ def test_the_ranking_loss_of_a_pair_by_hand() -> None:
 
 
 @pytest.mark.parametrize("optim", LOSSES, ids=["errors", "rankings"])
-def test_a_padded_batch_has_the_gradients_of_its_videos_one_by_one(data: EmbeddingDataModule, optim: OptimConfig) -> None:
+def test_a_padded_batch_has_the_gradients_of_its_videos_one_by_one(
+    data: EmbeddingDataModule, optim: OptimConfig
+) -> None:
     module = LLMVSModule(WIDTH, HEAD, optim, seed=0).train()
     [first, second] = GlobalBatches(len(FOLD.train), 4, seed=0)
     for share in (first, second):
@@ -116,9 +143,14 @@ def test_a_padded_batch_has_the_gradients_of_its_videos_one_by_one(data: Embeddi
 
 @pytest.mark.parametrize("optim", LOSSES, ids=["errors", "rankings"])
 @pytest.mark.parametrize("world_size", [2, 3, 8])
-def test_the_average_over_ranks_is_the_gradient_of_one_rank(data: EmbeddingDataModule, world_size: int, optim: OptimConfig) -> None:
+def test_the_average_over_ranks_is_the_gradient_of_one_rank(
+    data: EmbeddingDataModule, world_size: int, optim: OptimConfig
+) -> None:
     module = LLMVSModule(WIDTH, HEAD, optim, seed=0).train()
-    steps = zip(*(GlobalBatches(len(FOLD.train), 4, 0, rank, world_size) for rank in range(world_size)), strict=True)
+    steps = zip(
+        *(GlobalBatches(len(FOLD.train), 4, 0, rank, world_size) for rank in range(world_size)),
+        strict=True,
+    )
     for whole, shares in zip(GlobalBatches(len(FOLD.train), 4, 0), steps, strict=True):
         ranks = [share_gradients(module, data, share) for share in shares]
         mean = {name: torch.stack([rank[name] for rank in ranks]).mean(dim=0) for name in ranks[0]}
@@ -137,16 +169,29 @@ def test_initial_weights_depend_on_the_seed_alone() -> None:
 
 def test_hyperparameters_are_plain_values() -> None:
     module = LLMVSModule(WIDTH, HEAD, OptimConfig(), seed=3)
-    assert dict(module.hparams) == {"input_dim": WIDTH, "head": asdict(HEAD), "optim": asdict(OptimConfig()), "seed": 3}
+    assert dict(module.hparams) == {
+        "input_dim": WIDTH,
+        "head": asdict(HEAD),
+        "optim": asdict(OptimConfig()),
+        "seed": 3,
+    }
     assert type(module.hparams["head"]) is dict
 
 
-@pytest.mark.parametrize(("changed", "says"), [
-    (LLMVSModule(WIDTH, HeadConfig(dim=32, feedforward=32, layers=2, dropout=0.0), OptimConfig(), 0), r"head.dim=64 \(expected 32\)"),
-    (LLMVSModule(7, HEAD, OptimConfig(), 0), r"input_dim=12 \(expected 7\)"),
-    (LLMVSModule(WIDTH, HEAD, OptimConfig(lr=1.0), 0), r"optim.lr=0.000119 \(expected 1.0\)"),
-    (LLMVSModule(WIDTH, HEAD, OptimConfig(), 5), r"seed=0 \(expected 5\)"),
-])
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        (
+            LLMVSModule(
+                WIDTH, HeadConfig(dim=32, feedforward=32, layers=2, dropout=0.0), OptimConfig(), 0
+            ),
+            r"head.dim=64 \(expected 32\)",
+        ),
+        (LLMVSModule(7, HEAD, OptimConfig(), 0), r"input_dim=12 \(expected 7\)"),
+        (LLMVSModule(WIDTH, HEAD, OptimConfig(lr=1.0), 0), r"optim.lr=0.000119 \(expected 1.0\)"),
+        (LLMVSModule(WIDTH, HEAD, OptimConfig(), 5), r"seed=0 \(expected 5\)"),
+    ],
+)
 def test_a_checkpoint_of_another_training_is_refused(changed: LLMVSModule, says: str) -> None:
     module = LLMVSModule(WIDTH, HEAD, OptimConfig(), 0)
     checkpoint = {"hyper_parameters": dict(module.hparams)}

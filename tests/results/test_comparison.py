@@ -11,14 +11,26 @@ import pytest
 from llmvs.cli import main
 from llmvs.errors import UserError
 from llmvs.evaluation.bootstrap import paired_difference
-from llmvs.results.comparison import Row, comparison, published, published_name, published_names, rule_tables
+from llmvs.results.comparison import (
+    Row,
+    comparison,
+    published,
+    published_name,
+    published_names,
+    rule_tables,
+)
 from llmvs.results.experiment import experiment, read_experiment
 from llmvs.results.tables import text
 from tests.results.toys import TESTS, result, results, write_results
 
 
 def rows(*shifts: float, **changes: Any) -> list[Row]:
-    return [Row(f"row {i}", experiment(f"summe-{i}", results(shift, **changes)), "mlp" if i else "llmvs") for i, shift in enumerate(shifts)]
+    return [
+        Row(
+            f"row {i}", experiment(f"summe-{i}", results(shift, **changes)), "mlp" if i else "llmvs"
+        )
+        for i, shift in enumerate(shifts)
+    ]
 
 
 def cell(table: Any, row: str, column: str) -> Any:
@@ -28,8 +40,20 @@ def cell(table: Any, row: str, column: str) -> Any:
 
 def test_means_are_over_videos_then_folds() -> None:
     found = experiment("a", results())
-    means = np.array([[np.mean([found.runs[fold, seed]["per_video"]["val"]["paper"][key][0] for key in TESTS[fold]]) for seed in range(3)]
-                      for fold in TESTS])
+    means = np.array(
+        [
+            [
+                np.mean(
+                    [
+                        found.runs[fold, seed]["per_video"]["val"]["paper"][key][0]
+                        for key in TESTS[fold]
+                    ]
+                )
+                for seed in range(3)
+            ]
+            for fold in TESTS
+        ]
+    )
     figures = found.figures("val", "paper")
     assert figures.weights.sum() == pytest.approx(1)
     assert figures.mean(0).mean == pytest.approx(means.mean())
@@ -40,12 +64,16 @@ def test_means_are_over_videos_then_folds() -> None:
 def test_random_has_the_deviation_of_one_draw_of_all_videos() -> None:
     rng = np.random.default_rng(0)
     draws = {key: rng.normal(0.1, 0.03, 20_000) for test in TESTS.values() for key in test}
-    whole = np.mean([np.mean([draws[key] for key in test], axis=0) for test in TESTS.values()], axis=0)
+    whole = np.mean(
+        [np.mean([draws[key] for key in test], axis=0) for test in TESTS.values()], axis=0
+    )
     floor = experiment("a", results()).floor("random", "paper")
     assert floor is not None
     assert floor.sd(0) == pytest.approx(whole.std(), rel=0.02)
     found = floor.mean(0)
-    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(whole, [0.025, 0.975])), abs=0.002)
+    assert (found.low, found.high) == pytest.approx(
+        tuple(np.quantile(whole, [0.025, 0.975])), abs=0.002
+    )
 
 
 def test_a_comparison_pairs_the_videos() -> None:
@@ -54,22 +82,30 @@ def test_a_comparison_pairs_the_videos() -> None:
     a, b = (row.experiment.figures("val", "paper") for row in given)
     want = paired_difference(b.values[:, :, 0], a.values[:, :, 0], weights=a.weights)
     assert cell(table, "row 1", "difference") == want.mean == pytest.approx(-0.02)
-    assert cell(table, "row 1", "difference: 95 %") == pytest.approx((-0.02, -0.02))  # every video is shifted alike
+    assert cell(table, "row 1", "difference: 95 %") == pytest.approx(
+        (-0.02, -0.02)
+    )  # every video is shifted alike
     assert cell(table, "row 1", "p") == want.p
     assert cell(table, "row 0", "p") is None
     assert cell(table, "row 1", "published tau") == 0.182
     assert cell(table, "row 0", "published rho") == 0.282
     assert cell(table, "Random", "tau") == pytest.approx(0.1)
     assert "row 1: LLMVS, ablation of the aggregator" in table.notes[-1]
-    assert cell(comparison(given, reference="row 1", rule="test")[0], "row 0", "difference") == pytest.approx(0.02)
-    assert comparison(rows(0, 0, dataset="demo", heading="demo"))[0].columns[-1].name == "p"  # nothing is published there
+    assert cell(
+        comparison(given, reference="row 1", rule="test")[0], "row 0", "difference"
+    ) == pytest.approx(0.02)
+    assert (
+        comparison(rows(0, 0, dataset="demo", heading="demo"))[0].columns[-1].name == "p"
+    )  # nothing is published there
 
 
 def test_rules_stand_side_by_side() -> None:
     tables = rule_tables(experiment("a", results()))
     assert [table.name for table in tables] == ["paper", "per_annotator"]
     table = tables[0]
-    gap = cell(table, "best on the TEST videos", "tau") - cell(table, "best on held-out videos", "tau")
+    gap = cell(table, "best on the TEST videos", "tau") - cell(
+        table, "best on held-out videos", "tau"
+    )
     assert cell(table, "TEST choice minus held-out choice", "tau") == pytest.approx(gap)
     assert "each on 4 videos; 1 more of each fold's training videos were held out" in table.notes[0]
 
@@ -92,28 +128,44 @@ def test_a_row_without_training_has_its_only_rule() -> None:
     assert (cell(table, "row 0", "epoch"), cell(table, "alone", "epoch")) == ("val", "")
     for one in documents:
         one["per_video"]["test"] = one["per_video"]["last"]
-    with pytest.raises(UserError, match="--rule val: summe-1 has only last, test: held-out videos need selection=val"):
+    with pytest.raises(
+        UserError,
+        match="--rule val: summe-1 has only last, test: held-out videos need selection=val",
+    ):
         comparison([Row("b", experiment("summe-1", documents))], rule="val")
 
 
 def test_a_model_by_itself_is_also_shown_with_its_ties_broken() -> None:
     trained, frozen = results(), results(epochs=0)
     for one in (*trained, *frozen):
-        one["per_video"]["untied"] = {name: {key: [0.1, 0.2] for key in found} for name, found in one["per_video"]["last"].items()}
-    shown = [Row("head", experiment("summe-head", trained)), Row("LLM", experiment("summe-llm", frozen))]
+        one["per_video"]["untied"] = {
+            name: {key: [0.1, 0.2] for key in found}
+            for name, found in one["per_video"]["last"].items()
+        }
+    shown = [
+        Row("head", experiment("summe-head", trained)),
+        Row("LLM", experiment("summe-llm", frozen)),
+    ]
     table = comparison(shown)[0]
     assert [row[0] for row in table.rows][:3] == ["head", "LLM", "LLM, ties broken by chance"]
     assert cell(table, "LLM, ties broken by chance", "tau") == pytest.approx(0.1)
-    assert cell(table, "LLM, ties broken by chance", "difference") == pytest.approx(0.1 - cell(table, "head", "tau"))
-    assert cell(rule_tables(shown[0].experiment)[0], "The same, ties broken by chance", "rho") == pytest.approx(0.2)
+    assert cell(table, "LLM, ties broken by chance", "difference") == pytest.approx(
+        0.1 - cell(table, "head", "tau")
+    )
+    assert cell(
+        rule_tables(shown[0].experiment)[0], "The same, ties broken by chance", "rho"
+    ) == pytest.approx(0.2)
 
 
-@pytest.mark.parametrize(("changes", "message"), [
-    ({"dataset": "tvsum"}, "not the same dataset: summe and tvsum"),
-    ({"splits": "disjoint"}, "not the same splits: paper and disjoint"),
-    ({"protocols": {"paper": {}}}, "not the same protocols: paper, per_annotator and paper"),
-    ({"videos": {"train": [], "val": [], "test": ["video_1"]}}, "not the same test videos"),
-])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dataset": "tvsum"}, "not the same dataset: summe and tvsum"),
+        ({"splits": "disjoint"}, "not the same splits: paper and disjoint"),
+        ({"protocols": {"paper": {}}}, "not the same protocols: paper, per_annotator and paper"),
+        ({"videos": {"train": [], "val": [], "test": ["video_1"]}}, "not the same test videos"),
+    ],
+)
 def test_mixtures_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=rf"^summe-0 and summe-1: {message}") as caught:
         comparison([*rows(0.0), Row("b", experiment("summe-1", results(**changes)))])
@@ -123,7 +175,9 @@ def test_mixtures_are_refused(changes: dict[str, Any], message: str) -> None:
 
 
 def test_other_revisions_are_marked() -> None:
-    other = Row("b", experiment("summe-1", results(environment={"revision": "fedcba9876543210+changes"})))
+    other = Row(
+        "b", experiment("summe-1", results(environment={"revision": "fedcba9876543210+changes"}))
+    )
     notes = comparison([*rows(0.0), other])[0].notes
     assert "Different revisions of the code: 01234567: summe-0; fedcba98+changes: summe-1." in notes
     assert "Made by files that differ from their revision: summe-1." in notes
@@ -131,9 +185,23 @@ def test_other_revisions_are_marked() -> None:
 
 
 def test_embeddings_that_were_not_made_alike_are_marked() -> None:
-    documents = [{**one, "embeddings": {"identity": {"captions": "ab"[one["seed"] > 0], "fold": one["fold"], "wording": str(one["fold"])}}}
-                 for one in results()]
-    mark = "x: its runs read embeddings that were not made alike (captions): train it anew with resume=false."
+    documents = [
+        {
+            **one,
+            "embeddings": {
+                "identity": {
+                    "captions": "ab"[one["seed"] > 0],
+                    "fold": one["fold"],
+                    "wording": str(one["fold"]),
+                }
+            },
+        }
+        for one in results()
+    ]
+    mark = (
+        "x: its runs read embeddings that were not made alike (captions): train it anew with"
+        " resume=false."
+    )
     assert mark in rule_tables(experiment("x", documents))[0].notes
     assert mark in comparison([Row("x", experiment("x", documents))])[0].notes
     assert not any("alike" in note for note in rule_tables(experiment("x", documents[:1]))[0].notes)
@@ -149,22 +217,44 @@ def test_published_names() -> None:
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folders = [str(write_results(tmp_path / "summe", results())), str(write_results(tmp_path / "summe-mlp", results(-0.05)))]
+    folders = [
+        str(write_results(tmp_path / "summe", results())),
+        str(write_results(tmp_path / "summe-mlp", results(-0.05))),
+    ]
     assert main(["table", *folders, "--format", "csv", "--reference", "summe"]) == 0
     lines = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [line[""] for line in lines[:3]] == ["summe", "summe-mlp", "Random"]
     assert float(lines[1]["published tau"]) == 0.182
     assert main(["table", *folders]) == 0
-    assert capsys.readouterr().out.startswith("summe, paper splits, folds 0, 1, seeds 0, 1, 2\n\npaper: summaries\n")
+    assert capsys.readouterr().out.startswith(
+        "summe, paper splits, folds 0, 1, seeds 0, 1, 2\n\npaper: summaries\n"
+    )
 
 
-@pytest.mark.parametrize(("spoil", "message"), [
-    (lambda place: (place / "fold0" / "seed0" / "result.json").unlink(), "fold0/seed0: no result.json: the run is not finished"),
-    (lambda place: (place / "fold0" / "seed0" / "result.json").write_text("{"), "not readable as the result of a run"),
-    (lambda place: write_results(place, [result(0, 0, format=1)]), "has format 1 (expected 2): train it anew"),
-    (lambda place: write_results(place, [result(1, 9)]), "fold 0 seed 9 did not run, but other folds have that seed"),
-])
-def test_runs_that_are_not_whole(tmp_path: Path, spoil: Any, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (
+            lambda place: (place / "fold0" / "seed0" / "result.json").unlink(),
+            "fold0/seed0: no result.json: the run is not finished",
+        ),
+        (
+            lambda place: (place / "fold0" / "seed0" / "result.json").write_text("{"),
+            "not readable as the result of a run",
+        ),
+        (
+            lambda place: write_results(place, [result(0, 0, format=1)]),
+            "has format 1 (expected 2): train it anew",
+        ),
+        (
+            lambda place: write_results(place, [result(1, 9)]),
+            "fold 0 seed 9 did not run, but other folds have that seed",
+        ),
+    ],
+)
+def test_runs_that_are_not_whole(
+    tmp_path: Path, spoil: Any, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     place = write_results(tmp_path / "summe", results())
     spoil(place)
     assert main(["table", str(place)]) == 2

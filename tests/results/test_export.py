@@ -27,7 +27,14 @@ from tests.config.test_load import CONFIGS
 hub = pytest.importorskip("huggingface_hub")
 LLMVS = pytest.importorskip("llmvs.models.pretrained").LLMVS
 
-SMALL = ["head.dim=16", "head.feedforward=16", "head.layers=1", "optim.epochs=2", "log.wandb=disabled", "caption.max_tokens=4"]
+SMALL = [
+    "head.dim=16",
+    "head.feedforward=16",
+    "head.layers=1",
+    "optim.epochs=2",
+    "log.wandb=disabled",
+    "caption.max_tokens=4",
+]
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +43,22 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("export")
     demo.load(place / "demo", clips=5, seconds=(6.0, 8.0))
     layers = [str(CONFIGS / part) for part in ("backbone/tiny.yaml", "variant/small_head.yaml")]
-    assert main(["train", *layers, "data.dataset=demo", "data.splits=disjoint", f"data.root={place / 'demo'}",
-                 f"cache={place / 'cache'}", f"runs={place / 'runs'}", "experiment=toy", *SMALL]) == 0
+    assert (
+        main(
+            [
+                "train",
+                *layers,
+                "data.dataset=demo",
+                "data.splits=disjoint",
+                f"data.root={place / 'demo'}",
+                f"cache={place / 'cache'}",
+                f"runs={place / 'runs'}",
+                "experiment=toy",
+                *SMALL,
+            ]
+        )
+        == 0
+    )
     return place / "runs" / "toy" / "fold0" / "seed1112"
 
 
@@ -57,7 +78,11 @@ def test_an_exported_head_gives_the_scores_of_the_run(run: Path, folder: Path) -
         with torch.inference_mode():
             found = model(embeddings.q, embeddings.a)
         assert found.tolist() == pytest.approx(expected, abs=1e-6)
-    assert model.identity["backbone.scorer"] == cache.identity["backbone.scorer"] == model.extraction["backbone.scorer"]
+    assert (
+        model.identity["backbone.scorer"]
+        == cache.identity["backbone.scorer"]
+        == model.extraction["backbone.scorer"]
+    )
 
 
 def test_saved_again_by_the_library_it_is_the_same_model(folder: Path, tmp_path: Path) -> None:
@@ -71,10 +96,19 @@ def test_saved_again_by_the_library_it_is_the_same_model(folder: Path, tmp_path:
 
 
 def test_the_folder_holds_how_embeddings_are_made(run: Path, folder: Path) -> None:
-    assert {path.name for path in folder.iterdir()} == {"README.md", "config.json", "extraction.yaml", "model.safetensors"}
+    assert {path.name for path in folder.iterdir()} == {
+        "README.md",
+        "config.json",
+        "extraction.yaml",
+        "model.safetensors",
+    }
     again = load_config([str(folder / "extraction.yaml"), "data.dataset=own"])
     was = load_config([str(run / "config.yaml")])
-    assert (again.backbone, again.prompt, again.examples) == (was.backbone, was.prompt, was.examples)
+    assert (again.backbone, again.prompt, again.examples) == (
+        was.backbone,
+        was.prompt,
+        was.examples,
+    )
     assert (again.caption.max_tokens, again.extract.fps) == (4, was.extract.fps)
 
 
@@ -87,10 +121,24 @@ def test_the_card_says_what_a_reader_must_know(run: Path, folder: Path) -> None:
     assert hub.ModelCard(text).data.library_name == "llmvs"
     result = json.loads((run / "result.json").read_text())
     assert f"{result['protocols']['paper']['This run']['tau']:+.4f}" in text
-    for phrase in ("synthetic", "held out", "`disjoint` splits", "builtin:tiny-llama", "`prompt.window` | 7", "Lee, Min Jung",
-                   "Ceiling, the annotators' own mean", "LLMVS.from_pretrained", *result["videos"]["test"]):
+    for phrase in (
+        "synthetic",
+        "held out",
+        "`disjoint` splits",
+        "builtin:tiny-llama",
+        "`prompt.window` | 7",
+        "Lee, Min Jung",
+        "Ceiling, the annotators' own mean",
+        "LLMVS.from_pretrained",
+        *result["videos"]["test"],
+    ):
         assert phrase in text, phrase
-    assert str(run.parents[3]) not in text + (folder / "config.json").read_text() + (folder / "extraction.yaml").read_text()
+    assert (
+        str(run.parents[3])
+        not in text
+        + (folder / "config.json").read_text()
+        + (folder / "extraction.yaml").read_text()
+    )
 
 
 def test_the_verb(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,15 +157,20 @@ def damaged(run: Path, place: Path, name: str, content: bytes | None) -> Path:
     return copy
 
 
-@pytest.mark.parametrize(("name", "content", "message"), [
-    ("result.json", None, "not finished, or not a run"),
-    ("result.json", b"[]", "not the result of a run"),
-    ("result.json", b"{", "not readable as the result of a run"),
-    ("weights.safetensors", None, "weights.safetensors: no such file"),
-    ("weights.safetensors", b"weights", "are not a trained head"),
-    ("head.json", None, r"head\.json: no such file"),
-])
-def test_a_run_that_cannot_be_shared(run: Path, tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("result.json", None, "not finished, or not a run"),
+        ("result.json", b"[]", "not the result of a run"),
+        ("result.json", b"{", "not readable as the result of a run"),
+        ("weights.safetensors", None, "weights.safetensors: no such file"),
+        ("weights.safetensors", b"weights", "are not a trained head"),
+        ("head.json", None, r"head\.json: no such file"),
+    ],
+)
+def test_a_run_that_cannot_be_shared(
+    run: Path, tmp_path: Path, name: str, content: bytes | None, message: str
+) -> None:
     with pytest.raises(UserError, match=message):
         export(damaged(run, tmp_path, name, content), tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -132,7 +185,9 @@ def of_method(run: Path, place: Path, method: MethodConfig) -> Path:
 
 
 def test_a_frozen_model_by_itself_has_nothing_to_share(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"nothing was trained in this run \(method\.model=scorer\)"):
+    with pytest.raises(
+        UserError, match=r"nothing was trained in this run \(method\.model=scorer\)"
+    ):
         export(of_method(run, tmp_path, MethodConfig("scorer")))
 
 
@@ -141,25 +196,47 @@ def test_of_a_fine_tuned_model_the_adapter_is_shared(run: Path, tmp_path: Path) 
     with pytest.raises(UserError, match=r"adapter_config\.json: no such file"):
         export(copy, tmp_path / "out")
     (copy / "adapter").mkdir()
-    (copy / "adapter" / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "/home/me/llama", "r": 8}))
+    (copy / "adapter" / "adapter_config.json").write_text(
+        json.dumps({"base_model_name_or_path": "/home/me/llama", "r": 8})
+    )
     with pytest.raises(UserError, match="expected the weights of an adapter"):
         export(copy, tmp_path / "out")
     save_file({"lora_A": torch.ones(2)}, copy / "adapter" / "adapter_model.safetensors")
     folder = export(copy, tmp_path / "out", "me/tuned")
-    assert {path.name for path in folder.iterdir()} == {"README.md", "adapter_config.json", "adapter_model.safetensors", "extraction.yaml"}
-    assert json.loads((folder / "adapter_config.json").read_text()) == {"base_model_name_or_path": "llama", "r": 8}
+    assert {path.name for path in folder.iterdir()} == {
+        "README.md",
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "extraction.yaml",
+    }
+    assert json.loads((folder / "adapter_config.json").read_text()) == {
+        "base_model_name_or_path": "llama",
+        "r": 8,
+    }
     assert load_file(folder / "adapter_model.safetensors")["lora_A"].tolist() == [1, 1]
     card = (folder / "README.md").read_text()
     front = yaml.safe_load(card.split("---")[1])
-    assert (front["library_name"], front["base_model"], front["pipeline_tag"]) == ("peft", "llama", "text-generation")
+    assert (front["library_name"], front["base_model"], front["pipeline_tag"]) == (
+        "peft",
+        "llama",
+        "text-generation",
+    )
     assert 'PeftModel.from_pretrained(base, "me/tuned")' in card
 
 
-@pytest.mark.parametrize(("more", "message"), [
-    (["push=true"], "give both"), (["repo=a/b"], "give both"), (["push=yes"], "give both"), (["too=x"], "did you mean to?"),
-    (["x"], "is neither"),
-])
-def test_mistakes_of_the_verb(run: Path, more: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["push=true"], "give both"),
+        (["repo=a/b"], "give both"),
+        (["push=yes"], "give both"),
+        (["too=x"], "did you mean to?"),
+        (["x"], "is neither"),
+    ],
+)
+def test_mistakes_of_the_verb(
+    run: Path, more: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["export", str(run), *more]) == 2
     assert message in capsys.readouterr().err
 
@@ -169,8 +246,13 @@ def test_no_run_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err.startswith("llmvs: nowhere: no such folder")
 
 
-def test_pushing_creates_the_repository_and_uploads_the_folder(run: Path, folder: Path, monkeypatch: pytest.MonkeyPatch,
-                                                               capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_pushing_creates_the_repository_and_uploads_the_folder(
+    run: Path,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
     done: list[Any] = []
 
     class Api:
@@ -187,20 +269,26 @@ def test_pushing_creates_the_repository_and_uploads_the_folder(run: Path, folder
 
     monkeypatch.setattr(hub, "HfApi", Api)
     assert main(["export", str(run), f"to={tmp_path / 'x'}", "push=true", "repo=me/head"]) == 0
-    assert done == [("me/head", True), ("me/head", ["README.md", "config.json", "extraction.yaml", "model.safetensors"])]
+    assert done == [
+        ("me/head", True),
+        ("me/head", ["README.md", "config.json", "extraction.yaml", "model.safetensors"]),
+    ]
     assert capsys.readouterr().out == "https://hub/commit\n"
     assert 'from_pretrained("me/head")' in (tmp_path / "x" / "README.md").read_text()
 
 
-def test_without_a_login_the_folder_is_there_and_one_line_says_how_to_log_in(folder: Path, monkeypatch: pytest.MonkeyPatch,
-                                                                             tmp_path: Path) -> None:
+def test_without_a_login_the_folder_is_there_and_one_line_says_how_to_log_in(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("HF_TOKEN", "")
     monkeypatch.setattr("huggingface_hub.hf_api.get_token", lambda: None)
     with pytest.raises(UserError, match="not logged in to the hub: run `hf auth login` first"):
         push(folder, "me/head")
 
 
-def test_loading_tells_what_is_wrong(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loading_tells_what_is_wrong(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     weights = load_file(copy / "model.safetensors")
@@ -226,7 +314,11 @@ def test_loading_tells_what_is_wrong(folder: Path, tmp_path: Path, monkeypatch: 
 def test_embeddings_of_another_model_are_refused(folder: Path) -> None:
     model = LLMVS.from_pretrained(folder)
     dim = model.head.input_dim
-    for q, a in ((torch.zeros(3, dim + 1),) * 2, (torch.zeros(3, dim), torch.zeros(4, dim)), (torch.zeros(1, 3, dim),) * 2):
+    for q, a in (
+        (torch.zeros(3, dim + 1),) * 2,
+        (torch.zeros(3, dim), torch.zeros(4, dim)),
+        (torch.zeros(1, 3, dim),) * 2,
+    ):
         with pytest.raises(UserError, match="builtin:tiny-llama"):
             model(q, a)
 
@@ -237,10 +329,15 @@ def test_a_head_reads_what_it_was_trained_on(inputs: Any) -> None:
     q, a = torch.randn(2, 5, 4)
     steps = {"q": q, "a": a, "qa": torch.where(q > a, q, a)}[inputs]
     with torch.no_grad():
-        assert torch.equal(model(q, a), model.head(steps[None], torch.ones(1, 5, dtype=torch.bool))[0])
+        assert torch.equal(
+            model(q, a), model.head(steps[None], torch.ones(1, 5, dtype=torch.bool))[0]
+        )
 
 
 def test_importing_the_package_stays_light() -> None:
-    code = "import sys, llmvs; print('torch' in sys.modules, hasattr(llmvs, 'none')); llmvs.LLMVS; print('torch' in sys.modules)"
+    code = (
+        "import sys, llmvs; print('torch' in sys.modules, hasattr(llmvs, 'none')); llmvs.LLMVS;"
+        " print('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert re.split(r"\s+", done.stdout.strip()) == ["False", "False", "True"]

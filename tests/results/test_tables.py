@@ -10,21 +10,35 @@ from llmvs.results.tables import Column, Table, latex, markdown, shown, text, to
 NASTY = 'a|b_c & 50 % of "x", {y}\\z #1 $2 ~^<>*'
 COLUMNS = [Column("row"), Column("tau", "figure"), Column("95 %", "figure"), Column("p", "p")]
 NAN = float("nan")
-TABLE = Table("paper", "Title with 15 %", COLUMNS, [["full", 0.25321, (0.2, 0.30006), None], [NASTY, NAN, (NAN, NAN), 0.5]],
-              ["A note_1.", "Another."])
+TABLE = Table(
+    "paper",
+    "Title with 15 %",
+    COLUMNS,
+    [["full", 0.25321, (0.2, 0.30006), None], [NASTY, NAN, (NAN, NAN), 0.5]],
+    ["A note_1.", "Another."],
+)
 
 
 def test_text_lines_up():
     lines = text([TABLE]).splitlines()
     assert lines[0] == "Title with 15 %"
-    assert lines[1].index("tau") + 3 == lines[2].index("0.253") + 5 == lines[3].index("undefined") + 9
+    assert (
+        lines[1].index("tau") + 3 == lines[2].index("0.253") + 5 == lines[3].index("undefined") + 9
+    )
     assert lines[-2:] == ["A note_1.", "Another."]
     assert text([TABLE, TABLE]).count("A note_1.") == 1
 
 
 def test_csv_reads_back_in_full_precision():
     rows = list(csv.DictReader(io.StringIO(to_csv([TABLE]))))
-    assert rows[0] == {"table": "paper", "row": "full", "tau": "0.25321", "95 % low": "0.2", "95 % high": "0.30006", "p": ""}
+    assert rows[0] == {
+        "table": "paper",
+        "row": "full",
+        "tau": "0.25321",
+        "95 % low": "0.2",
+        "95 % high": "0.30006",
+        "p": "",
+    }
     assert rows[1]["row"] == NASTY
     assert (rows[1]["tau"], rows[1]["95 % low"]) == ("", "")
 
@@ -32,7 +46,11 @@ def test_csv_reads_back_in_full_precision():
 def test_csv_of_tables_with_other_columns():
     other = Table("f1", "F1", [Column("row"), Column("mean", "percent")], [["full", 0.5]])
     rows = list(csv.DictReader(io.StringIO(to_csv([TABLE, other]))))
-    assert [(row["table"], row["tau"], row["mean"]) for row in rows] == [("paper", "0.25321", ""), ("paper", "", ""), ("f1", "", "0.5")]
+    assert [(row["table"], row["tau"], row["mean"]) for row in rows] == [
+        ("paper", "0.25321", ""),
+        ("paper", "", ""),
+        ("f1", "", "0.5"),
+    ]
 
 
 def test_markdown_has_as_many_cells_as_columns():
@@ -48,8 +66,10 @@ def test_latex_escapes_every_special_sign():
     made = latex([TABLE])
     row = next(line for line in made.splitlines() if line.startswith("a"))
     cell = row.split(" & undefined")[0]
-    assert cell == (r'a\textbar{}b\_c \& 50 \% of "x", \{y\}\textbackslash{}z \#1 \$2 '
-                    r"\textasciitilde{}\textasciicircum{}\textless{}\textgreater{}*")
+    assert cell == (
+        r'a\textbar{}b\_c \& 50 \% of "x", \{y\}\textbackslash{}z \#1 \$2 '
+        r"\textasciitilde{}\textasciicircum{}\textless{}\textgreater{}*"
+    )
     assert r"\begin{tabular}{lrrr}" in made
     assert r"\caption{Title with 15 \%}" in made
     assert r"A note\_1." in made
@@ -61,10 +81,17 @@ def test_an_empty_column_goes():
     assert table.rows == [["x", 0.1]]
 
 
-@pytest.mark.parametrize(("cell", "kind", "want"), [
-    (-0.0421, "difference", "-0.042"), (0.31073, "percent", "31.1"), ((0.1, 0.2), "figure", "0.100 to 0.200"), (0.0005, "p", "< 0.001"),
-    ((float("nan"), 1.0), "figure", "undefined"), ("x", "p", "x"),
-])
+@pytest.mark.parametrize(
+    ("cell", "kind", "want"),
+    [
+        (-0.0421, "difference", "-0.042"),
+        (0.31073, "percent", "31.1"),
+        ((0.1, 0.2), "figure", "0.100 to 0.200"),
+        (0.0005, "p", "< 0.001"),
+        ((float("nan"), 1.0), "figure", "undefined"),
+        ("x", "p", "x"),
+    ],
+)
 def test_cells(cell, kind, want):
     assert shown(cell, kind) == want
 

@@ -14,17 +14,40 @@ TESTS = {0: ["video_1", "video_2", "video_3"], 1: ["video_3", "video_4"]}
 def result(fold: int, seed: int, shift: float = 0.0, **changes: Any) -> dict[str, Any]:
     """The content of a result.json; `shift` is added to tau and rho of every video."""
     rng = np.random.default_rng([fold, seed])
-    per_video = {rule: {name: {key: (rng.normal(0.2 + shift, 0.05, 2)).tolist() for key in TESTS[fold]}
-                        for name in ("paper", "per_annotator")} for rule in ("last", "val", "test")}
+    per_video = {
+        rule: {
+            name: {key: (rng.normal(0.2 + shift, 0.05, 2)).tolist() for key in TESTS[fold]}
+            for name in ("paper", "per_annotator")
+        }
+        for rule in ("last", "val", "test")
+    }
     floors = {"random": [0.1, 0.12, 0.03, 0.04], "ceiling": [0.4, 0.45]}
-    protocols = {name: {"This run": {"tau": 0.2, "rho": fold if name == "paper" else -fold}} for name in ("paper", "per_annotator")}
+    protocols = {
+        name: {"This run": {"tau": 0.2, "rho": fold if name == "paper" else -fold}}
+        for name in ("paper", "per_annotator")
+    }
     return {
-        "format": 2, "experiment": "toy", "folder": f"runs/toy/fold{fold}/seed{seed}", "dataset": "summe", "synthetic": False,
-        "heading": "summe", "splits": "paper", "fold": fold, "seed": seed, "selection": "val", "epochs": 20,
+        "format": 2,
+        "experiment": "toy",
+        "folder": f"runs/toy/fold{fold}/seed{seed}",
+        "dataset": "summe",
+        "synthetic": False,
+        "heading": "summe",
+        "splits": "paper",
+        "fold": fold,
+        "seed": seed,
+        "selection": "val",
+        "epochs": 20,
         "videos": {"train": ["video_5"] * 4, "val": ["video_6"], "test": TESTS[fold]},
-        "titles": {"paper": "summaries", "per_annotator": "steps"}, "protocols": protocols, "per_video": per_video,
-        "floors": {row: {name: dict.fromkeys(TESTS[fold], values) for name in protocols} for row, values in floors.items()},
-        "environment": {"revision": "0123456789abcdef"}, **changes,
+        "titles": {"paper": "summaries", "per_annotator": "steps"},
+        "protocols": protocols,
+        "per_video": per_video,
+        "floors": {
+            row: {name: dict.fromkeys(TESTS[fold], values) for name in protocols}
+            for row, values in floors.items()
+        },
+        "environment": {"revision": "0123456789abcdef"},
+        **changes,
     }
 
 

@@ -23,7 +23,14 @@ class FakeTrainer(SimpleNamespace):
 
     def __init__(self, epochs: int) -> None:
         strategy = SimpleNamespace(reduce_boolean_decision=lambda decision, all: decision)
-        super().__init__(max_epochs=epochs, current_epoch=0, global_step=0, is_global_zero=True, strategy=strategy, callback_metrics={})
+        super().__init__(
+            max_epochs=epochs,
+            current_epoch=0,
+            global_step=0,
+            is_global_zero=True,
+            strategy=strategy,
+            callback_metrics={},
+        )
         self.saved: list[int] = []
 
     def save_checkpoint(self, path: Path) -> None:
@@ -32,10 +39,16 @@ class FakeTrainer(SimpleNamespace):
 
 def verdict(tau: float, epoch: int) -> Verdict:
     row = Correlation(tau, tau)
-    return Verdict({"paper": {"v": row}, "per_annotator": {"v": Correlation(-tau, -tau)}}, {"v": np.full(3, epoch, np.float32)}, 0.1)
+    return Verdict(
+        {"paper": {"v": row}, "per_annotator": {"v": Correlation(-tau, -tau)}},
+        {"v": np.full(3, epoch, np.float32)},
+        0.1,
+    )
 
 
-def run(selection: str, taus: dict[str, list[float]], seconds: float = 1e9) -> tuple[KeepEpochs, FakeTrainer]:
+def run(
+    selection: str, taus: dict[str, list[float]], seconds: float = 1e9
+) -> tuple[KeepEpochs, FakeTrainer]:
     """Feed the callback the epochs' taus; the head's weights are filled with the epoch's number."""
     epochs = len(next(iter(taus.values())))
     keeper, trainer = KeepEpochs(Path("unused"), selection, seconds), FakeTrainer(epochs)
@@ -49,19 +62,28 @@ def run(selection: str, taus: dict[str, list[float]], seconds: float = 1e9) -> t
     return keeper, trainer
 
 
-@pytest.mark.parametrize(("taus", "best"), [
-    ([0.1, 0.3, 0.2], 1),
-    ([0.3, 0.3, 0.3], 0),  # the first of equals
-    ([NAN, -0.5, NAN], 1),  # any defined epoch beats an undefined one
-    ([-0.1, NAN, -0.2], 0),
-    ([NAN, NAN, NAN], 0),
-])
+@pytest.mark.parametrize(
+    ("taus", "best"),
+    [
+        ([0.1, 0.3, 0.2], 1),
+        ([0.3, 0.3, 0.3], 0),  # the first of equals
+        ([NAN, -0.5, NAN], 1),  # any defined epoch beats an undefined one
+        ([-0.1, NAN, -0.2], 0),
+        ([NAN, NAN, NAN], 0),
+    ],
+)
 def test_each_rule_keeps_its_epoch_with_scores_and_weights(taus: list[float], best: int) -> None:
     for selection in ("val", "test"):
         other = {"val": "test", "test": "val"}[selection]
         keeper, _ = run(selection, {selection: taus, other: [0.5, 0.4, 0.3]})
-        assert {rule: record["epoch"] for rule, record in keeper.kept.items()} == {"last": 2, selection: best, other: 0}
-        assert keeper.kept[selection]["means"][selection]["paper"][0] == pytest.approx(taus[best], nan_ok=True)
+        assert {rule: record["epoch"] for rule, record in keeper.kept.items()} == {
+            "last": 2,
+            selection: best,
+            other: 0,
+        }
+        assert keeper.kept[selection]["means"][selection]["paper"][0] == pytest.approx(
+            taus[best], nan_ok=True
+        )
         assert keeper.kept[selection]["scores"]["v"].tolist() == [best] * 3
         assert float(next(iter(keeper.weights.values())).flatten()[0]) == best
 
@@ -89,19 +111,27 @@ def test_state_survives_a_file_that_may_hold_no_code(tmp_path: Path) -> None:
     torch.save(keeper.state_dict(), tmp_path / "state")
     other = KeepEpochs(Path("unused"), "val", 1.0)
     other.load_state_dict(torch.load(tmp_path / "state", weights_only=True))
-    assert {rule: record["epoch"] for rule, record in other.kept.items()} == {"last": 2, "val": 1, "test": 0}
+    assert {rule: record["epoch"] for rule, record in other.kept.items()} == {
+        "last": 2,
+        "val": 1,
+        "test": 0,
+    }
     assert other.kept["val"]["scores"]["v"].tolist() == [1, 1, 1]
     assert other.history == keeper.history
     assert other.spent > 0
 
 
-def test_a_checkpoint_on_a_full_disk_is_one_line_and_the_old_one_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkpoint_on_a_full_disk_is_one_line_and_the_old_one_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "last.ckpt"
     AtomicCheckpointIO().save_checkpoint({"a": 1}, path)
 
     def full(value: Any, file: Path) -> None:
         Path(file).write_bytes(b"half")
-        raise RuntimeError("[enforce fail at inline_container.cc:659] . unexpected pos\nframe #0: ...")
+        raise RuntimeError(
+            "[enforce fail at inline_container.cc:659] . unexpected pos\nframe #0: ..."
+        )
 
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(UserError, match=r"last.ckpt: cannot be written \(\[enforce fail") as caught:

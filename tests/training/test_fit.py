@@ -1,4 +1,6 @@
-"""One training end to end: it learns, it resumes exactly, ranks do not change it, and mistakes end in one line."""
+"""One training end to end: it learns, it resumes exactly, ranks do not change it, and mistakes end
+in one line.
+"""
 
 import csv
 import math
@@ -50,7 +52,9 @@ def assert_same(found: Path, want: Path) -> None:
     assert all(torch.equal(a[name], b[name]) for name in a)
 
 
-def interrupt_at(monkeypatch: pytest.MonkeyPatch, epoch: int, error: BaseException | None = None) -> None:
+def interrupt_at(
+    monkeypatch: pytest.MonkeyPatch, epoch: int, error: BaseException | None = None
+) -> None:
     """Break down in the middle of an epoch, once."""
     original = LLMVSModule.training_step
 
@@ -63,25 +67,52 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, epoch: int, error: BaseExcepti
     monkeypatch.setattr(LLMVSModule, "training_step", step)
 
 
-def interrupted(monkeypatch: pytest.MonkeyPatch, epoch: int, config: Config, cache: EmbeddingCache, folder: Path) -> None:
+def interrupted(
+    monkeypatch: pytest.MonkeyPatch, epoch: int, config: Config, cache: EmbeddingCache, folder: Path
+) -> None:
     with monkeypatch.context() as patch:
         interrupt_at(patch, epoch)
         with pytest.raises(RuntimeError, match="power cut"):
             fit(config, DATASET, FOLD, cache, folder)
 
 
-def test_it_learns_what_the_embeddings_know(cache: EmbeddingCache, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = fit(make_config(optim=OptimConfig(lr=3e-3, epochs=30, batch_videos=3, clip=1.0)), DATASET, FOLD, cache, tmp_path)
+def test_it_learns_what_the_embeddings_know(
+    cache: EmbeddingCache, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = fit(
+        make_config(optim=OptimConfig(lr=3e-3, epochs=30, batch_videos=3, clip=1.0)),
+        DATASET,
+        FOLD,
+        cache,
+        tmp_path,
+    )
     losses = [row["train/loss"] for row in found.history]
     assert losses[-1] < losses[0] / 2
     assert found.selected.means["test"]["paper"].tau > 0.25
     assert found.started_at == 0
-    assert [line for line in capsys.readouterr().err.splitlines() if line and "toy fold 0 seed 1112" not in line] == []
+    assert [
+        line
+        for line in capsys.readouterr().err.splitlines()
+        if line and "toy fold 0 seed 1112" not in line
+    ] == []
 
 
-def test_a_standardizing_head_takes_its_means_from_the_training_videos_alone(cache: EmbeddingCache, tmp_path: Path) -> None:
-    fit(make_config(head=HeadConfig(dim=32, feedforward=32, standardize=True)), DATASET, FOLD, cache, tmp_path)
-    steps = torch.cat([torch.maximum(found.q, found.a).double() for found in (cache.read(key) for key in FOLD.train)])
+def test_a_standardizing_head_takes_its_means_from_the_training_videos_alone(
+    cache: EmbeddingCache, tmp_path: Path
+) -> None:
+    fit(
+        make_config(head=HeadConfig(dim=32, feedforward=32, standardize=True)),
+        DATASET,
+        FOLD,
+        cache,
+        tmp_path,
+    )
+    steps = torch.cat(
+        [
+            torch.maximum(found.q, found.a).double()
+            for found in (cache.read(key) for key in FOLD.train)
+        ]
+    )
     head = load_head(tmp_path)
     torch.testing.assert_close(head.standardize.mean.double(), steps.mean(0))
     torch.testing.assert_close(head.standardize.deviation.double(), steps.std(0, correction=0))
@@ -102,14 +133,19 @@ def test_what_is_kept_is_what_the_files_say(cache: EmbeddingCache, tmp_path: Pat
     for key, scores in found.selected.scores.items():
         made, video = embed(DATASET.videos[key]), DATASET.videos[key]
         with torch.inference_mode():
-            again = head(torch.maximum(made.q.float(), made.a.float())[None], torch.ones(1, video.n_steps, dtype=torch.bool))[0]
+            again = head(
+                torch.maximum(made.q.float(), made.a.float())[None],
+                torch.ones(1, video.n_steps, dtype=torch.bool),
+            )[0]
         assert np.array_equal(again.numpy(), scores)
         if key in FOLD.test:
             taus.append(judges["paper"].judge(video)(scores).tau)
     assert found.selected.means["test"]["paper"].tau == pytest.approx(np.mean(taus), abs=1e-12)
 
 
-def test_logs_have_one_row_per_epoch_also_after_a_resume(cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logs_have_one_row_per_epoch_also_after_a_resume(
+    cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     interrupted(monkeypatch, 2, make_config(), cache, tmp_path)
     found = fit(make_config(), DATASET, FOLD, cache, tmp_path)
     with (tmp_path / "logs" / "metrics.csv").open() as file:
@@ -117,11 +153,22 @@ def test_logs_have_one_row_per_epoch_also_after_a_resume(cache: EmbeddingCache, 
     assert [float(row["epoch"]) for row in rows] == [0, 1, 2, 3]
     for row, kept in zip(rows, found.history, strict=True):
         assert {name: float(value) for name, value in row.items()} == pytest.approx(kept)
-    assert set(rows[0]) == {"epoch", "step", "lr", "train/loss", *(f"{part}/{name}" for part in ("val", "test") for name in (
-        "loss", "paper/tau", "paper/rho", "per_annotator/tau", "per_annotator/rho"))}
+    assert set(rows[0]) == {
+        "epoch",
+        "step",
+        "lr",
+        "train/loss",
+        *(
+            f"{part}/{name}"
+            for part in ("val", "test")
+            for name in ("loss", "paper/tau", "paper/rho", "per_annotator/tau", "per_annotator/rho")
+        ),
+    }
 
 
-def test_every_epoch_sees_its_own_order(cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_epoch_sees_its_own_order(
+    cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[list[int]] = [[], [], [], []]
     original = LLMVSModule.training_step
 
@@ -141,8 +188,9 @@ def test_every_epoch_sees_its_own_order(cache: EmbeddingCache, tmp_path: Path, m
 
 
 @pytest.mark.parametrize("selection", ["val", "last"])
-def test_resume_after_any_epoch_gives_the_same_bits(cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                                    selection: str) -> None:
+def test_resume_after_any_epoch_gives_the_same_bits(
+    cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, selection: str
+) -> None:
     config = make_config(selection=selection)
     whole = fit(config, DATASET, FOLD, cache, tmp_path / "whole")
     for epoch in (0, 1, 2, 3):
@@ -155,7 +203,9 @@ def test_resume_after_any_epoch_gives_the_same_bits(cache: EmbeddingCache, tmp_p
         np.testing.assert_equal(asdict(found)["epochs"], asdict(whole)["epochs"])
 
 
-def test_a_finished_training_is_not_repeated(cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_training_is_not_repeated(
+    cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = fit(make_config(), DATASET, FOLD, cache, tmp_path)
     monkeypatch.setattr(fitting, "_train", None)
     again = fit(make_config(), DATASET, FOLD, cache, tmp_path)
@@ -163,32 +213,51 @@ def test_a_finished_training_is_not_repeated(cache: EmbeddingCache, tmp_path: Pa
     np.testing.assert_equal(asdict(again)["epochs"], asdict(first)["epochs"])
 
 
-def test_resume_false_starts_over(cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resume_false_starts_over(
+    cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fit(make_config(), DATASET, FOLD, cache, tmp_path)
     assert fit(make_config(resume=False, seed=7), DATASET, FOLD, cache, tmp_path).started_at == 0
 
 
-@pytest.mark.parametrize(("changes", "says"), [
-    ({"head": HeadConfig(dim=32, feedforward=32, layers=1)}, r"head.dim=64 \(expected 32\)"),
-    ({"optim": OptimConfig(lr=3e-3, epochs=9, batch_videos=3, clip=1.0)}, r"optim.epochs=4 \(expected 9\)"),
-    ({"seed": 2}, r"seed=1112 \(expected 2\)"),
-    ({"selection": "test"}, r"selection=val \(expected test\)"),
-])
-def test_a_checkpoint_of_other_settings_is_refused(cache: EmbeddingCache, tmp_path: Path, changes: dict[str, Any], says: str) -> None:
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"head": HeadConfig(dim=32, feedforward=32, layers=1)}, r"head.dim=64 \(expected 32\)"),
+        (
+            {"optim": OptimConfig(lr=3e-3, epochs=9, batch_videos=3, clip=1.0)},
+            r"optim.epochs=4 \(expected 9\)",
+        ),
+        ({"seed": 2}, r"seed=1112 \(expected 2\)"),
+        ({"selection": "test"}, r"selection=val \(expected test\)"),
+    ],
+)
+def test_a_checkpoint_of_other_settings_is_refused(
+    cache: EmbeddingCache, tmp_path: Path, changes: dict[str, Any], says: str
+) -> None:
     fit(make_config(), DATASET, FOLD, cache, tmp_path)
-    with pytest.raises(UserError, match=rf"last.ckpt: .*{says}: start over with resume=false") as caught:
+    with pytest.raises(
+        UserError, match=rf"last.ckpt: .*{says}: start over with resume=false"
+    ) as caught:
         fit(make_config(**changes), DATASET, FOLD, cache, tmp_path)
     assert "\n" not in str(caught.value)
 
 
-def test_a_checkpoint_of_another_fold_or_a_damaged_one_is_refused(cache: EmbeddingCache, tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_fold_or_a_damaged_one_is_refused(
+    cache: EmbeddingCache, tmp_path: Path
+) -> None:
     fit(make_config(), DATASET, FOLD, cache, tmp_path)
     with pytest.raises(UserError, match="other val videos; other test videos"):
-        fit(make_config(), DATASET, replace(FOLD, val=FOLD.test[:1], test=FOLD.val), cache, tmp_path)
+        fit(
+            make_config(), DATASET, replace(FOLD, val=FOLD.test[:1], test=FOLD.val), cache, tmp_path
+        )
     whole = (tmp_path / "last.ckpt").read_bytes()
     for broken in (whole[: len(whole) // 2], b"", b"something else"):
         (tmp_path / "last.ckpt").write_bytes(broken)
-        with pytest.raises(UserError, match=r"last.ckpt: not a checkpoint of this training, or damaged .*: delete it") as caught:
+        with pytest.raises(
+            UserError,
+            match=r"last.ckpt: not a checkpoint of this training, or damaged .*: delete it",
+        ) as caught:
             fit(make_config(), DATASET, FOLD, cache, tmp_path)
         assert "\n" not in str(caught.value)
 
@@ -204,7 +273,10 @@ def test_without_held_out_videos_val_cannot_choose(cache: EmbeddingCache, tmp_pa
     fold = Fold(0, FOLD.train, (), FOLD.test)
     with pytest.raises(UserError, match="selection=val: fold 0 of toy holds no videos out"):
         fit(make_config(), DATASET, fold, cache, tmp_path)
-    assert set(fit(make_config(selection="last"), DATASET, fold, cache, tmp_path).epochs) == {"last", "test"}
+    assert set(fit(make_config(selection="last"), DATASET, fold, cache, tmp_path).epochs) == {
+        "last",
+        "test",
+    }
 
 
 def test_the_cosine_climbs_back_past_t_max(cache: EmbeddingCache, tmp_path: Path) -> None:
@@ -215,22 +287,43 @@ def test_the_cosine_climbs_back_past_t_max(cache: EmbeddingCache, tmp_path: Path
     assert want[6] == pytest.approx(1e-3)
 
 
-def test_a_training_that_breaks_down_names_epoch_and_video(cache: EmbeddingCache, tmp_path: Path) -> None:
+def test_a_training_that_breaks_down_names_epoch_and_video(
+    cache: EmbeddingCache, tmp_path: Path
+) -> None:
     where = r"became NaN or infinite in epoch 0, optimizer step 1, at"
-    with pytest.raises(UserError, match=rf"^the loss {where} video_\d \(clip \d\): lower optim.lr=1e\+38"):
-        fit(make_config(optim=OptimConfig(lr=1e38, epochs=4, batch_videos=4)), DATASET, FOLD, cache, tmp_path)
+    with pytest.raises(
+        UserError, match=rf"^the loss {where} video_\d \(clip \d\): lower optim.lr=1e\+38"
+    ):
+        fit(
+            make_config(optim=OptimConfig(lr=1e38, epochs=4, batch_videos=4)),
+            DATASET,
+            FOLD,
+            cache,
+            tmp_path,
+        )
     optim = OptimConfig(lr=1e38, epochs=4, batch_videos=5)
-    with pytest.raises(UserError, match=rf"^the score {where} video_5 \(clip 5\): lower optim") as caught:
+    with pytest.raises(
+        UserError, match=rf"^the score {where} video_5 \(clip 5\): lower optim"
+    ) as caught:
         fit(make_config(optim=optim), DATASET, FOLD, cache, tmp_path)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("resumed", [False, True])
-def test_a_training_that_breaks_down_later_leaves_its_last_good_weights(cache: EmbeddingCache, tmp_path: Path, resumed: bool,
-                                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_that_breaks_down_later_leaves_its_last_good_weights(
+    cache: EmbeddingCache, tmp_path: Path, resumed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, original = tmp_path / "broken", LLMVSModule.losses
-    fit(make_config(optim=OptimConfig(lr=3e-3, epochs=2, t_max=4, batch_videos=3, clip=1.0), selection="last"), DATASET, FOLD, cache,
-        tmp_path / "whole")
+    fit(
+        make_config(
+            optim=OptimConfig(lr=3e-3, epochs=2, t_max=4, batch_videos=3, clip=1.0),
+            selection="last",
+        ),
+        DATASET,
+        FOLD,
+        cache,
+        tmp_path / "whole",
+    )
     config = make_config(optim=OptimConfig(lr=3e-3, epochs=4, t_max=4, batch_videos=3, clip=1.0))
     if resumed:
         interrupted(monkeypatch, 2, config, cache, folder)
@@ -239,13 +332,18 @@ def test_a_training_that_breaks_down_later_leaves_its_last_good_weights(cache: E
         return original(self, batch) * (math.inf if self.global_step == 5 else 1)
 
     monkeypatch.setattr(LLMVSModule, "losses", losses)
-    with pytest.raises(UserError, match=r"in epoch 2, optimizer step 5, at video_\d .*; the weights after epoch 1, the") as caught:
+    with pytest.raises(
+        UserError,
+        match=r"in epoch 2, optimizer step 5, at video_\d .*; the weights after epoch 1, the",
+    ) as caught:
         fit(config, DATASET, FOLD, cache, folder)
     assert str(caught.value).endswith(f"are in {folder}")
     assert_same(folder, tmp_path / "whole")
 
 
-def test_ctrl_c_keeps_the_checkpoint_and_stays_usable(cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_keeps_the_checkpoint_and_stays_usable(
+    cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patch:
         interrupt_at(patch, 2, KeyboardInterrupt())
         with pytest.raises(KeyboardInterrupt):
@@ -254,22 +352,37 @@ def test_ctrl_c_keeps_the_checkpoint_and_stays_usable(cache: EmbeddingCache, tmp
     assert fit(make_config(), DATASET, FOLD, cache, tmp_path).started_at == 2
 
 
-def test_constant_scores_are_reported_and_not_averaged_away(cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                                            capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("llmvs.models.head.Head.forward", lambda self, embeddings, mask: self.score[-1].bias.sigmoid().expand(mask.shape))
+def test_constant_scores_are_reported_and_not_averaged_away(
+    cache: EmbeddingCache,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(
+        "llmvs.models.head.Head.forward",
+        lambda self, embeddings, mask: self.score[-1].bias.sigmoid().expand(mask.shape),
+    )
     found = fit(make_config(), DATASET, FOLD, cache, tmp_path)
     assert math.isnan(found.selected.means["test"]["paper"].tau)
     assert found.selected.undefined["test"]["paper"] == list(FOLD.test)
     assert found.selected.epoch == 0
-    assert "selection=val: tau is undefined in every epoch, because the scores of video_5, video_6 are constant; epoch 0 is kept\n" \
-        in capsys.readouterr().err
+    assert (
+        "selection=val: tau is undefined in every epoch, because the scores of video_5, video_6 are"
+        " constant; epoch 0 is kept\n" in capsys.readouterr().err
+    )
 
 
 def two_ranks_by_fork(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fork instead of spawn: the ranks need not import everything again. One thread, because OpenMP does not survive a fork."""
+    """Fork instead of spawn: the ranks need not import everything again. One thread, because OpenMP
+    does not survive a fork.
+    """
     torch.set_num_threads(1)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr(fitting, "_strategy", lambda config: DDPStrategy(start_method="fork") if config.devices > 1 else "auto")
+    monkeypatch.setattr(
+        fitting,
+        "_strategy",
+        lambda config: DDPStrategy(start_method="fork") if config.devices > 1 else "auto",
+    )
 
 
 def assert_ranks_agree(one: Fit, two: Fit, folder: Path) -> None:
@@ -277,7 +390,9 @@ def assert_ranks_agree(one: Fit, two: Fit, folder: Path) -> None:
         assert shared == pytest.approx(row, rel=1e-4, abs=1e-5)
     for name, value in weights(folder / "one").items():
         if name.endswith("in_proj_bias"):
-            value[64:128] = weights(folder / "two")[name][64:128]  # keys' biases have no gradient but rounding, which Adam blows up
+            value[64:128] = weights(folder / "two")[name][
+                64:128
+            ]  # keys' biases have no gradient but rounding, which Adam blows up
         torch.testing.assert_close(weights(folder / "two")[name], value, rtol=1e-4, atol=1e-5)
     for key, scores in one.selected.scores.items():
         np.testing.assert_allclose(two.selected.scores[key], scores, atol=1e-5)
@@ -285,8 +400,13 @@ def assert_ranks_agree(one: Fit, two: Fit, folder: Path) -> None:
 
 # 5 videos: shares of 2 + 1, or of 2 + 2 and a rank without a video
 @pytest.mark.parametrize(("batch_videos", "ranking"), [(3, 0.0), (4, 0.0), (4, 0.5)])
-def test_two_ranks_train_and_judge_like_one(cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                            batch_videos: int, ranking: float) -> None:
+def test_two_ranks_train_and_judge_like_one(
+    cache: EmbeddingCache,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    batch_videos: int,
+    ranking: float,
+) -> None:
     two_ranks_by_fork(monkeypatch)
     original = EpochProgress.on_train_start
 
@@ -294,7 +414,9 @@ def test_two_ranks_train_and_judge_like_one(cache: EmbeddingCache, tmp_path: Pat
         original(self, trainer, pl_module)
         (tmp_path / f"rank {trainer.global_rank} of {torch.distributed.get_world_size()}").touch()
 
-    head = HeadConfig(dim=64, feedforward=32, layers=1, dropout=0.0)  # each rank draws its own dropout
+    head = HeadConfig(
+        dim=64, feedforward=32, layers=1, dropout=0.0
+    )  # each rank draws its own dropout
     optim = OptimConfig(lr=1e-3, epochs=3, batch_videos=batch_videos, clip=1.0, ranking=ranking)
     config = make_config(head=head, selection="last", optim=optim)
     one = fit(config, DATASET, FOLD, cache, tmp_path / "one")
@@ -304,33 +426,55 @@ def test_two_ranks_train_and_judge_like_one(cache: EmbeddingCache, tmp_path: Pat
     assert_ranks_agree(one, two, tmp_path)
 
 
-def test_a_mistake_on_another_rank_is_still_one_line(cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mistake_on_another_rank_is_still_one_line(
+    cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     two_ranks_by_fork(monkeypatch)
     with pytest.raises(UserError, match=r"^the loss became NaN or infinite in epoch 0") as caught:
-        fit(make_config(devices=2, optim=OptimConfig(lr=1e38, epochs=4, batch_videos=4)), DATASET, FOLD, cache, tmp_path)
+        fit(
+            make_config(devices=2, optim=OptimConfig(lr=1e38, epochs=4, batch_videos=4)),
+            DATASET,
+            FOLD,
+            cache,
+            tmp_path,
+        )
     assert "\n" not in str(caught.value)
 
 
 def test_scores_are_ranked_in_fp32_under_bf16(cache: EmbeddingCache, tmp_path: Path) -> None:
-    found = fit(make_config(precision="bf16-mixed", selection="last"), DATASET, FOLD, cache, tmp_path)
+    found = fit(
+        make_config(precision="bf16-mixed", selection="last"), DATASET, FOLD, cache, tmp_path
+    )
     head = load_head(tmp_path)
     for key, scores in found.selected.scores.items():
         made = embed(DATASET.videos[key])
         with torch.inference_mode():
-            again = head(torch.maximum(made.q.float(), made.a.float())[None], torch.ones(1, len(scores), dtype=torch.bool))[0]
+            again = head(
+                torch.maximum(made.q.float(), made.a.float())[None],
+                torch.ones(1, len(scores), dtype=torch.bool),
+            )[0]
         assert np.array_equal(again.numpy(), scores)
 
 
-def test_fp16_on_a_cpu_trains_in_fp32_and_says_so(cache: EmbeddingCache, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fp16_on_a_cpu_trains_in_fp32_and_says_so(
+    cache: EmbeddingCache, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     fit(make_config(precision="16-mixed"), DATASET, FOLD, cache, tmp_path / "16")
-    assert "precision=16-mixed needs a GPU: training in 32-true on this CPU\n" in capsys.readouterr().err
+    assert (
+        "precision=16-mixed needs a GPU: training in 32-true on this CPU\n"
+        in capsys.readouterr().err
+    )
     fit(make_config(), DATASET, FOLD, cache, tmp_path / "32")
     assert_same(tmp_path / "16", tmp_path / "32")
 
 
 @pytest.mark.parametrize("changes", [{"accelerator": "abacus"}, {"accelerator": "tpu"}])
-def test_hardware_that_is_not_there_is_one_line(cache: EmbeddingCache, tmp_path: Path, changes: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match=f"^accelerator={changes['accelerator']} devices=1") as caught:
+def test_hardware_that_is_not_there_is_one_line(
+    cache: EmbeddingCache, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    with pytest.raises(
+        UserError, match=f"^accelerator={changes['accelerator']} devices=1"
+    ) as caught:
         fit(make_config(**changes), DATASET, FOLD, cache, tmp_path)
     assert "\n" not in str(caught.value)
 
@@ -343,9 +487,13 @@ def test_a_folder_that_cannot_be_written_is_one_line(cache: EmbeddingCache, tmp_
 
 @pytest.mark.slow
 def test_two_spawned_ranks_train_and_judge_like_one(cache: EmbeddingCache, tmp_path: Path) -> None:
-    config = make_config(head=HeadConfig(dim=64, feedforward=32, layers=1, dropout=0.0), selection="last")
+    config = make_config(
+        head=HeadConfig(dim=64, feedforward=32, layers=1, dropout=0.0), selection="last"
+    )
     one = fit(config, DATASET, FOLD, cache, tmp_path / "one")
-    assert_ranks_agree(one, fit(replace(config, devices=2), DATASET, FOLD, cache, tmp_path / "two"), tmp_path)
+    assert_ranks_agree(
+        one, fit(replace(config, devices=2), DATASET, FOLD, cache, tmp_path / "two"), tmp_path
+    )
 
 
 SCRIPT = """
@@ -363,7 +511,10 @@ fit(config, make_dataset(), FOLD, EmbeddingCache(Path(sys.argv[1])), Path(sys.ar
 @pytest.mark.slow
 def test_kill_9_and_resume_gives_the_same_bits(cache: EmbeddingCache, tmp_path: Path) -> None:
     def start(folder: Path) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-c", SCRIPT, str(cache.folder), str(folder)], cwd=Path(__file__).parents[2])
+        return subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, str(cache.folder), str(folder)],
+            cwd=Path(__file__).parents[2],
+        )
 
     assert start(tmp_path / "whole").wait() == 0
     kills = 0
@@ -372,7 +523,9 @@ def test_kill_9_and_resume_gives_the_same_bits(cache: EmbeddingCache, tmp_path: 
         process = start(folder)
         written = folder / "last.ckpt"
         before = written.stat().st_mtime_ns if written.exists() else 0
-        while process.poll() is None and not (written.exists() and written.stat().st_mtime_ns > before):
+        while process.poll() is None and not (
+            written.exists() and written.stat().st_mtime_ns > before
+        ):
             time.sleep(0.01)
         time.sleep(delay)
         kills += process.poll() is None

@@ -1,4 +1,6 @@
-"""Extraction inside a fit: the ranks share the videos, forget the models, and train on what they made."""
+"""Extraction inside a fit: the ranks share the videos, forget the models, and train on what they
+made.
+"""
 
 import gc
 from dataclasses import replace
@@ -54,41 +56,68 @@ class Witness(L.Callback):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         models = n_models() - self.before
         videos = sum(map(len, trainer.datamodule.videos.values()))
-        (self.folder / f"rank {trainer.global_rank} of {trainer.world_size}: {models} models, {videos} videos").touch()
+        (
+            self.folder
+            / f"rank {trainer.global_rank} of {trainer.world_size}: {models} models, {videos} videos"
+        ).touch()
 
 
 def train(config: Config, dataset: Dataset, folder: Path, devices: int = 1) -> L.Trainer:
-    trainer = L.Trainer(accelerator="cpu", devices=devices, strategy="ddp_fork" if devices > 1 else "auto", max_epochs=1, logger=False,
-                        callbacks=[RefreshEmbeddings(config, dataset, FOLD), Witness(folder)], enable_checkpointing=False,
-                        use_distributed_sampler=False, num_sanity_val_steps=0, limit_val_batches=0, enable_progress_bar=False,
-                        enable_model_summary=False)
+    trainer = L.Trainer(
+        accelerator="cpu",
+        devices=devices,
+        strategy="ddp_fork" if devices > 1 else "auto",
+        max_epochs=1,
+        logger=False,
+        callbacks=[RefreshEmbeddings(config, dataset, FOLD), Witness(folder)],
+        enable_checkpointing=False,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        limit_val_batches=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
     module = LLMVSModule(64, HeadConfig(dim=32, feedforward=32, layers=1), OptimConfig(epochs=1), 0)
     trainer.fit(module, datamodule=EmbeddingDataModule(dataset, FOLD, None))
     return trainer
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_two_ranks_extract_then_train_without_the_models(config: Config, dataset: Dataset, models: Path, tmp_path: Path) -> None:
+def test_two_ranks_extract_then_train_without_the_models(
+    config: Config, dataset: Dataset, models: Path, tmp_path: Path
+) -> None:
     train(config, dataset, tmp_path, devices=2)
-    assert sorted(path.name for path in tmp_path.glob("rank*")) == [f"rank {rank} of 2: 0 models, 4 videos" for rank in (0, 1)]
+    assert sorted(path.name for path in tmp_path.glob("rank*")) == [
+        f"rank {rank} of 2: 0 models, 4 videos" for rank in (0, 1)
+    ]
     alone = tiny_config(tmp_path / "alone", models)
     extract(alone, "films", [Source.of(video) for video in dataset.videos.values()])
     assert content(Path(config.cache)) == content(Path(alone.cache))
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_what_is_there_is_reused_made_again_or_required(config: Config, dataset: Dataset, tmp_path: Path,
-                                                        capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_there_is_reused_made_again_or_required(
+    config: Config, dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     never = replace(config, extract=ExtractConfig(refresh="never"))
-    with pytest.raises(UserError, match=r"^extract.refresh=never: .* has no embeddings of a \(and 3 more videos\): run `llmvs extract`"):
+    with pytest.raises(
+        UserError,
+        match=(
+            r"^extract.refresh=never: .* has no embeddings of a \(and 3 more videos\): run `llmvs"
+            r" extract`"
+        ),
+    ):
         train(never, dataset, tmp_path)
     train(config, dataset, tmp_path)
     assert [path.name for path in tmp_path.glob("rank*")] == ["rank 0 of 1: 0 models, 4 videos"]
     before = content(Path(config.cache))
     capsys.readouterr()
     always = replace(config, extract=ExtractConfig(refresh="always"))
-    for settings, says in ((config, "captions: 0 made, 4 reused; embeddings: 0 made, 4 reused"), (never, ""),
-                           (always, "captions: 4 made, 0 reused; embeddings: 4 made, 0 reused")):
+    for settings, says in (
+        (config, "captions: 0 made, 4 reused; embeddings: 0 made, 4 reused"),
+        (never, ""),
+        (always, "captions: 4 made, 0 reused; embeddings: 4 made, 0 reused"),
+    ):
         train(settings, dataset, tmp_path)
         assert says in capsys.readouterr().err
     assert content(Path(config.cache)) == before
@@ -96,7 +125,10 @@ def test_what_is_there_is_reused_made_again_or_required(config: Config, dataset:
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_video_that_fails_ends_the_fit(config: Config, dataset: Dataset, tmp_path: Path) -> None:
-    broken = replace(dataset, videos={**dataset.videos, "b": replace(dataset.videos["b"], path=tmp_path / "gone.mp4")})
+    broken = replace(
+        dataset,
+        videos={**dataset.videos, "b": replace(dataset.videos["b"], path=tmp_path / "gone.mp4")},
+    )
     with pytest.raises(UserError, match=r"gone\.mp4"):
         train(config, broken, tmp_path)
     assert not list(tmp_path.glob("rank*"))

@@ -1,4 +1,6 @@
-"""Sampling against PyAV's own decoding: the right frames, upright, and one clear line for every kind of broken file."""
+"""Sampling against PyAV's own decoding: the right frames, upright, and one clear line for every
+kind of broken file.
+"""
 
 from fractions import Fraction
 from pathlib import Path
@@ -12,18 +14,31 @@ from llmvs.errors import VideoError
 from llmvs.video.reader import frame_times, probe, sample
 
 CLIPS = Path(__file__).parents[3] / "shared" / "data" / "clips"
-needs_clips = pytest.mark.skipif(not CLIPS.is_dir(), reason="real clips not at hand (../shared/data/clips)")
+needs_clips = pytest.mark.skipif(
+    not CLIPS.is_dir(), reason="real clips not at hand (../shared/data/clips)"
+)
 
 
-def write_video(path: Path, stamps: list[int], codec: str = "mpeg4", per_second: int = 100, offset: int = 0, b_frames: int = 0) -> Path:
-    """A video of frames at the given time stamps; frame i is a grey of brightness 10 + 8 i, modulo 240."""
+def write_video(
+    path: Path,
+    stamps: list[int],
+    codec: str = "mpeg4",
+    per_second: int = 100,
+    offset: int = 0,
+    b_frames: int = 0,
+) -> Path:
+    """A video of frames at the given time stamps; frame i is a grey of brightness 10 + 8 i, modulo
+    240.
+    """
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         stream.codec_context.time_base = Fraction(1, per_second)
         stream.codec_context.max_b_frames = b_frames
         for i, stamp in enumerate(stamps):
-            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), (10 + 8 * i) % 240, np.uint8), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(
+                np.full((48, 64, 3), (10 + 8 * i) % 240, np.uint8), format="rgb24"
+            )
             frame.pts, frame.time_base = stamp + offset, Fraction(1, per_second)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
@@ -41,7 +56,16 @@ def oracle(path: Path) -> tuple[np.ndarray, list[np.ndarray], int]:
 
 
 @needs_clips
-@pytest.mark.parametrize("name", ["fire2.mp4", "nasa_13013.mp4", "no_duration.webm", "video_90.mov", "video_with_failing_audio.mp4"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "fire2.mp4",
+        "nasa_13013.mp4",
+        "no_duration.webm",
+        "video_90.mov",
+        "video_with_failing_audio.mp4",
+    ],
+)
 @pytest.mark.parametrize("fps", [2.0, 3.7])
 def test_steps_are_the_frames_nearest_in_time(name: str, fps: float) -> None:
     times, pictures, rotation = oracle(CLIPS / name)
@@ -65,16 +89,46 @@ def test_variable_rate_steps_lie_within_half_a_frame() -> None:
         assert abs(times[step.index] - k / 2) <= np.diff(times).max() / 2 + 1e-6
 
 
-@pytest.mark.parametrize(("suffix", "codec", "b_frames"), [
-    (".mp4", "libx264", 2), (".mp4", "mpeg4", 0), (".mkv", "libx264", 2), (".webm", "libvpx-vp9", 0),
-])
-def test_time_stamps_decide_not_indices(tmp_path: Path, suffix: str, codec: str, b_frames: int) -> None:
-    stamps = [0, 4, 8, 52, 100, 104, 108, 112, 149, 250, 260, 300]  # hundredths of a second, with a long frozen stretch
+@pytest.mark.parametrize(
+    ("suffix", "codec", "b_frames"),
+    [
+        (".mp4", "libx264", 2),
+        (".mp4", "mpeg4", 0),
+        (".mkv", "libx264", 2),
+        (".webm", "libvpx-vp9", 0),
+    ],
+)
+def test_time_stamps_decide_not_indices(
+    tmp_path: Path, suffix: str, codec: str, b_frames: int
+) -> None:
+    stamps = [
+        0,
+        4,
+        8,
+        52,
+        100,
+        104,
+        108,
+        112,
+        149,
+        250,
+        260,
+        300,
+    ]  # hundredths of a second, with a long frozen stretch
     path = write_video(tmp_path / f"gaps{suffix}", stamps, codec, b_frames=b_frames)
     np.testing.assert_allclose(frame_times(path), np.array(stamps) / 100, atol=1e-3)
     steps = list(sample(path, fps=2))
-    assert [step.index for step in steps] == [0, 3, 4, 8, 9, 11]  # 2.0 s is nearest to 1.49 (again) and comes once; 2.5, 3.0
-    assert [int(step.image.mean()) for step in steps] == pytest.approx([10 + 8 * step.index for step in steps], abs=3)
+    assert [step.index for step in steps] == [
+        0,
+        3,
+        4,
+        8,
+        9,
+        11,
+    ]  # 2.0 s is nearest to 1.49 (again) and comes once; 2.5, 3.0
+    assert [int(step.image.mean()) for step in steps] == pytest.approx(
+        [10 + 8 * step.index for step in steps], abs=3
+    )
 
 
 def test_stream_that_starts_late(tmp_path: Path) -> None:
@@ -120,7 +174,9 @@ def audio_only(tmp_path: Path) -> Path:
     path = tmp_path / "sound.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=8000)
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame = av.AudioFrame.from_ndarray(
+            np.zeros((1, 1024), np.float32), format="fltp", layout="mono"
+        )
         frame.sample_rate = 8000
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
@@ -148,11 +204,19 @@ def no_frames(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("make", "reason"), [
-    (lambda folder: folder / "absent.mp4", "no such video file"), (lambda folder: folder, "a folder"), (empty, "empty"),
-    (renamed_text, "not a readable video"), (audio_only, "no video stream"), (truncated_mp4, "not a readable video"),
-    (truncated_mkv, r"only \d+ frames"), (no_frames, "not a readable video"),
-])
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda folder: folder / "absent.mp4", "no such video file"),
+        (lambda folder: folder, "a folder"),
+        (empty, "empty"),
+        (renamed_text, "not a readable video"),
+        (audio_only, "no video stream"),
+        (truncated_mp4, "not a readable video"),
+        (truncated_mkv, r"only \d+ frames"),
+        (no_frames, "not a readable video"),
+    ],
+)
 @pytest.mark.parametrize("how", [{"fps": 2.0}, {"every_nth_frame": 15}])
 def test_broken_files_end_in_one_line(tmp_path: Path, make, reason: str, how: dict) -> None:
     path = make(tmp_path)
@@ -168,7 +232,10 @@ def test_decoding_that_ends_early_names_both_counts() -> None:
         list(sample(CLIPS / "corrupted.mp4", fps=2))
 
 
-@pytest.mark.parametrize("how", [{}, {"fps": 2.0, "every_nth_frame": 15}, {"fps": 0.0}, {"every_nth_frame": 0}, {"fps": -1.0}])
+@pytest.mark.parametrize(
+    "how",
+    [{}, {"fps": 2.0, "every_nth_frame": 15}, {"fps": 0.0}, {"every_nth_frame": 0}, {"fps": -1.0}],
+)
 def test_sampling_needs_one_positive_rate(how: dict) -> None:
     with pytest.raises(ValueError, match="give one"):
         next(sample("any.mp4", **how))

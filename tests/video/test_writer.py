@@ -1,4 +1,6 @@
-"""What is written is read back by other means: PyAV's decoder, OpenCV, a Fourier transform of the sound."""
+"""What is written is read back by other means: PyAV's decoder, OpenCV, a Fourier transform of the
+sound.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +24,9 @@ def frames(count: int = 30, height: int = 48, width: int = 64) -> Iterator[np.nd
 
 
 def tone(seconds: float, pitch: float, rate: int) -> np.ndarray:
-    return (0.5 * np.sin(2 * np.pi * pitch * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
+    return (0.5 * np.sin(2 * np.pi * pitch * np.arange(round(seconds * rate)) / rate)).astype(
+        np.float32
+    )
 
 
 def heard(path: Path) -> tuple[np.ndarray, int]:
@@ -36,12 +40,18 @@ def test_pictures_come_back(tmp_path: Path) -> None:
     assert write(path, frames(), 24) == 30
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        assert (stream.codec_context.name, stream.pix_fmt, stream.average_rate) == ("h264", "yuv420p", 24)
+        assert (stream.codec_context.name, stream.pix_fmt, stream.average_rate) == (
+            "h264",
+            "yuv420p",
+            24,
+        )
         assert not container.streams.audio
         decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     assert len(decoded) == 30
     for shown, meant in zip(decoded, frames(), strict=True):
-        assert np.abs(shown.astype(int) - meant)[:, 8:24].mean() < 6  # away from the edge that chroma subsampling blurs
+        assert (
+            np.abs(shown.astype(int) - meant)[:, 8:24].mean() < 6
+        )  # away from the edge that chroma subsampling blurs
         assert np.abs(shown.astype(int) - meant)[:, 40:56].mean() < 6
     video = cv2.VideoCapture(str(path))
     assert video.read()[0]
@@ -67,7 +77,9 @@ def test_sound_comes_back_at_its_pitch_and_place(tmp_path: Path) -> None:
     assert len(samples) / rate == pytest.approx(3, abs=0.15)
     for start, pitch in ((0.3, 440), (1.9, 880)):
         piece = samples[round(start * rate) : round((start + 1) * rate)]
-        assert np.abs(np.fft.rfft(piece)).argmax() == pytest.approx(pitch, abs=2)  # a second long: bins are 1 Hz
+        assert np.abs(np.fft.rfft(piece)).argmax() == pytest.approx(
+            pitch, abs=2
+        )  # a second long: bins are 1 Hz
         assert piece.std() == pytest.approx(0.5 / 2**0.5, rel=0.1)
 
 
@@ -114,7 +126,11 @@ def test_wrong_shapes_are_refused(tmp_path: Path, shape: tuple[int, ...]) -> Non
 
 def test_frames_of_two_sizes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="among frames of"):
-        write(tmp_path / "clip.mp4", iter([np.zeros((48, 64, 3), np.uint8), np.zeros((64, 48, 3), np.uint8)]), 24)
+        write(
+            tmp_path / "clip.mp4",
+            iter([np.zeros((48, 64, 3), np.uint8), np.zeros((64, 48, 3), np.uint8)]),
+            24,
+        )
 
 
 def test_no_frames_are_refused(tmp_path: Path) -> None:

@@ -1,1 +1,3 @@
-"""The embedding cache on disk: captions and embeddings, one file per video; listing, verifying, pruning."""
+"""The embedding cache on disk: captions and embeddings, one file per video; listing, verifying,
+pruning.
+"""

@@ -1,10 +1,13 @@
 """Captions on disk: JSON Lines, one step a line, `{"step": 0, "frame": 0, "caption": "..."}`.
 
     FOLDER/fingerprint.json     what made every file of the folder
-    FOLDER/<video>.safetensors  v [T, D_v]: the vision tower's pooled feature of every step; header: which video file it was
-    FOLDER/<video>.jsonl        the captions; written last, so its existence means that the video is done
+    FOLDER/<video>.safetensors  v [T, D_v]: the vision tower's pooled feature of every step; header:
+                                which video file it was
+    FOLDER/<video>.jsonl        the captions; written last, so its existence means that the video is
+                                done
 
-The same format is read from any folder (`extract.captions=DIR`), so captions of any captioner, or person, can be used.
+The same format is read from any folder (`extract.captions=DIR`), so captions of any captioner, or
+person, can be used.
 """
 
 import hashlib
@@ -36,7 +39,9 @@ class Captions:
 
     def sha256(self) -> str:
         """Hash of frames and texts: embeddings made from other captions are stale."""
-        return hashlib.sha256(json.dumps([self.frames, self.texts], ensure_ascii=False).encode()).hexdigest()
+        return hashlib.sha256(
+            json.dumps([self.frames, self.texts], ensure_ascii=False).encode()
+        ).hexdigest()
 
 
 def one_line(text: str) -> str:
@@ -48,20 +53,26 @@ def read_captions(path: Path) -> Captions:
     """Read a JSON Lines file of captions.
 
     Raises:
-        VideoError: missing, unreadable, not UTF-8, steps with holes, frames that do not increase, or no step at all.
+        VideoError: missing, unreadable, not UTF-8, steps with holes, frames that do not increase,
+            or no step at all.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise VideoError(f"{path}: captions cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:
-        raise VideoError(f"{path}: captions are not UTF-8 text ({error.reason} at byte {error.start})") from None
+        raise VideoError(
+            f"{path}: captions are not UTF-8 text ({error.reason} at byte {error.start})"
+        ) from None
     captions = Captions([], [])
     for number, line in enumerate(lines, 1):
         if line.strip():
             frame, text = _entry(line, f"{path}:{number}", step=len(captions.frames))
             if captions.frames and frame <= captions.frames[-1]:
-                raise VideoError(f"{path}:{number}: frame {frame} after frame {captions.frames[-1]}: frames must increase")
+                raise VideoError(
+                    f"{path}:{number}: frame {frame} after frame {captions.frames[-1]}: frames must"
+                    " increase"
+                )
             captions.frames.append(frame)
             captions.texts.append(text)
     if not captions.frames:
@@ -77,9 +88,14 @@ def _entry(line: str, place: str, step: int) -> tuple[int, str]:
         if not (isinstance(found, int) and isinstance(frame, int) and isinstance(text, str)):
             raise TypeError
     except (ValueError, KeyError, TypeError):
-        raise VideoError(f'{place}: not a line such as {{"step": 0, "frame": 0, "caption": "a dog runs"}}') from None
+        raise VideoError(
+            f'{place}: not a line such as {{"step": 0, "frame": 0, "caption": "a dog runs"}}'
+        ) from None
     if found != step:
-        raise VideoError(f"{place}: step {found} where step {step} is due: steps must run 0, 1, 2, ... without holes")
+        raise VideoError(
+            f"{place}: step {found} where step {step} is due: steps must run 0, 1, 2, ... without"
+            " holes"
+        )
     return frame, one_line(text)
 
 
@@ -111,9 +127,15 @@ class CaptionCache:
         self.folder, self.identity = Path(folder), identity
         self.manifest = self.folder / "fingerprint.json"
         if self.manifest.exists():
-            changes = differences(read_json(self.manifest, "the fingerprint of captions").get("identity", {}), identity)
+            changes = differences(
+                read_json(self.manifest, "the fingerprint of captions").get("identity", {}),
+                identity,
+            )
             if changes:
-                raise UserError(f"{self.manifest}: made with {'; '.join(changes)}: use the same settings, or another folder")
+                raise UserError(
+                    f"{self.manifest}: made with {'; '.join(changes)}: use the same settings, or"
+                    " another folder"
+                )
 
     def path(self, key: str) -> Path:
         """Where the captions of video `key` are."""
@@ -125,14 +147,19 @@ class CaptionCache:
     def keys(self) -> frozenset[str]:
         """The videos whose captions and features are there."""
         names = set(os.listdir(self.folder)) if self.folder.is_dir() else set()
-        return frozenset(name[:-6] for name in names if name.endswith(".jsonl") and f"{name[:-6]}.safetensors" in names)
+        return frozenset(
+            name[:-6]
+            for name in names
+            if name.endswith(".jsonl") and f"{name[:-6]}.safetensors" in names
+        )
 
     def read(self, key: str) -> Captions:
         """The captions of video `key`."""
         return read_captions(self.path(key))
 
     def features(self, key: str) -> Tensor:
-        """[T, D_v] vision features of video `key`; [T, 0] where the captioner has no vision tower that we know.
+        """[T, D_v] vision features of video `key`; [T, 0] where the captioner has no vision tower
+        that we know.
 
         Raises:
             UserError: missing or damaged.
@@ -141,7 +168,9 @@ class CaptionCache:
             with safe_open(self._features(key), framework="pt") as file:
                 return file.get_tensor("v")
         except (SafetensorError, OSError) as error:
-            raise UserError(f"{self._features(key)}: unreadable ({error}): delete it and extract again") from error
+            raise UserError(
+                f"{self._features(key)}: unreadable ({error}): delete it and extract again"
+            ) from error
 
     def source(self, key: str) -> str:
         """Hash of the video file that the captions describe; empty when unknown."""
@@ -151,16 +180,36 @@ class CaptionCache:
         except (SafetensorError, OSError):
             return ""
 
-    def write(self, key: str, captions: Captions, features: Tensor, source: str, provenance: Mapping[str, str] | None = None) -> None:
+    def write(
+        self,
+        key: str,
+        captions: Captions,
+        features: Tensor,
+        source: str,
+        provenance: Mapping[str, str] | None = None,
+    ) -> None:
         """Write one video's captions and vision features, each atomically."""
         made_with = dict(provenance or {})
         if not self.manifest.exists():
-            write_json(self.manifest, {"format": FORMAT, "identity": dict(self.identity), "provenance": made_with})
+            write_json(
+                self.manifest,
+                {"format": FORMAT, "identity": dict(self.identity), "provenance": made_with},
+            )
         self.path(key).unlink(missing_ok=True)  # old captions never stand beside new features
-        header = {"format": FORMAT, "source": source, "provenance": json.dumps(made_with, sort_keys=True)}
-        save_tensors(self._features(key), {"v": features.contiguous().to("cpu"), "frames": torch.tensor(captions.frames)}, header)
-        lines = [json.dumps({"step": step, "frame": frame, "caption": text}, ensure_ascii=False)
-                 for step, (frame, text) in enumerate(zip(captions.frames, captions.texts, strict=True))]
+        header = {
+            "format": FORMAT,
+            "source": source,
+            "provenance": json.dumps(made_with, sort_keys=True),
+        }
+        save_tensors(
+            self._features(key),
+            {"v": features.contiguous().to("cpu"), "frames": torch.tensor(captions.frames)},
+            header,
+        )
+        lines = [
+            json.dumps({"step": step, "frame": frame, "caption": text}, ensure_ascii=False)
+            for step, (frame, text) in enumerate(zip(captions.frames, captions.texts, strict=True))
+        ]
         write_text(self.path(key), "\n".join(lines) + "\n")
 
     def _features(self, key: str) -> Path:
@@ -168,7 +217,9 @@ class CaptionCache:
 
 
 def beside(folder: Path, identity: Identity) -> CaptionCache | None:
-    """The captions of which the embeddings in `folder`, of this identity, were made; None where they do not lie beside it."""
+    """The captions of which the embeddings in `folder`, of this identity, were made; None where
+    they do not lie beside it.
+    """
     place = folder.parent / f"captions-{identity.get('captions')}"
     manifest = place / "fingerprint.json"
     if not manifest.exists():
@@ -180,21 +231,32 @@ def beside(folder: Path, identity: Identity) -> CaptionCache | None:
 
 
 def visual_features(embeddings: EmbeddingCache, key: str) -> Tensor:
-    """v [T, D_v] of the very steps whose embeddings are cached, in the vision tower's number format.
+    """v [T, D_v] of the very steps whose embeddings are cached, in the vision tower's number
+    format.
 
     Raises:
         UserError: there are none, they are of other frames, or they are not finite.
     """
     captions = beside(embeddings.folder, embeddings.identity)
     if captions is None or key not in captions:
-        raise UserError(f"{key}: no visual features beside {embeddings.folder}: extract from the video files (without extract.captions "
-                        "and extract.embeddings), or choose head.inputs=qa")
+        raise UserError(
+            f"{key}: no visual features beside {embeddings.folder}: extract from the video files"
+            " (without extract.captions and extract.embeddings), or choose head.inputs=qa"
+        )
     if captions.read(key).sha256() != embeddings.captions_hash(key):
-        raise UserError(f"{embeddings.path(key)}: made from other captions than those in {captions.path(key)}: extract again")
+        raise UserError(
+            f"{embeddings.path(key)}: made from other captions than those in {captions.path(key)}:"
+            " extract again"
+        )
     features = captions.features(key)
     if not features.shape[1]:
-        raise UserError(f"{captions.folder}: this captioner left no visual features, because its vision tower is unknown here: choose "
-                        "another backbone.captioner, or head.inputs=qa")
+        raise UserError(
+            f"{captions.folder}: this captioner left no visual features, because its vision tower"
+            " is unknown here: choose another backbone.captioner, or head.inputs=qa"
+        )
     if not torch.isfinite(features).all():
-        raise UserError(f"{key}: its visual features in {captions.folder} hold NaN or infinite values: delete them and extract again")
+        raise UserError(
+            f"{key}: its visual features in {captions.folder} hold NaN or infinite values: delete"
+            " them and extract again"
+        )
     return features

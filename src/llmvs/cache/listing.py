@@ -1,4 +1,5 @@
-"""`llmvs cache list` and `prune`: what lies below the cache folder, how big it is, what made it, and what may go.
+"""`llmvs cache list` and `prune`: what lies below the cache folder, how big it is, what made it,
+and what may go.
 
 Nothing here opens an array, so that it answers at once for any size; `integrity` does that.
 """
@@ -16,7 +17,12 @@ from llmvs.errors import UserError, nearest
 from llmvs.files import read_json
 
 BACKBONES = "backbones"
-SUFFIXES = {"captions": ".jsonl", "answers": ".jsonl", "embeddings": ".safetensors", "imported": ".safetensors"}
+SUFFIXES = {
+    "captions": ".jsonl",
+    "answers": ".jsonl",
+    "embeddings": ".safetensors",
+    "imported": ".safetensors",
+}
 """Kind of a folder of videos -> the file that every finished video has in it."""
 TEXTS = ("captions", "answers")
 """The kinds that the captioner wrote."""
@@ -38,7 +44,9 @@ class CacheFolder:
     """Finished videos."""
     bytes: int
     used: float
-    """When a file was last written or read, in seconds since 1970. Many file systems note reading once a day, some never."""
+    """When a file was last written or read, in seconds since 1970. Many file systems note reading
+    once a day, some never.
+    """
     identity: Mapping[str, Any] = field(default_factory=dict)
     """What its files were made with."""
     problem: str | None = None
@@ -51,7 +59,12 @@ class CacheFolder:
 
     def document(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {**asdict(self), "dataset": self.dataset, "used": _moment(self.used), "made_from": made_from(self)}
+        return {
+            **asdict(self),
+            "dataset": self.dataset,
+            "used": _moment(self.used),
+            "made_from": made_from(self),
+        }
 
 
 def folders(cache: Path) -> list[CacheFolder]:
@@ -78,7 +91,11 @@ def made_from(one: CacheFolder) -> str:
     if one.kind == "backbone":
         return "built by this package"
     if one.kind in TEXTS:
-        sampling = f"{made['extract.fps']} fps" if made.get("extract.fps") else f"every {made.get('extract.every_nth_frame')} frames"
+        sampling = (
+            f"{made['extract.fps']} fps"
+            if made.get("extract.fps")
+            else f"every {made.get('extract.every_nth_frame')} frames"
+        )
         return f'{_model(made, "captioner")}; "{made.get("caption.prompt")}"; {sampling}'
     if "scorer" not in made:
         return ", ".join(f"{key} {str(value)[:12]}" for key, value in made.items())
@@ -88,8 +105,11 @@ def made_from(one: CacheFolder) -> str:
     return f"{_model(made, 'scorer')}; {prompt}, {examples}; captions {made.get('captions')}"
 
 
-def prune(cache: Path, named: Sequence[str] = (), older_than: float | None = None, sure: bool = False) -> str:
-    """Remove what killed runs left behind, folders that cannot be used any more, and what is asked for.
+def prune(
+    cache: Path, named: Sequence[str] = (), older_than: float | None = None, sure: bool = False
+) -> str:
+    """Remove what killed runs left behind, folders that cannot be used any more, and what is asked
+    for.
 
     Args:
         cache: the cache folder.
@@ -107,9 +127,23 @@ def prune(cache: Path, named: Sequence[str] = (), older_than: float | None = Non
     if sure:
         for path, _, _ in doomed:
             _remove(path)
-    verb, total = ("removed" if sure else "would remove"), size(sum(amount for _, amount, _ in doomed))
-    rows = [(f"{verb} {path.relative_to(cache)}", size(amount), reason) for path, amount, reason in doomed]
-    end = "freed" if sure else "would be freed; repeat with --yes to remove them" if doomed else "would be freed: nothing to remove"
+    verb, total = (
+        ("removed" if sure else "would remove"),
+        size(sum(amount for _, amount, _ in doomed)),
+    )
+    rows = [
+        (f"{verb} {path.relative_to(cache)}", size(amount), reason)
+        for path, amount, reason in doomed
+    ]
+    end = (
+        "freed"
+        if sure
+        else (
+            "would be freed; repeat with --yes to remove them"
+            if doomed
+            else "would be freed: nothing to remove"
+        )
+    )
     return "\n".join([*_aligned(rows), f"{total} {end}"])
 
 
@@ -126,7 +160,9 @@ def size(amount: float) -> str:
     return f"{amount:.1f} TB"
 
 
-def _doomed(cache: Path, named: Sequence[str], older_than: float | None) -> Iterator[tuple[Path, int, str]]:
+def _doomed(
+    cache: Path, named: Sequence[str], older_than: float | None
+) -> Iterator[tuple[Path, int, str]]:
     """(path, bytes, reason) of all that may go; what lies in a removed folder is not named again."""
     known = {one.name: one for one in folders(cache)}
     asked = [name.rstrip("/").removeprefix(f"{cache}/") for name in named]
@@ -156,7 +192,9 @@ def _kind(path: Path) -> str | None:
     if path.parent.name == BACKBONES:
         return "backbone"
     kind = path.name.rsplit("-", 1)[0]
-    return kind if kind in SUFFIXES else "imported" if (path / "fingerprint.json").exists() else None
+    return (
+        kind if kind in SUFFIXES else "imported" if (path / "fingerprint.json").exists() else None
+    )
 
 
 def _look(path: Path, kind: str) -> CacheFolder:
@@ -164,12 +202,25 @@ def _look(path: Path, kind: str) -> CacheFolder:
     name = f"{path.parent.name}/{path.name}"
     if kind == "backbone":
         return CacheFolder(name, path, kind, 0, amount, used)
-    videos = sum(entry.name.endswith(SUFFIXES[kind]) and not entry.name.startswith(".") for entry in os.scandir(path))
+    videos = sum(
+        entry.name.endswith(SUFFIXES[kind]) and not entry.name.startswith(".")
+        for entry in os.scandir(path)
+    )
     try:
         manifest = read_json(path / "fingerprint.json", "a fingerprint")
-        return CacheFolder(name, path, kind, videos, amount, used, manifest["identity"], _outdated(kind, manifest))
+        return CacheFolder(
+            name, path, kind, videos, amount, used, manifest["identity"], _outdated(kind, manifest)
+        )
     except (UserError, KeyError, TypeError):
-        return CacheFolder(name, path, kind, videos, amount, used, problem="its fingerprint.json is missing or unreadable")
+        return CacheFolder(
+            name,
+            path,
+            kind,
+            videos,
+            amount,
+            used,
+            problem="its fingerprint.json is missing or unreadable",
+        )
 
 
 def _outdated(kind: str, manifest: Mapping[str, Any]) -> str | None:
@@ -194,8 +245,15 @@ def _measure(path: Path) -> tuple[int, float]:
         found = _measure(Path(entry.path)) if entry.is_dir(follow_symlinks=False) else None
         status = entry.stat(follow_symlinks=False)
         # The fingerprint is read by every listing, so its time of reading says nothing.
-        read = status.st_mtime if entry.name == "fingerprint.json" else max(status.st_mtime, status.st_atime)
-        amount, used = amount + (found[0] if found else status.st_size), max(used, found[1] if found else read)
+        read = (
+            status.st_mtime
+            if entry.name == "fingerprint.json"
+            else max(status.st_mtime, status.st_atime)
+        )
+        amount, used = (
+            amount + (found[0] if found else status.st_size),
+            max(used, found[1] if found else read),
+        )
     return amount, used
 
 
@@ -206,7 +264,9 @@ def _remove(path: Path) -> None:
         else:
             path.unlink(missing_ok=True)
     except OSError as error:
-        raise UserError(f"{path}: cannot be removed ({error.strerror}): check who owns it") from error
+        raise UserError(
+            f"{path}: cannot be removed ({error.strerror}): check who owns it"
+        ) from error
 
 
 def _model(made: Mapping[str, Any], role: str) -> str:
@@ -221,4 +281,7 @@ def _moment(seconds: float) -> str:
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Rows with columns of equal width."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

@@ -1,7 +1,8 @@
-"""`llmvs cache verify`: open every file of the cache and hold it against what its folder and its neighbours say.
+"""`llmvs cache verify`: open every file of the cache and hold it against what its folder and its
+neighbours say.
 
-Truncated and foreign files, other identities, other shapes, NaN, and embeddings of other captions are found. A flipped
-bit that leaves a finite number is not: the files carry no checksum.
+Truncated and foreign files, other identities, other shapes, NaN, and embeddings of other captions
+are found. A flipped bit that leaves a finite number is not: the files carry no checksum.
 """
 
 from collections.abc import Callable, Iterator
@@ -39,7 +40,11 @@ def verify(cache: Path, delete: bool = False) -> tuple[list[str], str]:
         One line per damage, and a summary of one line.
     """
     found = [one for one in folders(cache) if one.kind in SUFFIXES]
-    damages = [Damage(f"{one.path}: {one.problem}: `llmvs cache prune` removes it", ()) for one in found if one.problem]
+    damages = [
+        Damage(f"{one.path}: {one.problem}: `llmvs cache prune` removes it", ())
+        for one in found
+        if one.problem
+    ]
     sound = [one for one in found if not one.problem]
     with tqdm(total=sum(one.videos for one in sound), desc="verify", unit="video", delay=2) as bar:
         for one in sound:
@@ -49,7 +54,10 @@ def verify(cache: Path, delete: bool = False) -> tuple[list[str], str]:
         for path in (path for damage in damages for path in damage.files):
             path.unlink(missing_ok=True)
     done = "; damaged files removed: run `llmvs extract` again" if delete and damages else ""
-    summary = f"{sum(one.videos for one in sound)} videos in {len(sound)} folders checked, {len(damages)} damaged{done}"
+    summary = (
+        f"{sum(one.videos for one in sound)} videos in {len(sound)} folders checked, {len(damages)}"
+        f" damaged{done}"
+    )
     return [damage.line for damage in damages], summary
 
 
@@ -69,13 +77,20 @@ def _check_features(path: Path, frames: list[int]) -> None:
     """The vision features of the same steps, finite, in our format."""
     try:
         with safe_open(path, framework="pt") as file:
-            header, v, steps = file.metadata() or {}, file.get_tensor("v"), file.get_tensor("frames")
+            header, v, steps = (
+                file.metadata() or {},
+                file.get_tensor("v"),
+                file.get_tensor("frames"),
+            )
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: damaged or missing ({error})") from None
     if header.get("format") != FORMAT:
         raise UserError(f"{path}: not of the format {FORMAT}")
     if steps.tolist() != frames or v.ndim != 2 or len(v) != len(frames):
-        raise UserError(f"{path}: vision features of shape {list(v.shape)} for {len(frames)} captions, or of other frames")
+        raise UserError(
+            f"{path}: vision features of shape {list(v.shape)} for {len(frames)} captions, or of"
+            " other frames"
+        )
     if not torch.isfinite(v).all():
         raise UserError(f"{path}: vision features hold NaN or infinite values")
 
@@ -96,19 +111,33 @@ def _embeddings(one: CacheFolder, tick: Callable[[], object]) -> Iterator[Damage
 
 
 def _check_shapes(path: Path, found: Embeddings, width: int) -> None:
-    """Increasing steps, as many answers as steps (or none), and the width of the folder's other videos."""
-    counts = {len(found.steps), *(len(kept) for kept in (found.answers, found.answer_ids, found.tokens) if kept)}
+    """Increasing steps, as many answers as steps (or none), and the width of the folder's other
+    videos.
+    """
+    counts = {
+        len(found.steps),
+        *(len(kept) for kept in (found.answers, found.answer_ids, found.tokens) if kept),
+    }
     if len(counts) > 1 or (found.steps.diff() <= 0).any():
-        raise UserError(f"{path}: {len(found.steps)} steps, {len(found.answers)} answers, or steps that do not increase")
+        raise UserError(
+            f"{path}: {len(found.steps)} steps, {len(found.answers)} answers, or steps that do not"
+            " increase"
+        )
     if found.q.shape[1] != width:
-        raise UserError(f"{path}: embeddings of width {found.q.shape[1]} among embeddings of width {width}")
+        raise UserError(
+            f"{path}: embeddings of width {found.q.shape[1]} among embeddings of width {width}"
+        )
 
 
-def _check_source(cache: EmbeddingCache, key: str, found: Embeddings, captions: CaptionCache) -> None:
+def _check_source(
+    cache: EmbeddingCache, key: str, found: Embeddings, captions: CaptionCache
+) -> None:
     """The embeddings are of the very captions that lie beside them."""
     try:
         given = captions.read(key)
     except UserError:
         return  # the damage is the captions', and named with them
     if given.frames != found.steps.tolist() or given.sha256() != cache.captions_hash(key):
-        raise UserError(f"{cache.path(key)}: made from other captions than those in {captions.path(key)}")
+        raise UserError(
+            f"{cache.path(key)}: made from other captions than those in {captions.path(key)}"
+        )

@@ -1,4 +1,6 @@
-"""The list of all settings, read from config.py itself: key, default, and the sentence under the field."""
+"""The list of all settings, read from config.py itself: key, default, and the sentence under the
+field.
+"""
 
 import ast
 import inspect
@@ -12,19 +14,31 @@ from llmvs.config.load import flat
 
 def describe() -> str:
     """Every setting as `key = default` with its meaning below, in the order of config.py."""
-    sentences = {node.name: _sentences(node) for node in ast.parse(inspect.getsource(config)).body if isinstance(node, ast.ClassDef)}
+    sentences = {
+        node.name: _sentences(node)
+        for node in ast.parse(inspect.getsource(config)).body
+        if isinstance(node, ast.ClassDef)
+    }
     lines = []
     for key, default in flat(OmegaConf.structured(config.Config)).items():
         group, _, name = key.rpartition(".")
         owner = f"{group.capitalize()}Config" if group else "Config"
         text = sentences[owner].get(name) or sentences["HardwareConfig"][name]
-        lines += [f"{key} = {'null' if default is None else default}", textwrap.indent(textwrap.fill(text, 100), "    ")]
+        lines += [
+            f"{key} = {'null' if default is None else default}",
+            textwrap.indent(textwrap.fill(text, 100), "    "),
+        ]
     return "\n".join(lines)
 
 
 def _sentences(node: ast.ClassDef) -> dict[str, str]:
     """Field -> the string that follows it."""
     pairs = zip(node.body, node.body[1:], strict=False)
-    return {field.target.id: str(text.value.value) for field, text in pairs
-            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-            and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)}
+    return {
+        field.target.id: str(text.value.value)
+        for field, text in pairs
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+    }

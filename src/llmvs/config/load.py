@@ -1,7 +1,7 @@
 """From the command line to a `Config`: YAML files in order, then `key=value` overrides; later wins.
 
-A YAML file may name others it builds on (`base: [../backbone/tiny.yaml]`, relative to itself). Every error is one line
-that says where the value came from.
+A YAML file may name others it builds on (`base: [../backbone/tiny.yaml]`, relative to itself).
+Every error is one line that says where the value came from.
 """
 
 import hashlib
@@ -19,23 +19,45 @@ from llmvs.errors import UserError, nearest
 
 COMMAND_LINE = "command line"
 NAMED = ("dataset", "backbone", "variant")
-"""Folders of configs/. An agent sorts its arguments by name, so their order says nothing: a variant always builds on the others."""
-UNNAMED = ("experiment", "fold", "seed", "resume", "runs", "cache", "accelerator", "devices", "num_nodes", "log",
-           "data.root", "caption.batch", "extract.refresh", "extract.tokens_per_batch")
-"""Keys (or groups of keys) that say where and how a run happens, not what it is: they do not enter its name."""
+"""Folders of configs/. An agent sorts its arguments by name, so their order says nothing: a variant
+always builds on the others.
+"""
+UNNAMED = (
+    "experiment",
+    "fold",
+    "seed",
+    "resume",
+    "runs",
+    "cache",
+    "accelerator",
+    "devices",
+    "num_nodes",
+    "log",
+    "data.root",
+    "caption.batch",
+    "extract.refresh",
+    "extract.tokens_per_batch",
+)
+"""Keys (or groups of keys) that say where and how a run happens, not what it is: they do not enter
+its name.
+"""
 
 
 def load_config(arguments: Sequence[str]) -> Config:
     """Build the configuration from YAML paths and `key=value` (or `--key=value`) overrides.
 
     Args:
-        arguments: in any order; files are merged in their order, then overrides in theirs. A file may be named as
-            `dataset=FILE`, `backbone=FILE` or `variant=FILE`, as a sweep's agent does: these come first, in this order.
+        arguments: in any order; files are merged in their order, then overrides in theirs. A file
+            may be named as `dataset=FILE`, `backbone=FILE` or `variant=FILE`, as a sweep's agent
+            does: these come first, in this order.
 
     Raises:
-        UserError: missing or malformed file, unknown key (suggests the nearest), wrong type or value, missing setting.
+        UserError: missing or malformed file, unknown key (suggests the nearest), wrong type or
+            value, missing setting.
     """
-    layers = [path for _, path in sorted(filter(None, map(_layer, arguments)), key=lambda found: found[0])]
+    layers = [
+        path for _, path in sorted(filter(None, map(_layer, arguments)), key=lambda found: found[0])
+    ]
     overrides = [_split(argument) for argument in arguments if not is_layer(argument)]
     merged = OmegaConf.structured(Config)
     origins: dict[str, str] = {}
@@ -44,13 +66,19 @@ def load_config(arguments: Sequence[str]) -> Config:
             merged = _merge(merged, content, str(path), origins)
     for key, value in overrides:
         merged = _merge(merged, _nested(key, _listed(merged, key, value)), COMMAND_LINE, origins)
-    if OmegaConf.is_missing(merged, "experiment") and not OmegaConf.is_missing(merged.data, "dataset"):
-        merged.experiment = _name(str(merged.data.dataset), [layer.stem for layer in layers], overrides)
+    if OmegaConf.is_missing(merged, "experiment") and not OmegaConf.is_missing(
+        merged.data, "dataset"
+    ):
+        merged.experiment = _name(
+            str(merged.data.dataset), [layer.stem for layer in layers], overrides
+        )
     return _build(merged, origins)
 
 
 def is_layer(argument: str) -> bool:
-    """Whether an argument names a YAML file: `FILE.yaml`, or `dataset=`, `backbone=` or `variant=FILE.yaml`."""
+    """Whether an argument names a YAML file: `FILE.yaml`, or `dataset=`, `backbone=` or
+    `variant=FILE.yaml`.
+    """
     return _layer(argument) is not None
 
 
@@ -86,13 +114,17 @@ def to_yaml(config: Config) -> str:
 
 
 def run_folder(config: Config) -> Path:
-    """Where a run's files go: a pure function of its configuration, so that all ranks of a run agree."""
+    """Where a run's files go: a pure function of its configuration, so that all ranks of a run
+    agree.
+    """
     return Path(config.runs) / config.experiment / f"fold{config.fold}" / f"seed{config.seed}"
 
 
 def flat(config: Config | DictConfig) -> dict[str, Any]:
     """Every setting by its dotted key."""
-    container = OmegaConf.to_container(OmegaConf.structured(config) if isinstance(config, Config) else config)
+    container = OmegaConf.to_container(
+        OmegaConf.structured(config) if isinstance(config, Config) else config
+    )
     return dict(_leaves(container, ""))
 
 
@@ -131,7 +163,9 @@ def _read(path: Path, above: tuple[Path, ...]) -> Iterator[tuple[Path, dict[str,
     try:
         content = OmegaConf.to_container(OmegaConf.load(path)) if path.stat().st_size else {}
     except FileNotFoundError:
-        known = sorted(str(other) for other in path.parent.glob("*.yaml")) or ["configs/dataset/demo.yaml"]
+        known = sorted(str(other) for other in path.parent.glob("*.yaml")) or [
+            "configs/dataset/demo.yaml"
+        ]
         raise UserError(f"{path}: no such file{nearest(str(path), known)}") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError, OmegaConfBaseException) as error:
         raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
@@ -142,7 +176,9 @@ def _read(path: Path, above: tuple[Path, ...]) -> Iterator[tuple[Path, dict[str,
     yield path, {str(key): value for key, value in content.items()}
 
 
-def _merge(config: DictConfig, content: dict[str, Any], origin: str, origins: dict[str, str]) -> DictConfig:
+def _merge(
+    config: DictConfig, content: dict[str, Any], origin: str, origins: dict[str, str]
+) -> DictConfig:
     try:
         merged = OmegaConf.merge(config, content)
     except ConfigKeyError as error:
@@ -159,13 +195,18 @@ def _merge(config: DictConfig, content: dict[str, Any], origin: str, origins: di
 def _build(merged: DictConfig, origins: dict[str, str]) -> Config:
     missing = sorted(OmegaConf.missing_keys(merged))
     if missing:
-        raise UserError(f"{COMMAND_LINE}: {missing[-1] if 'data.dataset' not in missing else 'data.dataset'} is not set: "
-                        "name a dataset's layer, such as configs/dataset/demo.yaml, or data.dataset=demo")
+        raise UserError(
+            f"{COMMAND_LINE}: {missing[-1] if 'data.dataset' not in missing else 'data.dataset'} is"
+            " not set: name a dataset's layer, such as configs/dataset/demo.yaml, or"
+            " data.dataset=demo"
+        )
     try:
         OmegaConf.resolve(merged)
         config = OmegaConf.to_object(merged)
     except OmegaConfBaseException as error:
-        raise UserError(f"{COMMAND_LINE}: {error.full_key}: {str(error).splitlines()[0]}") from error
+        raise UserError(
+            f"{COMMAND_LINE}: {error.full_key}: {str(error).splitlines()[0]}"
+        ) from error
     except ValueError as error:
         key = str(error).split("=", 1)[0]
         raise UserError(f"{origins.get(key, COMMAND_LINE)}: {error}") from error
@@ -184,10 +225,18 @@ def _nearest_key(key: str) -> str:
 
 
 def _name(dataset: str, stems: Sequence[str], overrides: Sequence[tuple[str, str | None]]) -> str:
-    """An experiment's name: the dataset, the layers, and the overrides that change what is computed."""
+    """An experiment's name: the dataset, the layers, and the overrides that change what is
+    computed.
+    """
     parts = [*([] if dataset in stems else [dataset]), *stems]
     unnamed = tuple(f"{key}." for key in ("data.dataset", *UNNAMED))
     changes = [(key, value) for key, value in overrides if not f"{key}.".startswith(unnamed)]
-    name = "-".join(parts) + "".join(f"+{key}={Path(str(value).strip('[]')).name}" for key, value in sorted(changes))
+    name = "-".join(parts) + "".join(
+        f"+{key}={Path(str(value).strip('[]')).name}" for key, value in sorted(changes)
+    )
     name = re.sub(r"[^\w.=+-]", "_", name)
-    return name if len(name) <= 120 else f"{name[:100]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return (
+        name
+        if len(name) <= 120
+        else f"{name[:100]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    )

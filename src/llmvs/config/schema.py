@@ -1,7 +1,8 @@
 """Every setting of an experiment, typed, with the paper's value as its default.
 
-The docstring under a field is its help text: one sentence, units included. `llmvs.config.load` reads YAML files and
-`key=value` overrides into these classes; nothing downstream sees anything else.
+The docstring under a field is its help text: one sentence, units included. `llmvs.config.load`
+reads YAML files and `key=value` overrides into these classes; nothing downstream sees anything
+else.
 """
 
 from dataclasses import dataclass, field
@@ -18,23 +19,42 @@ class DataConfig:
     """Which videos, what people said of them, and how they are split."""
 
     dataset: str = MISSING
-    """Which dataset: `demo`, `summe`, `tvsum`, `mrhisum`, or a `folder` of your own (docs/own_data.md)."""
+    """Which dataset: `demo`, `summe`, `tvsum`, `mrhisum`, or a `folder` of your own
+    (docs/own_data.md).
+    """
     root: str = "data/${data.dataset}"
     """Folder of the dataset's files (annotations, videos)."""
     splits: Literal["paper", "disjoint"] = "paper"
-    """`paper`: five overlapping 80/20 splits, as published; `disjoint`: five folds that test every video once."""
+    """`paper`: five overlapping 80/20 splits, as published; `disjoint`: five folds that test every
+    video once.
+    """
     val_fraction: float = 0.2
-    """Share of a fold's training videos held out to choose the epoch (only with `selection=val`)."""
+    """Share of a fold's training videos held out to choose the epoch (only with `selection=val`).
+    """
     incomplete: Literal["refuse", "trim"] = "refuse"
-    """A scored video whose embeddings end before its annotations: `refuse` it, or `trim` it to the steps it has."""
+    """A scored video whose embeddings end before its annotations: `refuse` it, or `trim` it to the
+    steps it has.
+    """
     extra: list[str] = field(default_factory=list)
-    """Other datasets, all of whose videos train too: `[tvsum]` in data/tvsum, or `[tvsum=DIR]` (the field's `augmented` setting)."""
+    """Other datasets, all of whose videos train too: `[tvsum]` in data/tvsum, or `[tvsum=DIR]` (the
+    field's `augmented` setting).
+    """
     transfer: bool = False
     """Train on the datasets of `extra` alone (the field's `transfer` setting)."""
 
     def __post_init__(self) -> None:
-        _require(bool(self.extra) or not self.transfer, "data.transfer", self.transfer, "false, or name training datasets in data.extra")
-        _require(0 < self.val_fraction < 1, "data.val_fraction", self.val_fraction, "a share between 0 and 1")
+        _require(
+            bool(self.extra) or not self.transfer,
+            "data.transfer",
+            self.transfer,
+            "false, or name training datasets in data.extra",
+        )
+        _require(
+            0 < self.val_fraction < 1,
+            "data.val_fraction",
+            self.val_fraction,
+            "a share between 0 and 1",
+        )
 
 
 @dataclass
@@ -54,7 +74,9 @@ class BackboneConfig:
     quantize: Literal["none", "8bit", "4bit"] = "none"
     """Load both models with fewer bits per weight (needs bitsandbytes)."""
     device_map: str | None = None
-    """How accelerate spreads a model that is too large for one GPU, such as `auto`; None: all on one device."""
+    """How accelerate spreads a model that is too large for one GPU, such as `auto`; None: all on
+    one device.
+    """
 
 
 @dataclass
@@ -62,7 +84,9 @@ class CaptionConfig:
     """Stage 1: one sentence per step (paper, section 3.1)."""
 
     kind: Literal["general", "regions"] = "general"
-    """`general`: one question about the frame; `regions`: one about its centre and one about its background (paper, ablations)."""
+    """`general`: one question about the frame; `regions`: one about its centre and one about its
+    background (paper, ablations).
+    """
     prompt: str = "Provide a detailed one-sentence description of this image."
     """What the captioner is asked about every frame."""
     centre_prompt: str = "Describe in one sentence what is in the centre of this image."
@@ -86,12 +110,19 @@ class PromptConfig:
     window: int = 7
     """Captions in a window, odd; the centre one is judged."""
     style: Literal["numeric", "summary"] = "numeric"
-    """`numeric`: how important is the centre frame, 0 to 10; `summary`: what do the frames show, in one sentence."""
+    """`numeric`: how important is the centre frame, 0 to 10; `summary`: what do the frames show, in
+    one sentence.
+    """
     max_tokens: int = 5
     """Most tokens of one answer (a summary needs about 40)."""
 
     def __post_init__(self) -> None:
-        _require(1 <= self.window <= 15 and self.window % 2 == 1, "prompt.window", self.window, "an odd number of captions, 1 to 15")
+        _require(
+            1 <= self.window <= 15 and self.window % 2 == 1,
+            "prompt.window",
+            self.window,
+            "an odd number of captions, 1 to 15",
+        )
         _require(self.max_tokens >= 1, "prompt.max_tokens", self.max_tokens, "at least 1 token")
 
 
@@ -100,7 +131,9 @@ class ExamplesConfig:
     """The worked examples in the scorer's prompt."""
 
     source: Literal["fixed", "fold"] = "fixed"
-    """`fixed`: windows written by us, one cache for all folds; `fold`: drawn from the fold's training videos, as in the paper."""
+    """`fixed`: windows written by us, one cache for all folds; `fold`: drawn from the fold's
+    training videos, as in the paper.
+    """
     count: int = 3
     """How many examples."""
     seed: int = 0
@@ -119,26 +152,58 @@ class ExtractConfig:
     every_nth_frame: int | None = None
     """A step every so many frames (the benchmarks: 15); None: `fps` decides."""
     captions: str | None = None
-    """Folder of JSON Lines files named after the videos that replace the caption stage; None: caption the frames."""
+    """Folder of JSON Lines files named after the videos that replace the caption stage; None:
+    caption the frames.
+    """
     embeddings: str | None = None
-    """Folder of embeddings made earlier (imported ones, say), used as they are; None: extract what is missing."""
+    """Folder of embeddings made earlier (imported ones, say), used as they are; None: extract what
+    is missing.
+    """
     refresh: Literal["missing", "always", "never"] = "missing"
-    """Make what is `missing`; make everything again (`always`); or refuse to run when something is missing (`never`)."""
+    """Make what is `missing`; make everything again (`always`); or refuse to run when something is
+    missing (`never`).
+    """
     engine: Literal["auto", "naive", "expand", "cascade"] = "auto"
-    """How the scorer runs: prompt by prompt (`naive`) or in batches behind a prefix computed once; `auto`: the fastest that fits."""
+    """How the scorer runs: prompt by prompt (`naive`) or in batches behind a prefix computed once;
+    `auto`: the fastest that fits.
+    """
     tokens_per_batch: int = 8192
-    """Most tokens of queries that the scorer reads at once; changes speed and memory only; halved by itself when the GPU runs out of it."""
+    """Most tokens of queries that the scorer reads at once; changes speed and memory only; halved
+    by itself when the GPU runs out of it.
+    """
     readout: Literal["rmsnorm", "linear"] = "rmsnorm"
-    """Where the scorer is read: after the final norm, or after the output layer (paper, table of ablations)."""
+    """Where the scorer is read: after the final norm, or after the output layer (paper, table of
+    ablations).
+    """
     keep: Literal["pooled", "tokens"] = "pooled"
-    """`pooled`: the maximum over the tokens; `tokens`: every token's vector too (about 300 times the size)."""
+    """`pooled`: the maximum over the tokens; `tokens`: every token's vector too (about 300 times
+    the size).
+    """
 
     def __post_init__(self) -> None:
-        _require(self.fps is None or 0 < self.fps <= 1000, "extract.fps", self.fps, "more than 0 steps per second")
-        _require(self.every_nth_frame is None or self.every_nth_frame >= 1, "extract.every_nth_frame", self.every_nth_frame, "at least 1")
-        _require(self.tokens_per_batch >= 1, "extract.tokens_per_batch", self.tokens_per_batch, "at least 1 token")
+        _require(
+            self.fps is None or 0 < self.fps <= 1000,
+            "extract.fps",
+            self.fps,
+            "more than 0 steps per second",
+        )
+        _require(
+            self.every_nth_frame is None or self.every_nth_frame >= 1,
+            "extract.every_nth_frame",
+            self.every_nth_frame,
+            "at least 1",
+        )
+        _require(
+            self.tokens_per_batch >= 1,
+            "extract.tokens_per_batch",
+            self.tokens_per_batch,
+            "at least 1 token",
+        )
         if (self.fps is None) == (self.every_nth_frame is None):
-            raise ValueError(f"extract.fps={self.fps} and extract.every_nth_frame={self.every_nth_frame}: set one and make the other null")
+            raise ValueError(
+                f"extract.fps={self.fps} and extract.every_nth_frame={self.every_nth_frame}: set"
+                " one and make the other null"
+            )
 
 
 @dataclass
@@ -146,14 +211,21 @@ class HeadConfig:
     """Stage 3: the trained network (paper, section 3.3)."""
 
     inputs: Inputs = "qa"
-    """A step's embedding: pooled tokens of query (`q`) or answer (`a`), their maximum (`qa`), its visual feature (`v`), or all (`qav`)."""
+    """A step's embedding: pooled tokens of query (`q`) or answer (`a`), their maximum (`qa`), its
+    visual feature (`v`), or all (`qav`).
+    """
     aggregator: Literal["attention", "feedforward", "mlp"] = "attention"
-    """`attention`: steps see each other; `feedforward`: the same layers without self-attention; `mlp`: no layers, only the score MLP."""
+    """`attention`: steps see each other; `feedforward`: the same layers without self-attention;
+    `mlp`: no layers, only the score MLP.
+    """
     standardize: bool = False
-    """Whether every dimension of the embeddings is first brought to mean 0 and deviation 1 over the training steps (the paper: no).
+    """Whether every dimension of the embeddings is first brought to mean 0 and deviation 1 over the
+    training steps (the paper: no).
     Where tokens that all prompts share hide what differs, a head does not learn without it."""
     positions: Literal["none", "sinusoidal"] = "none"
-    """Whether a step knows its place in the video: `sinusoidal` adds fixed waves of its index (the paper: none)."""
+    """Whether a step knows its place in the video: `sinusoidal` adds fixed waves of its index (the
+    paper: none).
+    """
     dim: int = 2048
     """Width M."""
     layers: int = 3
@@ -168,14 +240,28 @@ class HeadConfig:
     def __post_init__(self) -> None:
         for name in ("dim", "layers", "heads", "feedforward"):
             _require(getattr(self, name) >= 1, f"head.{name}", getattr(self, name), "at least 1")
-        _require(0 <= self.dropout < 1, "head.dropout", self.dropout, "a probability from 0 up to 1")
-        _require(self.dim % self.heads == 0, "head.dim", self.dim, f"a multiple of head.heads={self.heads}")
-        _require(self.dim % 16 == 0, "head.dim", self.dim, "a multiple of 16 (the score MLP halves it four times)")
+        _require(
+            0 <= self.dropout < 1, "head.dropout", self.dropout, "a probability from 0 up to 1"
+        )
+        _require(
+            self.dim % self.heads == 0,
+            "head.dim",
+            self.dim,
+            f"a multiple of head.heads={self.heads}",
+        )
+        _require(
+            self.dim % 16 == 0,
+            "head.dim",
+            self.dim,
+            "a multiple of 16 (the score MLP halves it four times)",
+        )
 
 
 @dataclass
 class OptimConfig:
-    """How the head is trained: AdamW on the mean squared error to `gtscore`, and on the order of the steps where that is asked for."""
+    """How the head is trained: AdamW on the mean squared error to `gtscore`, and on the order of
+    the steps where that is asked for.
+    """
 
     lr: float = 1.19e-4
     """Peak learning rate (the paper: 1.19e-4 on SumMe, 7e-5 on TVSum)."""
@@ -202,7 +288,12 @@ class OptimConfig:
             _require(getattr(self, name) >= 0, f"optim.{name}", getattr(self, name), "0 or more")
         _require(self.epochs >= 1, "optim.epochs", self.epochs, "at least 1")
         _require(self.batch_videos >= 1, "optim.batch_videos", self.batch_videos, "at least 1")
-        _require(self.t_max is None or self.t_max >= 1, "optim.t_max", self.t_max, "at least 1 epoch, or null")
+        _require(
+            self.t_max is None or self.t_max >= 1,
+            "optim.t_max",
+            self.t_max,
+            "at least 1 epoch, or null",
+        )
 
 
 @dataclass
@@ -210,12 +301,21 @@ class MethodConfig:
     """What gives a step its score."""
 
     model: Literal["head", "scorer", "captioner"] = "head"
-    """The trained `head`; or, without one, the number that the `scorer` answers about the window or the `captioner` about the frame."""
+    """The trained `head`; or, without one, the number that the `scorer` answers about the window or
+    the `captioner` about the frame.
+    """
     lora: bool = False
-    """Fine-tune that scorer or captioner on the fold's training videos, by low-rank adapters; false: as it is (zero-shot)."""
+    """Fine-tune that scorer or captioner on the fold's training videos, by low-rank adapters;
+    false: as it is (zero-shot).
+    """
 
     def __post_init__(self) -> None:
-        _require(not (self.lora and self.model == "head"), "method.lora", self.lora, "false with method.model=head (it is trained anyway)")
+        _require(
+            not (self.lora and self.model == "head"),
+            "method.lora",
+            self.lora,
+            "false with method.model=head (it is trained anyway)",
+        )
 
     @property
     def zero_shot(self) -> bool:
@@ -225,7 +325,9 @@ class MethodConfig:
 
 @dataclass
 class LoraConfig:
-    """How a scorer or captioner is fine-tuned (`method.lora=true`); the paper does not publish its settings."""
+    """How a scorer or captioner is fine-tuned (`method.lora=true`); the paper does not publish its
+    settings.
+    """
 
     rank: int = 8
     """Rank of every adapter."""
@@ -234,7 +336,9 @@ class LoraConfig:
     dropout: float = 0.05
     """Dropout probability before an adapter."""
     targets: str = "q_proj k_proj v_proj o_proj"
-    """Linear layers with an adapter, by the last part of their names, or `all-linear`; never those of the vision tower."""
+    """Linear layers with an adapter, by the last part of their names, or `all-linear`; never those
+    of the vision tower.
+    """
     lr: float = 2e-4
     """Peak learning rate of AdamW; a cosine leads down to 0."""
     epochs: int = 3
@@ -249,9 +353,16 @@ class LoraConfig:
     def __post_init__(self) -> None:
         for name in ("rank", "alpha", "epochs", "batch_steps", "at_once"):
             _require(getattr(self, name) >= 1, f"lora.{name}", getattr(self, name), "at least 1")
-        _require(0 <= self.dropout < 1, "lora.dropout", self.dropout, "a probability from 0 up to 1")
+        _require(
+            0 <= self.dropout < 1, "lora.dropout", self.dropout, "a probability from 0 up to 1"
+        )
         _require(self.lr > 0, "lora.lr", self.lr, "more than 0")
-        _require(bool(self.targets.split()), "lora.targets", repr(self.targets), "names of layers, such as `q_proj v_proj`")
+        _require(
+            bool(self.targets.split()),
+            "lora.targets",
+            repr(self.targets),
+            "names of layers, such as `q_proj v_proj`",
+        )
         steps = self.steps_per_video
         _require(steps is None or steps >= 1, "lora.steps_per_video", steps, "at least 1, or null")
 
@@ -261,7 +372,9 @@ class LogConfig:
     """What is recorded beside the result."""
 
     wandb: Literal["offline", "online", "disabled"] = "offline"
-    """Weights & Biases: `offline` keeps its files in the run's folder; ignored where wandb is not installed."""
+    """Weights & Biases: `offline` keeps its files in the run's folder; ignored where wandb is not
+    installed.
+    """
     project: str = "llmvs"
     """Weights & Biases project."""
     checkpoint_seconds: float = 30.0
@@ -279,7 +392,9 @@ class HardwareConfig:
     num_nodes: int = 1
     """Nodes."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    """Number format of the head's training; scoring is always fp32. `16-mixed` (the paper's) needs a GPU: on a CPU it means `32-true`."""
+    """Number format of the head's training; scoring is always fp32. `16-mixed` (the paper's) needs
+    a GPU: on a CPU it means `32-true`.
+    """
 
     def __post_init__(self) -> None:
         _require(self.devices >= 1, "devices", self.devices, "at least 1")
@@ -288,22 +403,31 @@ class HardwareConfig:
 
 @dataclass
 class Config(HardwareConfig):
-    """One experiment. A run's folder is `runs/experiment/fold<fold>/seed<seed>`, and nothing else decides it."""
+    """One experiment. A run's folder is `runs/experiment/fold<fold>/seed<seed>`, and nothing else
+    decides it.
+    """
 
     experiment: str = MISSING
-    """Name of the experiment; where not given, made of the names of the layers and the overrides."""
+    """Name of the experiment; where not given, made of the names of the layers and the overrides.
+    """
     fold: int = 0
     """Which split, counted from 0."""
     seed: int = 1112
     """Seed of initial weights, shuffling and dropout (the released code: 1112)."""
     selection: Literal["val", "last", "test"] = "val"
-    """Which epoch is reported: best on the held-out `val` part, the `last`, or best on `test` (as published figures mostly are)."""
+    """Which epoch is reported: best on the held-out `val` part, the `last`, or best on `test` (as
+    published figures mostly are).
+    """
     resume: bool = True
-    """Reuse a finished run and go on with an interrupted one; false: start over, replacing what the folder holds."""
+    """Reuse a finished run and go on with an interrupted one; false: start over, replacing what the
+    folder holds.
+    """
     runs: str = "runs"
     """Folder of all runs."""
     cache: str = "cache"
-    """Folder of everything that is made once and reused: rendered clips, built models, captions, embeddings."""
+    """Folder of everything that is made once and reused: rendered clips, built models, captions,
+    embeddings.
+    """
     data: DataConfig = field(default_factory=DataConfig)
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     caption: CaptionConfig = field(default_factory=CaptionConfig)
@@ -319,17 +443,40 @@ class Config(HardwareConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.method.model == "scorer":
-            _require(self.prompt.style == "numeric", "prompt.style", self.prompt.style, "numeric with method.model=scorer")
+            _require(
+                self.prompt.style == "numeric",
+                "prompt.style",
+                self.prompt.style,
+                "numeric with method.model=scorer",
+            )
         _require(self.fold >= 0, "fold", self.fold, "0 or more")
         if self.data.transfer:
-            _require(self.selection != "val", "selection", self.selection, "last or test with data.transfer=true: no video is held out")
+            _require(
+                self.selection != "val",
+                "selection",
+                self.selection,
+                "last or test with data.transfer=true: no video is held out",
+            )
         if self.data.extra:
-            _require(self.method.model == "head", "data.extra", self.data.extra, "empty with method.model other than head")
-            _require(self.examples.source == "fixed", "data.extra", self.data.extra, "empty with examples.source=fold")
+            _require(
+                self.method.model == "head",
+                "data.extra",
+                self.data.extra,
+                "empty with method.model other than head",
+            )
+            _require(
+                self.examples.source == "fixed",
+                "data.extra",
+                self.data.extra,
+                "empty with examples.source=fold",
+            )
         _require(self.seed >= 0, "seed", self.seed, "0 or more")
         if "v" in self.head.inputs and self.extract.captions is not None:
-            raise ValueError(f"head.inputs={self.head.inputs}: the captioner makes the visual features, and extract.captions="
-                             f"{self.extract.captions} replaces it: choose head.inputs=qa, or leave extract.captions out")
+            raise ValueError(
+                f"head.inputs={self.head.inputs}: the captioner makes the visual features, and"
+                f" extract.captions={self.extract.captions} replaces it: choose head.inputs=qa, or"
+                " leave extract.captions out"
+            )
 
 
 def _require(ok: bool, key: str, value: Any, allowed: str) -> None:

@@ -1,7 +1,8 @@
 """What the videos are and what people said of them.
 
-A dataset is one module with a function `load(root: Path) -> Dataset`, and a line in `DATASETS`. Where the files do not say
-which frames are steps, it is `load(root, sampling)`, and a word in `SAMPLED`.
+A dataset is one module with a function `load(root: Path) -> Dataset`, and a line in `DATASETS`.
+Where the files do not say which frames are steps, it is `load(root, sampling)`, and a word in
+`SAMPLED`.
 """
 
 import importlib
@@ -27,7 +28,8 @@ __all__ = ["DATASETS", "Dataset", "Fold", "Sampling", "Video", "load"]
 
 
 def load(name: str, root: Path, sampling: Sampling = TWICE_A_SECOND) -> Dataset:
-    """Load a dataset by name from the folder of its files; `sampling` decides the steps where its files do not.
+    """Load a dataset by name from the folder of its files; `sampling` decides the steps where its
+    files do not.
 
     Raises:
         UserError: unknown name, or files that are missing or wrong.

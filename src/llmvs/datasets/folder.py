@@ -1,10 +1,13 @@
-"""A folder of your own: videos, and what one or several people say of every second or step (docs/own_data.md).
+"""A folder of your own: videos, and what one or several people say of every second or step
+(docs/own_data.md).
 
     ROOT/scores.csv or scores.json    see `llmvs.datasets.scores`
-    ROOT/*.mp4, or ROOT/videos/*.mp4  any format that FFmpeg reads; a video goes by its file name without suffix
+    ROOT/*.mp4, or ROOT/videos/*.mp4  any format that FFmpeg reads; a video goes by its file name
+                                      without suffix
 
-The steps are those that the settings sample. Scores keep their own scale for the protocols, which only rank; for the
-training target they are scaled from the smallest and the largest score of the file to [0, 1].
+The steps are those that the settings sample. Scores keep their own scale for the protocols, which
+only rank; for the training target they are scaled from the smallest and the largest score of the
+file to [0, 1].
 """
 
 import math
@@ -28,16 +31,27 @@ ROUNDING = 1e-3
 def load(root: Path, sampling: Sampling) -> Dataset:
     """Read a folder of videos and their scores.
 
-    Five folds of both kinds are made from the videos' names; with fewer than five videos, every fold tests one of them.
+    Five folds of both kinds are made from the videos' names; with fewer than five videos, every
+    fold tests one of them.
 
     Raises:
-        UserError: no scores, a video without scores or scores without a video, a wrong number of scores, not a number.
+        UserError: no scores, a video without scores or scores without a video, a wrong number of
+            scores, not a number.
     """
     root = Path(root)
     given = [root / name for name in FILES if (root / name).is_file()]
     if len(given) != 1:
-        problem = "both of" if given else "none of" if root.is_dir() else "no such folder; expected one of"
-        raise UserError(f"data.root={root}: {problem} {', '.join(FILES)} (docs/own_data.md shows what they look like)")
+        problem = (
+            "both of"
+            if given
+            else "none of"
+            if root.is_dir()
+            else "no such folder; expected one of"
+        )
+        raise UserError(
+            f"data.root={root}: {problem} {', '.join(FILES)} (docs/own_data.md shows what they look"
+            " like)"
+        )
     scores, files = read_scores(given[0]), _videos(root)
     named = _matched(scores, files)
     values = [row for people in scores.sheet.values() for row in people.values()]
@@ -45,7 +59,10 @@ def load(root: Path, sampling: Sampling) -> Dataset:
     ordered = tqdm(named.items(), desc="video headers", unit="video", delay=2, leave=False)
     videos = {key: _video(key, files[key], scores, name, scale, sampling) for key, name in ordered}
     if len(videos) < 2:
-        raise UserError(f"{root}: one video cannot both train and test: add others, with their scores in {given[0].name}")
+        raise UserError(
+            f"{root}: one video cannot both train and test: add others, with their scores in"
+            f" {given[0].name}"
+        )
     name = f"folder-{root.resolve().name}"
     splits = generated(list(videos), name) if len(videos) >= FOLDS else leave_one_out(list(videos))
     return Dataset(name, "ratings", videos, splits)
@@ -57,7 +74,9 @@ def _videos(root: Path) -> dict[str, Path]:
     for path in sorted([*root.glob("*"), *root.glob("videos/*")]):
         if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith("."):
             if path.stem in found:
-                raise UserError(f"{path} and {found[path.stem]} are both called {path.stem}: rename one of them")
+                raise UserError(
+                    f"{path} and {found[path.stem]} are both called {path.stem}: rename one of them"
+                )
             found[path.stem] = path
     return found
 
@@ -69,43 +88,74 @@ def _matched(scores: Scores, files: dict[str, Path]) -> dict[str, str]:
     for name in scores.sheet:
         key = by_name.get(name, name)
         if key not in files:
-            raise UserError(f"{scores.place(name)}: scores of {name}, but no such video in {scores.path.parent}{nearest(key, files)}")
+            raise UserError(
+                f"{scores.place(name)}: scores of {name}, but no such video in"
+                f" {scores.path.parent}{nearest(key, files)}"
+            )
         if key in named:
-            raise UserError(f"{scores.place(name)}: {name} and {named[key]} are the same video: score it under one name")
+            raise UserError(
+                f"{scores.place(name)}: {name} and {named[key]} are the same video: score it under"
+                " one name"
+            )
         named[key] = name
     for key, path in files.items():
         if key not in named:
-            raise UserError(f"{path}: no scores of it in {scores.path}: add them, or move the video away")
+            raise UserError(
+                f"{path}: no scores of it in {scores.path}: add them, or move the video away"
+            )
     return {key: named[key] for key in files}
 
 
-def _video(key: str, path: Path, scores: Scores, name: str, scale: tuple[float, float], sampling: Sampling) -> Video:
+def _video(
+    key: str, path: Path, scores: Scores, name: str, scale: tuple[float, float], sampling: Sampling
+) -> Video:
     times = frame_times(path)
     if len(times) < 2:
         raise UserError(f"{path}: {len(times)} frames: not a video that can be sampled")
     picks = step_frames(times, sampling.fps, sampling.every_nth_frame)
     rows = np.array(list(scores.sheet[name].values()), np.float32)
     place = f"{scores.place(name)}: {name}"
-    people = _of_seconds(rows, times, picks, place) if scores.per == "second" else _of_steps(rows, picks, place, sampling)
+    people = (
+        _of_seconds(rows, times, picks, place)
+        if scores.per == "second"
+        else _of_steps(rows, picks, place, sampling)
+    )
     frames = np.repeat(people, np.diff(np.append(picks, len(times))), axis=1)
     fps = (len(times) - 1) / float(times[-1] - times[0])
-    return Video(key, path.name, len(times), picks, gtscore_of(frames, picks, *scale), user_scores=frames, fps=fps, path=path)
+    return Video(
+        key,
+        path.name,
+        len(times),
+        picks,
+        gtscore_of(frames, picks, *scale),
+        user_scores=frames,
+        fps=fps,
+        path=path,
+    )
 
 
 def _of_steps(rows: Array, picks: Array, place: str, sampling: Sampling) -> Array:
     if rows.shape[1] != len(picks):
-        raise UserError(f"{place}: {rows.shape[1]} scores, expected {len(picks)}: one for every step that {sampling} samples")
+        raise UserError(
+            f"{place}: {rows.shape[1]} scores, expected {len(picks)}: one for every step that"
+            f" {sampling} samples"
+        )
     return rows
 
 
 def _of_seconds(rows: Array, times: Array, picks: Array, place: str) -> Array:
-    """[U, S] -> [U, T]: a second's score holds over its steps. The last, incomplete second may have a score or not."""
+    """[U, S] -> [U, T]: a second's score holds over its steps. The last, incomplete second may have
+    a score or not.
+    """
     gap = (times[-1] - times[0]) / (len(times) - 1)
     lasts = float(times[-1] - times[0] + gap)
     least, most = max(1, math.floor(lasts + ROUNDING)), math.ceil(lasts - ROUNDING)
     if not least <= rows.shape[1] <= most:
         expected = f"{least}" if least == most else f"{least} or {most}"
-        raise UserError(f"{place}: scores of {rows.shape[1]} seconds, expected {expected}: the video lasts {lasts:.2f} seconds")
+        raise UserError(
+            f"{place}: scores of {rows.shape[1]} seconds, expected {expected}: the video lasts"
+            f" {lasts:.2f} seconds"
+        )
     # A step is the frame nearest to its time, so it may be shown half a frame before its second begins.
     seconds = np.floor(times[picks] - times[0] + gap / 2 + ROUNDING).astype(np.int64)
     return rows[:, np.minimum(seconds, rows.shape[1] - 1)]

@@ -1,11 +1,15 @@
-"""Mr. HiSum: 31,892 videos of YouTube-8M with what viewers replayed most, one score a second (Sul et al., NeurIPS 2023).
+"""Mr. HiSum: 31,892 videos of YouTube-8M with what viewers replayed most, one score a second (Sul
+et al., NeurIPS 2023).
 
 Read from `data.root`, as its authors publish it:
 
-* `mr_hisum.h5`: a group `video_N` per video with `gtscore` [T], in [0, 1]; `change_points` [S, 2], the shots in seconds; and
-  `gt_summary` (also spelled `gtsummary`) [T], the 0/1 key-shot summary of gtscore. `features` are not needed;
+* `mr_hisum.h5`: a group `video_N` per video with `gtscore` [T], in [0, 1]; `change_points` [S, 2],
+the shots in seconds; and
+  `gt_summary` (also spelled `gtsummary`) [T], the 0/1 key-shot summary of gtscore. `features` are
+  not needed;
 * `mr_hisum_split.json` (or `mrsum_split.json`): `train_keys`, `val_keys`, `test_keys`;
-* optionally `metadata.csv`, for the YouTube ids (columns `video_id`, `youtube_id`), and the videos by id or key in `videos/`, to
+* optionally `metadata.csv`, for the YouTube ids (columns `video_id`, `youtube_id`), and the videos
+by id or key in `videos/`, to
   extract from at one step per second (`extract.fps=1`).
 
 The second is the only clock of these files, so it stands where other datasets have the frame.
@@ -32,10 +36,12 @@ PARTS = ("train_keys", "val_keys", "test_keys")
 
 
 def load(root: Path) -> Dataset:
-    """Read Mr. HiSum from a folder. Its one fold, with its own validation videos, is fold 0 of both kinds of splits.
+    """Read Mr. HiSum from a folder. Its one fold, with its own validation videos, is fold 0 of both
+    kinds of splits.
 
     Raises:
-        UserError: a file is missing or not what it should be, or a video of the splits is not in the h5 file.
+        UserError: a file is missing or not what it should be, or a video of the splits is not in
+            the h5 file.
     """
     h5, split = first(root, H5_NAMES), first(root, SPLIT_NAMES)
     if h5 is None:
@@ -46,20 +52,40 @@ def load(root: Path) -> Dataset:
     names, files = _youtube_ids(root), _files(root)
     videos = {}
     with open_h5(h5) as file:
-        for key in tqdm([*train, *val, *test], desc="annotations", unit="video", delay=2, leave=False):
+        for key in tqdm(
+            [*train, *val, *test], desc="annotations", unit="video", delay=2, leave=False
+        ):
             if key not in file:
-                raise UserError(f"{h5}: has no group {key}, which is in {split.name}: is the download complete ({HOME})?")
+                raise UserError(
+                    f"{h5}: has no group {key}, which is in {split.name}: is the download complete"
+                    f" ({HOME})?"
+                )
             name = names.get(key, key)
             videos[key] = _video(key, name, file[key], h5, files.get(name, files.get(key)))
     folds = [(train, test)]
-    return Dataset("mrhisum", "replays", videos, {"paper": folds, "disjoint": folds}, sampling=Sampling(fps=1.0), validation=tuple(val))
+    return Dataset(
+        "mrhisum",
+        "replays",
+        videos,
+        {"paper": folds, "disjoint": folds},
+        sampling=Sampling(fps=1.0),
+        validation=tuple(val),
+    )
 
 
 def _splits(path: Path) -> list[list[str]]:
     content = read_json(path, "Mr. HiSum's splits")
-    parts: list[list[str]] = [content.get(name) or [] if isinstance(content, dict) else [] for name in PARTS]
-    if not all(isinstance(part, list) and part and all(isinstance(key, str) for key in part) for part in parts):
-        raise UserError(f"{path}: expected lists of keys {', '.join(PARTS)}: Mr. HiSum's splits are published at {HOME}")
+    parts: list[list[str]] = [
+        content.get(name) or [] if isinstance(content, dict) else [] for name in PARTS
+    ]
+    if not all(
+        isinstance(part, list) and part and all(isinstance(key, str) for key in part)
+        for part in parts
+    ):
+        raise UserError(
+            f"{path}: expected lists of keys {', '.join(PARTS)}: Mr. HiSum's splits are published"
+            f" at {HOME}"
+        )
     keys = sorted(key for part in parts for key in part)
     twice = [key for key, following in itertools.pairwise(keys) if key == following]
     if twice:
@@ -68,21 +94,43 @@ def _splits(path: Path) -> list[list[str]]:
 
 
 def _video(key: str, name: str, group: Any, h5: Path, path: Path | None) -> Video:
-    lacking = [field for field in ("gtscore", "change_points") if not isinstance(group, h5py.Group) or field not in group]
+    lacking = [
+        field
+        for field in ("gtscore", "change_points")
+        if not isinstance(group, h5py.Group) or field not in group
+    ]
     if lacking:
-        raise UserError(f"{h5}: {key} has no {', '.join(lacking)}: expected Mr. HiSum's h5 file ({HOME})")
+        raise UserError(
+            f"{h5}: {key} has no {', '.join(lacking)}: expected Mr. HiSum's h5 file ({HOME})"
+        )
     gtscore = np.asarray(group["gtscore"][()], np.float32)
     seconds = len(gtscore) if gtscore.ndim == 1 else 0
     if not seconds or not np.isfinite(gtscore).all() or gtscore.min() < 0 or gtscore.max() > 1:
-        raise UserError(f"{h5}: {key}: gtscore of shape {list(gtscore.shape)} must be one number from 0 to 1 for every second")
+        raise UserError(
+            f"{h5}: {key}: gtscore of shape {list(gtscore.shape)} must be one number from 0 to 1"
+            " for every second"
+        )
     change_points = np.asarray(group["change_points"][()], np.int64)
     if change_points.ndim != 2 or change_points.shape[1] != 2:
-        raise UserError(f"{h5}: {key}: change_points of shape {list(change_points.shape)}, expected first and last second of every shot")
-    shown = next((group[field][()] for field in ("gt_summary", "gtsummary") if field in group), None)
+        raise UserError(
+            f"{h5}: {key}: change_points of shape {list(change_points.shape)}, expected first and"
+            " last second of every shot"
+        )
+    shown = next(
+        (group[field][()] for field in ("gt_summary", "gtsummary") if field in group), None
+    )
     return Video(
-        key, name, seconds, np.arange(seconds), gtscore, user_scores=gtscore[None],
-        user_summary=None if shown is None else _fitted(shown, seconds), shots=_shots(change_points, seconds),
-        fps=1.0, path=path, counts_steps=True,
+        key,
+        name,
+        seconds,
+        np.arange(seconds),
+        gtscore,
+        user_scores=gtscore[None],
+        user_summary=None if shown is None else _fitted(shown, seconds),
+        shots=_shots(change_points, seconds),
+        fps=1.0,
+        path=path,
+        counts_steps=True,
     )
 
 
@@ -94,10 +142,12 @@ def _shots(change_points: Array, seconds: int) -> Array:
 
 
 def _fitted(summary: Array, seconds: int) -> Array:
-    """[1, seconds] 0/1: what a summary lacks at its end is not shown, as in the authors' evaluation."""
+    """[1, seconds] 0/1: what a summary lacks at its end is not shown, as in the authors'
+    evaluation.
+    """
     shown = np.zeros((1, seconds), np.uint8)
     flat = np.ravel(summary)[:seconds]
-    shown[0, :len(flat)] = flat > 0
+    shown[0, : len(flat)] = flat > 0
     return shown
 
 
@@ -110,9 +160,16 @@ def _youtube_ids(root: Path) -> dict[str, str]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return {row["video_id"]: row["youtube_id"] for row in csv.DictReader(file)}
     except (KeyError, csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: expected Mr. HiSum's table with the columns video_id and youtube_id ({error}): {HOME}") from None
+        raise UserError(
+            f"{path}: expected Mr. HiSum's table with the columns video_id and youtube_id"
+            f" ({error}): {HOME}"
+        ) from None
 
 
 def _files(root: Path) -> dict[str, Path]:
     """Stem -> video file, looked up once: the folder may hold tens of thousands."""
-    return {path.stem: path for path in sorted(root.glob("videos/*")) if path.suffix.lower() in VIDEO_SUFFIXES}
+    return {
+        path.stem: path
+        for path in sorted(root.glob("videos/*"))
+        if path.suffix.lower() in VIDEO_SUFFIXES
+    }

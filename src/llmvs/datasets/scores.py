@@ -1,10 +1,12 @@
-"""Scores that people gave to videos of their own, from a CSV or a JSON file (docs/own_data.md shows both).
+"""Scores that people gave to videos of their own, from a CSV or a JSON file (docs/own_data.md shows
+both).
 
     video,second,anna,ben          {"per": "second",
     beach,0,2,3                     "scores": {"beach": {"anna": [2, 4], "ben": [3, 5]}}}
     beach,1,4,5
 
-One column (or list) per annotator; `step` in place of `second` where every sampled step has a score of its own.
+One column (or list) per annotator; `step` in place of `second` where every sampled step has a score
+of its own.
 """
 
 import csv
@@ -43,28 +45,42 @@ def read_scores(path: Path) -> Scores:
     """Read a file of scores, by its suffix.
 
     Raises:
-        UserError: unreadable, of another shape, a gap, or something that is not a finite number; names the line of a CSV file.
+        UserError: unreadable, of another shape, a gap, or something that is not a finite number;
+            names the line of a CSV file.
     """
     scores = _read_json(path) if path.suffix == ".json" else _read_csv(path)
     if not scores.sheet:
-        raise UserError(f"{path}: no scores in it: expected {JSON_SHAPE if path.suffix == '.json' else CSV_SHAPE}")
+        raise UserError(
+            f"{path}: no scores in it: expected"
+            f" {JSON_SHAPE if path.suffix == '.json' else CSV_SHAPE}"
+        )
     values = {value for people in scores.sheet.values() for row in people.values() for value in row}
     if len(values) == 1:
-        raise UserError(f"{path}: all scores are {values.pop():g}: nothing is more important than anything else")
+        raise UserError(
+            f"{path}: all scores are {values.pop():g}: nothing is more important than anything else"
+        )
     return scores
 
 
 def _read_json(path: Path) -> Scores:
     content = read_json(path, f"scores: {JSON_SHAPE}")
-    if not isinstance(content, dict) or content.get("per") not in UNITS or not isinstance(content.get("scores"), dict):
+    if (
+        not isinstance(content, dict)
+        or content.get("per") not in UNITS
+        or not isinstance(content.get("scores"), dict)
+    ):
         raise UserError(f"{path}: expected {JSON_SHAPE}")
     sheet: Sheet = {}
     for video, people in content["scores"].items():
         people = people if isinstance(people, dict) else {"annotator": people}
-        sheet[video] = {name: _numbers(f"{path}: {video}: {name}", values) for name, values in people.items()}
+        sheet[video] = {
+            name: _numbers(f"{path}: {video}: {name}", values) for name, values in people.items()
+        }
         if len({len(row) for row in sheet[video].values()}) != 1:
             counts = ", ".join(f"{len(row)} by {name}" for name, row in sheet[video].items())
-            raise UserError(f"{path}: {video}: scores of different length: {counts or 'none at all'}")
+            raise UserError(
+                f"{path}: {video}: scores of different length: {counts or 'none at all'}"
+            )
     return Scores(path, content["per"], sheet)
 
 
@@ -72,7 +88,11 @@ def _numbers(place: str, values: Any) -> list[float]:
     if not isinstance(values, list) or not values:
         raise UserError(f"{place}: expected a list of numbers")
     for number, value in enumerate(values):
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, (int, float))
+            or not math.isfinite(value)
+        ):
             raise UserError(f"{place}: value {number} is {value!r}, not a number")
     return [float(value) for value in values]
 
@@ -81,19 +101,33 @@ def _read_csv(path: Path) -> Scores:
     rows = _rows(path)
     _, header = next(rows, (1, []))
     if len(header) < 3 or header[0] != "video" or header[1] not in UNITS:
-        raise UserError(f"{path}, line 1: expected the columns {CSV_SHAPE}; found {', '.join(header) or 'nothing'}")
+        raise UserError(
+            f"{path}, line 1: expected the columns {CSV_SHAPE}; found"
+            f" {', '.join(header) or 'nothing'}"
+        )
     people, per = header[2:], header[1]
     if len(set(people)) < len(people) or not all(people):
-        raise UserError(f"{path}, line 1: two annotators of one name, or one without a name: {', '.join(people)}")
-    scores, gaps = Scores(path, "second" if per == "second" else "step"), dict[tuple[str, str], int]()
+        raise UserError(
+            f"{path}, line 1: two annotators of one name, or one without a name:"
+            f" {', '.join(people)}"
+        )
+    scores, gaps = (
+        Scores(path, "second" if per == "second" else "step"),
+        dict[tuple[str, str], int](),
+    )
     counts: dict[str, int] = {}
     for line, row in rows:
         place = f"{path}, line {line}"
         if len(row) != len(header):
-            raise UserError(f"{place}: {len(row)} cells, expected {len(header)} ({', '.join(header)})")
+            raise UserError(
+                f"{place}: {len(row)} cells, expected {len(header)} ({', '.join(header)})"
+            )
         video, count = row[0], counts.get(row[0], 0)
         if row[1] != str(count):
-            raise UserError(f"{place}: {per} {row[1] or 'nothing'} of {video}, expected {per} {count}: they count from 0 without gaps")
+            raise UserError(
+                f"{place}: {per} {row[1] or 'nothing'} of {video}, expected {per} {count}: they"
+                " count from 0 without gaps"
+            )
         counts[video] = count + 1
         scores.lines.setdefault(video, line)
         sheet = scores.sheet.setdefault(video, {})
@@ -110,8 +144,10 @@ def _check_gaps(scores: Scores, gaps: dict[tuple[str, str], int]) -> None:
     """An annotator has scored all of a video or nothing of it, and every video has one."""
     for (video, name), line in gaps.items():
         if name in scores.sheet[video]:
-            raise UserError(f"{scores.path}, line {line}: no score by {name}, who has scored other parts of {video}: "
-                            "fill the cell, or empty all of that annotator's cells of the video")
+            raise UserError(
+                f"{scores.path}, line {line}: no score by {name}, who has scored other parts of"
+                f" {video}: fill the cell, or empty all of that annotator's cells of the video"
+            )
     for video, people in scores.sheet.items():
         if not people:
             raise UserError(f"{scores.place(video)}: nobody has scored {video}")

@@ -1,4 +1,5 @@
-"""Which videos train and which test: published splits as data files, generated ones for other datasets, and the
+"""Which videos train and which test: published splits as data files, generated ones for other
+datasets, and the
 validation part that an honest selection of the epoch needs."""
 
 import zlib
@@ -18,16 +19,22 @@ FOLDS = 5
 
 def published(name: str) -> dict[str, list[Split]]:
     """The `paper` and `disjoint` splits of `summe` or `tvsum`, over the keys video_1, video_2, ..."""
-    table = read_json(Path(__file__).parent / "published" / f"{name}.json", "the splits of a dataset")
+    table = read_json(
+        Path(__file__).parent / "published" / f"{name}.json", "the splits of a dataset"
+    )
     everything = range(1, table["videos"] + 1)
     return {
-        kind: [([f"video_{i}" for i in everything if i not in test], [f"video_{i}" for i in test]) for test in table[kind]]
+        kind: [
+            ([f"video_{i}" for i in everything if i not in test], [f"video_{i}" for i in test])
+            for test in table[kind]
+        ]
         for kind in ("paper", "disjoint")
     }
 
 
 def generated(keys: Sequence[str], name: str) -> dict[str, list[Split]]:
-    """Splits of the same two kinds for any dataset: five random 80/20 splits, and five disjoint folds.
+    """Splits of the same two kinds for any dataset: five random 80/20 splits, and five disjoint
+    folds.
 
     They depend on the dataset's name and keys only.
 
@@ -35,14 +42,19 @@ def generated(keys: Sequence[str], name: str) -> dict[str, list[Split]]:
         UserError: fewer than five videos.
     """
     if len(keys) < FOLDS:
-        raise UserError(f"{name}: {len(keys)} videos are too few for {FOLDS} folds: at least {FOLDS} are needed")
+        raise UserError(
+            f"{name}: {len(keys)} videos are too few for {FOLDS} folds: at least {FOLDS} are needed"
+        )
     ordered = sorted(keys, key=_natural)
     rng = np.random.default_rng(zlib.crc32(name.encode()))
 
     def split(test: Sequence[str]) -> Split:
         return [key for key in ordered if key not in test], sorted(map(str, test), key=_natural)
 
-    overlapping = [split(list(rng.permutation(ordered)[: max(1, round(len(ordered) / FOLDS))])) for _ in range(FOLDS)]
+    overlapping = [
+        split(list(rng.permutation(ordered)[: max(1, round(len(ordered) / FOLDS))]))
+        for _ in range(FOLDS)
+    ]
     disjoint = [split(list(part)) for part in np.array_split(rng.permutation(ordered), FOLDS)]
     return {"paper": overlapping, "disjoint": disjoint}
 
@@ -55,27 +67,39 @@ def leave_one_out(keys: Sequence[str]) -> dict[str, list[Split]]:
 
 
 def fold(dataset: Dataset, kind: str, index: int, val_fraction: float) -> Fold:
-    """Fold `index` of a dataset, with `val_fraction` of its training videos held out for validation.
+    """Fold `index` of a dataset, with `val_fraction` of its training videos held out for
+    validation.
 
-    The validation part depends on the dataset, the kind of splits and the fold, not on the seed of a run, so that runs
-    with several seeds are comparable. `val_fraction` 0 leaves all training videos to train on. A dataset whose authors
-    set validation videos aside keeps all training videos in any case.
+    The validation part depends on the dataset, the kind of splits and the fold, not on the seed of
+    a run, so that runs with several seeds are comparable. `val_fraction` 0 leaves all training
+    videos to train on. A dataset whose authors set validation videos aside keeps all training
+    videos in any case.
 
     Raises:
         UserError: no such fold, or too few training videos to hold any out.
     """
     folds = dataset.splits[kind]
     if not 0 <= index < len(folds):
-        raise UserError(f"fold={index}: {dataset.name} has {len(folds)} {kind} folds, 0 to {len(folds) - 1}")
+        raise UserError(
+            f"fold={index}: {dataset.name} has {len(folds)} {kind} folds, 0 to {len(folds) - 1}"
+        )
     train, test = folds[index]
     if dataset.validation:
         return Fold(index, tuple(train), dataset.validation if val_fraction else (), tuple(test))
     held = max(1, round(val_fraction * len(train))) if val_fraction else 0
     if held >= len(train):
-        raise UserError(f"fold {index} of {dataset.name} has {len(train)} training videos: too few to hold {held} out for validation")
+        raise UserError(
+            f"fold {index} of {dataset.name} has {len(train)} training videos: too few to hold"
+            f" {held} out for validation"
+        )
     rng = np.random.default_rng(zlib.crc32(f"{dataset.name} {kind} {index}".encode()))
     val = set(rng.permutation(train)[:held].tolist())
-    return Fold(index, tuple(key for key in train if key not in val), tuple(key for key in train if key in val), tuple(test))
+    return Fold(
+        index,
+        tuple(key for key in train if key not in val),
+        tuple(key for key in train if key in val),
+        tuple(test),
+    )
 
 
 def _natural(key: str) -> tuple[str, int, str]:

@@ -1,12 +1,16 @@
-"""SumMe: 25 videos, 15 to 18 people each, who each cut a summary of 5 to 15 % of the video (Gygli et al., ECCV 2014).
+"""SumMe: 25 videos, 15 to 18 people each, who each cut a summary of 5 to 15 % of the video (Gygli
+et al., ECCV 2014).
 
 Read from `data.root`, whichever of these it holds:
 
-* an h5 file in the eccv16 layout (`eccv16_dataset_summe_google_pool5.h5`): picks, gtscore, user_summary, change_points;
-* `GT/*.mat`, the authors' annotations: raw labels (the published Human row needs them), frame rates; enough alone for
+* an h5 file in the eccv16 layout (`eccv16_dataset_summe_google_pool5.h5`): picks, gtscore,
+user_summary, change_points;
+* `GT/*.mat`, the authors' annotations: raw labels (the published Human row needs them), frame
+rates; enough alone for
   the protocols that need no shots.
 
-Videos, needed only to extract from, are looked for by name in `videos/`, `video/` and `data.root` itself.
+Videos, needed only to extract from, are looked for by name in `videos/`, `video/` and `data.root`
+itself.
 """
 
 from pathlib import Path
@@ -37,32 +41,58 @@ def load(root: Path) -> Dataset:
     matlab = {path.stem: path for path in sorted((root / "GT").glob("*.mat"))}
     h5 = first(root, H5_NAMES)
     if h5:
-        videos = [_from_h5(key, group, h5, matlab, root) for key, group in read_eccv16(h5, H5_FIELDS).items()]
+        videos = [
+            _from_h5(key, group, h5, matlab, root)
+            for key, group in read_eccv16(h5, H5_FIELDS).items()
+        ]
     elif matlab:
-        videos = [_from_matlab(f"video_{i}", matlab[name], root) for i, name in enumerate(sorted(matlab), start=1)]
+        videos = [
+            _from_matlab(f"video_{i}", matlab[name], root)
+            for i, name in enumerate(sorted(matlab), start=1)
+        ]
     else:
         raise absent(root, (*H5_NAMES, "GT/*.mat"), "SumMe's annotations", HOME)
     splits = published("summe")
     train, test = splits["disjoint"][0]
     missing = {*train, *test} - {video.key for video in videos}
     if missing:
-        raise UserError(f"{h5 or root / 'GT'}: {len(videos)} of SumMe's 25 videos; {', '.join(sorted(missing))} missing ({HOME})")
-    return Dataset("summe", "votes", {video.key: video for video in videos}, splits, sampling=Sampling(every_nth_frame=PICK_EVERY))
+        raise UserError(
+            f"{h5 or root / 'GT'}: {len(videos)} of SumMe's 25 videos; {', '.join(sorted(missing))}"
+            f" missing ({HOME})"
+        )
+    return Dataset(
+        "summe",
+        "votes",
+        {video.key: video for video in videos},
+        splits,
+        sampling=Sampling(every_nth_frame=PICK_EVERY),
+    )
 
 
-def _from_h5(key: str, group: dict[str, Any], h5: Path, matlab: dict[str, Path], root: Path) -> Video:
+def _from_h5(
+    key: str, group: dict[str, Any], h5: Path, matlab: dict[str, Path], root: Path
+) -> Video:
     name = str(group.get("video_name", key))
     n_frames = int(group["n_frames"])
     labels: Array | None = group.get("user_score_raw")
     fps = group.get("fps")
     if name in matlab:
         labels, mat_fps = _read_matlab(matlab[name])
-        same_length(f"{key} ({name})", {h5.name: n_frames, f"GT/{matlab[name].name}": labels.shape[1]})
+        same_length(
+            f"{key} ({name})", {h5.name: n_frames, f"GT/{matlab[name].name}": labels.shape[1]}
+        )
         fps = mat_fps if fps is None else fps
     return Video(
-        key, name, n_frames, group["picks"].astype(np.int64), group["gtscore"].astype(np.float32),
-        user_summary=(group["user_summary"] > 0).astype(np.uint8), user_labels=labels, shots=group["change_points"],
-        fps=None if fps is None else float(fps), path=find_video(root, (name, key)),
+        key,
+        name,
+        n_frames,
+        group["picks"].astype(np.int64),
+        group["gtscore"].astype(np.float32),
+        user_summary=(group["user_summary"] > 0).astype(np.uint8),
+        user_labels=labels,
+        shots=group["change_points"],
+        fps=None if fps is None else float(fps),
+        path=find_video(root, (name, key)),
     )
 
 
@@ -70,8 +100,17 @@ def _from_matlab(key: str, path: Path, root: Path) -> Video:
     labels, fps = _read_matlab(path)
     votes = (labels > 0).astype(np.uint8)
     picks = np.arange(0, votes.shape[1], PICK_EVERY)
-    return Video(key, path.stem, votes.shape[1], picks, gtscore_of(votes, picks, 0, 1), user_summary=votes, user_labels=labels,
-                 fps=fps, path=find_video(root, (path.stem, key)))
+    return Video(
+        key,
+        path.stem,
+        votes.shape[1],
+        picks,
+        gtscore_of(votes, picks, 0, 1),
+        user_summary=votes,
+        user_labels=labels,
+        fps=fps,
+        path=find_video(root, (path.stem, key)),
+    )
 
 
 def _read_matlab(path: Path) -> tuple[Array, float]:
@@ -80,4 +119,6 @@ def _read_matlab(path: Path) -> tuple[Array, float]:
         content = loadmat(path, variable_names=["user_score", "FPS"])
         return content["user_score"].T.astype(np.int64), float(content["FPS"].item())
     except (OSError, MatReadError, ValueError, KeyError, NotImplementedError, TypeError) as error:
-        raise UserError(f"{path}: not one of SumMe's annotation files ({error}): they are published at {HOME}") from error
+        raise UserError(
+            f"{path}: not one of SumMe's annotation files ({error}): they are published at {HOME}"
+        ) from error

@@ -1,4 +1,6 @@
-"""`python -m llmvs.demo FOLDER`: render a few clips of the demo's world, as videos to try things on."""
+"""`python -m llmvs.demo FOLDER`: render a few clips of the demo's world, as videos to try things
+on.
+"""
 
 import argparse
 import sys
@@ -10,10 +12,19 @@ from llmvs.errors import UserError
 
 def main(arguments: list[str]) -> int:
     """Render what is missing; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m llmvs.demo", description="Render clips of the demo's world into a folder.")
+    parser = argparse.ArgumentParser(
+        prog="python -m llmvs.demo", description="Render clips of the demo's world into a folder."
+    )
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--clips", type=int, default=5, help="how many, at least 5 (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=6.0, help="length of every clip, at least 6 (default: %(default)s)")
+    parser.add_argument(
+        "--clips", type=int, default=5, help="how many, at least 5 (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=6.0,
+        help="length of every clip, at least 6 (default: %(default)s)",
+    )
     given = parser.parse_args(arguments)
     try:
         load(given.folder, clips=given.clips, seconds=(given.seconds, given.seconds))

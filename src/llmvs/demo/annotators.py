@@ -1,17 +1,21 @@
-"""The demo's annotators: synthetic people, who rate every two seconds of a clip from 1 to 5. No human made these ratings.
+"""The demo's annotators: synthetic people, who rate every two seconds of a clip from 1 to 5. No
+human made these ratings.
 
 What they share is one idea of how much a frame matters,
 
-    importance = EVENT * novelty(event) + ACTION * liveliness * novelty(doing) + PLACE * novelty(place)
+    importance = EVENT * novelty(event) + ACTION * liveliness * novelty(doing) + PLACE *
+    novelty(place)
 
-where an event counts while it happens, liveliness (0 to 1) is that of the liveliest figure, *doing* is who does what,
-and novelty looks at the **whole** clip: the kth of n scenes that show the same thing has
+where an event counts while it happens, liveliness (0 to 1) is that of the liveliest figure, *doing*
+is who does what, and novelty looks at the **whole** clip: the kth of n scenes that show the same
+thing has
 
     novelty = DECAY ** (k - 1) / sqrt(n)
 
-so what happens once counts fully, and what is repeated counts less, most of all the later times. A window of a few
-seconds cannot know it. Each annotator weighs the terms by a taste of their own (for spectacle, danger, play, animals,
-actions, places), adds noise that lasts a few seconds, and hands out the five ratings in proportions of their own.
+so what happens once counts fully, and what is repeated counts less, most of all the later times. A
+window of a few seconds cannot know it. Each annotator weighs the terms by a taste of their own (for
+spectacle, danger, play, animals, actions, places), adds noise that lasts a few seconds, and hands
+out the five ratings in proportions of their own.
 """
 
 from collections import Counter
@@ -53,26 +57,41 @@ def terms(script: Script) -> list[Terms]:
     event = _novelty([scene.event for scene in script.scenes])
     doing = _novelty([_doing(scene) for scene in script.scenes])
     place = _novelty([scene.place for scene in script.scenes])
-    return [Terms(EVENT * event[i] if scene.event else 0.0, ACTION * _liveliness(scene) * doing[i], PLACE * place[i],
-                  EVENTS[scene.event].family if scene.event else "", any(a.kind not in PEOPLE for a in scene.actors))
-            for i, scene in enumerate(script.scenes)]
+    return [
+        Terms(
+            EVENT * event[i] if scene.event else 0.0,
+            ACTION * _liveliness(scene) * doing[i],
+            PLACE * place[i],
+            EVENTS[scene.event].family if scene.event else "",
+            any(a.kind not in PEOPLE for a in scene.actors),
+        )
+        for i, scene in enumerate(script.scenes)
+    ]
 
 
 def importance(script: Script, taste: dict[str, float] | None = None) -> npt.NDArray[np.float64]:
-    """How much every frame matters, float64 [n_frames], to somebody of this taste (factors; None: to nobody in particular)."""
+    """How much every frame matters, float64 [n_frames], to somebody of this taste (factors; None:
+    to nobody in particular).
+    """
     liking = taste or {}
     pieces = []
     for scene, term in zip(script.scenes, terms(script), strict=True):
-        action = term.action * liking.get("action", 1.0) * (liking.get("animals", 1.0) if term.animal else 1.0)
+        action = (
+            term.action
+            * liking.get("action", 1.0)
+            * (liking.get("animals", 1.0) if term.animal else 1.0)
+        )
         values = np.full(scene.n_frames, action + term.place * liking.get("place", 1.0))
         if scene.event:
-            values[scene.event_frame:] += term.event * liking.get(term.family, 1.0)
+            values[scene.event_frame :] += term.event * liking.get(term.family, 1.0)
         pieces.append(values)
     return np.concatenate(pieces)
 
 
 def ratings(script: Script) -> npt.NDArray[np.uint8]:
-    """What every annotator says: uint8 [12 annotators, pieces of 2 s], from 1 to 5. The same people rate all clips of a seed."""
+    """What every annotator says: uint8 [12 annotators, pieces of 2 s], from 1 to 5. The same people
+    rate all clips of a seed.
+    """
     return np.stack([_rate(script, person) for person in range(PEOPLE_COUNT)])
 
 
@@ -83,12 +102,19 @@ def spread(pieces: npt.NDArray[np.uint8], n_frames: int) -> npt.NDArray[np.uint8
 
 def _rate(script: Script, person: int) -> npt.NDArray[np.uint8]:
     nature = np.random.default_rng([script.seed, person, 17])
-    taste = dict(zip(_TASTES, np.exp(nature.normal(0, _TASTE_SPREAD, len(_TASTES))).tolist(), strict=True))
+    taste = dict(
+        zip(_TASTES, np.exp(nature.normal(0, _TASTE_SPREAD, len(_TASTES))).tolist(), strict=True)
+    )
     cuts = np.cumsum(nature.dirichlet(np.array(_SHARES) * 30))[:-1]
     mood = np.random.default_rng([script.seed, script.clip, person, 19])
     values = importance(script, taste)
     count = max(1, round(len(values) / PIECE))
-    means = np.array([values[i * PIECE:(i + 1) * PIECE if i < count - 1 else None].mean() for i in range(count)])
+    means = np.array(
+        [
+            values[i * PIECE : (i + 1) * PIECE if i < count - 1 else None].mean()
+            for i in range(count)
+        ]
+    )
     means += _NOISE * _lasting_noise(mood, count)
     places = (np.argsort(np.argsort(means)) + 0.5) / count
     return (1 + np.searchsorted(cuts, places)).astype(np.uint8)
@@ -97,7 +123,7 @@ def _rate(script: Script, person: int) -> npt.NDArray[np.uint8]:
 def _lasting_noise(rng: np.random.Generator, count: int) -> npt.NDArray[np.float64]:
     fresh = rng.standard_normal(count)
     for i in range(1, count):
-        fresh[i] = _LASTING * fresh[i - 1] + np.sqrt(1 - _LASTING ** 2) * fresh[i]
+        fresh[i] = _LASTING * fresh[i - 1] + np.sqrt(1 - _LASTING**2) * fresh[i]
     return fresh
 
 

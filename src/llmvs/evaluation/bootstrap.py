@@ -1,8 +1,10 @@
-"""How sure a mean over videos is, and a difference of two: bootstrap and permutation over videos. Pure numpy.
+"""How sure a mean over videos is, and a difference of two: bootstrap and permutation over videos.
+Pure numpy.
 
-A table is [videos, seeds]: a video is what another benchmark would have drawn differently, so videos are resampled;
-seeds are averaged first. Where folds overlap a video counts as often as folds test it: `weights` say how much. Two
-tables are compared video by video, which takes out that some videos are hard for everybody.
+A table is [videos, seeds]: a video is what another benchmark would have drawn differently, so
+videos are resampled; seeds are averaged first. Where folds overlap a video counts as often as folds
+test it: `weights` say how much. Two tables are compared video by video, which takes out that some
+videos are hard for everybody.
 """
 
 from dataclasses import dataclass
@@ -18,7 +20,9 @@ EXACT = 14
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean, and where it lies with 95 % confidence (percentile bootstrap); all NaN where a video's figure is undefined."""
+    """A mean, and where it lies with 95 % confidence (percentile bootstrap); all NaN where a
+    video's figure is undefined.
+    """
 
     mean: float
     low: float
@@ -27,16 +31,24 @@ class Interval:
 
 @dataclass(frozen=True)
 class Difference(Interval):
-    """The mean of a - b over videos, its interval, and how often chance alone gives one as far from 0."""
+    """The mean of a - b over videos, its interval, and how often chance alone gives one as far from
+    0.
+    """
 
     p: float
     """Two-sided, from flipping the signs of the videos' differences at random."""
 
 
-def interval(per_video: npt.ArrayLike, draws: int = DRAWS, seed: int = 0, weights: npt.ArrayLike | None = None) -> Interval:
+def interval(
+    per_video: npt.ArrayLike,
+    draws: int = DRAWS,
+    seed: int = 0,
+    weights: npt.ArrayLike | None = None,
+) -> Interval:
     """The mean over videos and seeds with its 95 % interval.
 
-    Tables of equally many videos are resampled alike, so that intervals in one report belong together.
+    Tables of equally many videos are resampled alike, so that intervals in one report belong
+    together.
 
     Args:
         per_video: [videos, seeds] or [videos].
@@ -55,9 +67,15 @@ def interval(per_video: npt.ArrayLike, draws: int = DRAWS, seed: int = 0, weight
     return Interval(float(values @ share), float(low), float(high))
 
 
-def paired_difference(a: npt.ArrayLike, b: npt.ArrayLike, draws: int = DRAWS, seed: int = 0,
-                      weights: npt.ArrayLike | None = None) -> Difference:
-    """Mean of a - b over the same videos, with a paired bootstrap interval and the p-value of a sign-flip permutation test.
+def paired_difference(
+    a: npt.ArrayLike,
+    b: npt.ArrayLike,
+    draws: int = DRAWS,
+    seed: int = 0,
+    weights: npt.ArrayLike | None = None,
+) -> Difference:
+    """Mean of a - b over the same videos, with a paired bootstrap interval and the p-value of a
+    sign-flip permutation test.
 
     Args:
         a: [videos, seeds] or [videos]; the number of seeds may differ from that of `b`.
@@ -72,19 +90,26 @@ def paired_difference(a: npt.ArrayLike, b: npt.ArrayLike, draws: int = DRAWS, se
     first, share = _table(a, weights)
     second, _ = _table(b, weights)
     if len(first) != len(second):
-        raise ValueError(f"{len(first)} videos against {len(second)}: a paired comparison needs the same videos")
+        raise ValueError(
+            f"{len(first)} videos against {len(second)}: a paired comparison needs the same videos"
+        )
     values = first - second
     found = interval(values, draws, seed, weights)
     return Difference(found.mean, found.low, found.high, _sign_flips(values * share, draws, seed))
 
 
-def _table(per_video: npt.ArrayLike, weights: npt.ArrayLike | None) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _table(
+    per_video: npt.ArrayLike, weights: npt.ArrayLike | None
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """[videos] means over seeds, and [videos] shares that sum to 1."""
     values = np.asarray(per_video, dtype=np.float64)
     values = values.mean(axis=1) if values.ndim == 2 else values
     share = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=np.float64)
     if values.ndim != 1 or not len(values) or share.shape != values.shape:
-        raise ValueError(f"figures of shape {np.shape(per_video)}, weights of shape {share.shape}: expected [videos, seeds] and [videos]")
+        raise ValueError(
+            f"figures of shape {np.shape(per_video)}, weights of shape {share.shape}: expected"
+            " [videos, seeds] and [videos]"
+        )
     return values, share / share.sum()
 
 
@@ -95,12 +120,17 @@ def _resampled(values: npt.NDArray, share: npt.NDArray, draws: int, seed: int) -
 
 
 def _sign_flips(parts: npt.NDArray, draws: int, seed: int) -> float:
-    """How often the sum of `parts` [videos] with other signs is as far from 0 as it is; the pattern that was observed counts."""
+    """How often the sum of `parts` [videos] with other signs is as far from 0 as it is; the pattern
+    that was observed counts.
+    """
     if not np.isfinite(parts).all():
         return float("nan")
     exact = len(parts) <= EXACT
-    bits = np.arange(2 ** len(parts))[:, None] >> np.arange(len(parts)) & 1 if exact \
+    bits = (
+        np.arange(2 ** len(parts))[:, None] >> np.arange(len(parts)) & 1
+        if exact
         else np.random.default_rng(seed).integers(0, 2, (draws, len(parts)))
+    )
     sums = np.abs((1 - 2 * bits) @ parts)
     extreme = int((sums >= abs(parts.sum()) * (1 - 1e-12)).sum())
     return extreme / len(sums) if exact else (extreme + 1) / (len(sums) + 1)

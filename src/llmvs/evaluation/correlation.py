@@ -1,9 +1,11 @@
-"""Kendall's tau-b and Spearman's rho, exact and fast enough to be computed for every video after every epoch.
+"""Kendall's tau-b and Spearman's rho, exact and fast enough to be computed for every video after
+every epoch.
 
-The figures equal `scipy.stats.kendalltau` and `scipy.stats.spearmanr` (the field's reference). The speed comes from
-what annotations are: ratings 1-5, 0/1 votes, means over 15 people. One side of every comparison has few distinct
-values, so the concordant pairs can be counted from a small contingency table instead of by sorting, and everything
-that depends on the annotations alone is kept in a `Ranking`.
+The figures equal `scipy.stats.kendalltau` and `scipy.stats.spearmanr` (the field's reference). The
+speed comes from what annotations are: ratings 1-5, 0/1 votes, means over 15 people. One side of
+every comparison has few distinct values, so the concordant pairs can be counted from a small
+contingency table instead of by sorting, and everything that depends on the annotations alone is
+kept in a `Ranking`.
 """
 
 from dataclasses import dataclass
@@ -18,7 +20,9 @@ _LARGEST_TABLE = 2_000_000
 
 
 class Correlation(NamedTuple):
-    """Rank correlations of one pair of score lists; NaN where undefined, that is where one side is constant."""
+    """Rank correlations of one pair of score lists; NaN where undefined, that is where one side is
+    constant.
+    """
 
     tau: float
     rho: float
@@ -47,13 +51,20 @@ class Ranking:
         if array.ndim != 1:
             raise ValueError(f"expected a list of numbers, got shape {array.shape}")
         if not np.isfinite(array).all():
-            raise ValueError(f"NaN or infinite value at position {int(np.flatnonzero(~np.isfinite(array))[0])}")
+            raise ValueError(
+                f"NaN or infinite value at position {int(np.flatnonzero(~np.isfinite(array))[0])}"
+            )
         unique, levels, counts = np.unique(array, return_inverse=True, return_counts=True)
         centred = rankdata(array) - (len(array) + 1) / 2
         length = float(np.linalg.norm(centred))
         pairs = len(array) * (len(array) - 1) // 2
         tied = int((counts.astype(np.int64) * (counts - 1) // 2).sum())
-        return cls(levels.astype(np.int64), len(unique), centred / length if length else centred, pairs - tied)
+        return cls(
+            levels.astype(np.int64),
+            len(unique),
+            centred / length if length else centred,
+            pairs - tied,
+        )
 
 
 def correlate(x: Ranking, y: Ranking) -> Correlation:
@@ -82,11 +93,17 @@ def correlation(x: npt.ArrayLike, y: npt.ArrayLike) -> Correlation:
 
 
 def _concordance(x: Ranking, y: Ranking) -> int:
-    """Pairs ordered alike minus pairs ordered oppositely, counted from the table of how often two levels meet."""
+    """Pairs ordered alike minus pairs ordered oppositely, counted from the table of how often two
+    levels meet.
+    """
     few, many = (x, y) if x.n_levels <= y.n_levels else (y, x)
-    table = np.bincount(many.levels * few.n_levels + few.levels, minlength=many.n_levels * few.n_levels)
+    table = np.bincount(
+        many.levels * few.n_levels + few.levels, minlength=many.n_levels * few.n_levels
+    )
     table = table.reshape(many.n_levels, few.n_levels)
-    below = np.cumsum(table, axis=0) - table  # [i, b]: things of level b on one side, below level i on the other
+    below = (
+        np.cumsum(table, axis=0) - table
+    )  # [i, b]: things of level b on one side, below level i on the other
     lower = np.cumsum(below, axis=1) - below  # [i, j]: ... and below level j as well
     higher = below.sum(axis=1, keepdims=True) - lower - below
     return int((table * (lower - higher)).sum())

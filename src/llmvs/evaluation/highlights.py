@@ -1,9 +1,11 @@
-"""Highlight detection on Mr. HiSum: mean average precision of the clips people replayed most, at 50 % and at 15 %.
+"""Highlight detection on Mr. HiSum: mean average precision of the clips people replayed most, at 50
+% and at 15 %.
 
-As in the authors' published evaluation: a video is cut into clips of 5 seconds (the last may be shorter), a clip's score is
-the mean of its steps' scores, and the relevant clips are the floor(C / 2), or floor(0.15 C), of C clips whose mean gtscore
-is highest. Average precision is sklearn's: the sum over thresholds of (gain in recall) x precision, clips of equal score
-entering together. Their softmax over the clips' scores changes no order and is left out; of relevant clips that tie, the
+As in the authors' published evaluation: a video is cut into clips of 5 seconds (the last may be
+shorter), a clip's score is the mean of its steps' scores, and the relevant clips are the floor(C /
+2), or floor(0.15 C), of C clips whose mean gtscore is highest. Average precision is sklearn's: the
+sum over thresholds of (gain in recall) x precision, clips of equal score entering together. Their
+softmax over the clips' scores changes no order and is left out; of relevant clips that tie, the
 earlier ones are taken (theirs: unspecified).
 """
 
@@ -24,7 +26,8 @@ class Highlights(NamedTuple):
 
 
 def highlights(scores: npt.ArrayLike, gtscore: npt.ArrayLike) -> Highlights:
-    """Average precision at 50 % and at 15 % of step scores [T] against gtscore [T], one step a second.
+    """Average precision at 50 % and at 15 % of step scores [T] against gtscore [T], one step a
+    second.
 
     >>> highlights([.9] * 5 + [.1] * 5, [1] * 5 + [0] * 5).at_50
     1.0
@@ -47,7 +50,8 @@ def clip_means(scores: npt.ArrayLike, length: int = CLIP) -> npt.NDArray[np.floa
 
 
 def average_precision(relevant: npt.ArrayLike, scores: npt.ArrayLike) -> float:
-    """Sum over thresholds of (gain in recall) x precision, without interpolation; NaN where nothing is relevant.
+    """Sum over thresholds of (gain in recall) x precision, without interpolation; NaN where nothing
+    is relevant.
 
     Args:
         relevant: [N] 0/1.
@@ -57,6 +61,8 @@ def average_precision(relevant: npt.ArrayLike, scores: npt.ArrayLike) -> float:
     hits, sorted_scores = np.asarray(relevant, dtype=bool)[order], np.asarray(scores)[order]
     if not hits.any():
         return float("nan")
-    ends = np.append(np.flatnonzero(np.diff(sorted_scores)), len(hits) - 1)  # the last of every group of equal scores
+    ends = np.append(
+        np.flatnonzero(np.diff(sorted_scores)), len(hits) - 1
+    )  # the last of every group of equal scores
     found = np.cumsum(hits)[ends]
     return float((np.diff(found, prepend=0) * found / (ends + 1)).sum() / hits.sum())

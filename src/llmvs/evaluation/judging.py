@@ -38,7 +38,8 @@ class Judged:
 
 
 def judge(dataset: Dataset, scores: Scores, tests: Sequence[Sequence[str]]) -> dict[str, Judged]:
-    """Judge the test videos of the given folds under every protocol of the dataset, and by the measures that all of them allow.
+    """Judge the test videos of the given folds under every protocol of the dataset, and by the
+    measures that all of them allow.
 
     Raises:
         UserError: scores of the wrong length, NaN, or of no such video.
@@ -54,12 +55,23 @@ def judge(dataset: Dataset, scores: Scores, tests: Sequence[Sequence[str]]) -> d
 
 def _correlations(dataset: Dataset, scores: Scores, keys: Sequence[str]) -> dict[str, Pairs]:
     """Protocol -> video -> tau and rho."""
-    found = {name: {key: protocol.judge(dataset.video(key))(scores[key]) for key in keys} for name, protocol in protocols(dataset).items()}
-    return {name: {key: (pair.tau, pair.rho) for key, pair in pairs.items()} for name, pairs in found.items()}
+    found = {
+        name: {key: protocol.judge(dataset.video(key))(scores[key]) for key in keys}
+        for name, protocol in protocols(dataset).items()
+    }
+    return {
+        name: {key: (pair.tau, pair.rho) for key, pair in pairs.items()}
+        for name, pairs in found.items()
+    }
 
 
 def _verdict(table: Pairs, tests: Sequence[Sequence[str]]) -> Judged:
-    return Judged(over_folds("scores", {key: {"scores": np.array(pair)} for key, pair in table.items()}, tests), table)
+    return Judged(
+        over_folds(
+            "scores", {key: {"scores": np.array(pair)} for key, pair in table.items()}, tests
+        ),
+        table,
+    )
 
 
 def is_coarse(scores: Scores) -> bool:
@@ -67,12 +79,15 @@ def is_coarse(scores: Scores) -> bool:
     return any(2 * len(np.unique(values)) < len(values) for values in scores.values())
 
 
-def judge_untied(dataset: Dataset, scores: Scores, tests: Sequence[Sequence[str]], draws: int = 10, seed: int = 0) -> dict[str, Judged]:
-    """What the protocols say when steps of the same score are put in an order by chance: the mean over draws.
+def judge_untied(
+    dataset: Dataset, scores: Scores, tests: Sequence[Sequence[str]], draws: int = 10, seed: int = 0
+) -> dict[str, Judged]:
+    """What the protocols say when steps of the same score are put in an order by chance: the mean
+    over draws.
 
-    tau-b leaves pairs that are tied out of its denominator. Where annotators tie many steps (ratings from 1 to 5), scores
-    of a few levels are therefore ahead of fine ones that are wrong about nothing more. With the ties broken, both are
-    judged over the same pairs.
+    tau-b leaves pairs that are tied out of its denominator. Where annotators tie many steps
+    (ratings from 1 to 5), scores of a few levels are therefore ahead of fine ones that are wrong
+    about nothing more. With the ties broken, both are judged over the same pairs.
 
     Args:
         dataset: the videos.
@@ -86,29 +101,47 @@ def judge_untied(dataset: Dataset, scores: Scores, tests: Sequence[Sequence[str]
     """
     keys = sorted({key for test in tests for key in test})
     generators = {key: np.random.default_rng([seed, zlib.crc32(key.encode())]) for key in keys}
-    drawn = [_correlations(dataset, {key: _untied(scores[key], generators[key]) for key in keys}, keys) for _ in range(draws)]
-    means = {name: {key: np.mean([found[name][key] for found in drawn], axis=0).tolist() for key in keys} for name in drawn[0]}
-    return {name: _verdict({key: (tau, rho) for key, (tau, rho) in table.items()}, tests) for name, table in means.items()}
+    drawn = [
+        _correlations(dataset, {key: _untied(scores[key], generators[key]) for key in keys}, keys)
+        for _ in range(draws)
+    ]
+    means = {
+        name: {key: np.mean([found[name][key] for found in drawn], axis=0).tolist() for key in keys}
+        for name in drawn[0]
+    }
+    return {
+        name: _verdict({key: (tau, rho) for key, (tau, rho) in table.items()}, tests)
+        for name, table in means.items()
+    }
 
 
 def _untied(scores: npt.NDArray, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Scores [T] whose equal ones differ by less than a hundredth of what different ones differ by; constant ones stay undefined."""
+    """Scores [T] whose equal ones differ by less than a hundredth of what different ones differ by;
+    constant ones stay undefined.
+    """
     values = np.asarray(scores, np.float64)
     gaps = np.diff(np.unique(values))
     return values + gaps.min() / 100 * rng.random(len(values)) if len(gaps) else values
 
 
 def read_scores(path: Path, dataset: Dataset) -> dict[str, npt.NDArray[np.float32]]:
-    """Step scores from JSON `{video: [...]}` or an h5 file of one array (or group with `scores`) per video.
+    """Step scores from JSON `{video: [...]}` or an h5 file of one array (or group with `scores`)
+    per video.
 
     Videos go by key (`video_1`) or by name (`Air_Force_One`).
 
     Raises:
         UserError: unreadable file, unknown video, not a list of numbers, wrong length, NaN.
     """
-    found = _read_h5(path) if path.suffix in (".h5", ".hdf5") else read_json(path, "scores: {video: [one number per step]}")
+    found = (
+        _read_h5(path)
+        if path.suffix in (".h5", ".hdf5")
+        else read_json(path, "scores: {video: [one number per step]}")
+    )
     if not isinstance(found, dict) or not found:
-        raise UserError(f"{path}: expected scores of at least one video: {{video: [one number per step]}}")
+        raise UserError(
+            f"{path}: expected scores of at least one video: {{video: [one number per step]}}"
+        )
     by_name = {video.name: key for key, video in dataset.videos.items()}
     scores = {}
     for name, values in found.items():
@@ -118,9 +151,15 @@ def read_scores(path: Path, dataset: Dataset) -> dict[str, npt.NDArray[np.float3
         except (TypeError, ValueError):
             raise UserError(f"{path}: {name}: not a list of numbers") from None
         if array.shape != (video.n_steps,):
-            raise UserError(f"{path}: {name}: scores of shape {list(array.shape)}, expected one for each of its {video.n_steps} steps")
+            raise UserError(
+                f"{path}: {name}: scores of shape {list(array.shape)}, expected one for each of its"
+                f" {video.n_steps} steps"
+            )
         if not np.isfinite(array).all():
-            raise UserError(f"{path}: {name}: NaN or infinite score at step {int(np.flatnonzero(~np.isfinite(array))[0])}")
+            raise UserError(
+                f"{path}: {name}: NaN or infinite score at step"
+                f" {int(np.flatnonzero(~np.isfinite(array))[0])}"
+            )
         scores[video.key] = array
     return scores
 
@@ -134,7 +173,10 @@ def covered(tests: Iterable[Sequence[str]], keys: Iterable[str]) -> list[int]:
 def _read_h5(path: Path) -> dict[str, Any]:
     try:
         with h5py.File(path, "r") as file:
-            items = {key: file[key]["scores"] if isinstance(file[key], h5py.Group) else file[key] for key in file}
+            items = {
+                key: file[key]["scores"] if isinstance(file[key], h5py.Group) else file[key]
+                for key in file
+            }
             return {key: item[()] for key, item in items.items()}
     except (OSError, KeyError) as error:
         raise UserError(f"{path}: not readable as an h5 file of scores: {error}") from error

@@ -1,4 +1,6 @@
-"""From step scores to a summary of key shots, and its F1 against people's summaries: the field's older protocol."""
+"""From step scores to a summary of key shots, and its F1 against people's summaries: the field's
+older protocol.
+"""
 
 from typing import NamedTuple
 
@@ -12,14 +14,17 @@ BUDGET = 0.15
 
 
 class F1(NamedTuple):
-    """F1 of one summary against every annotator's: papers report the maximum on SumMe and the mean on TVSum."""
+    """F1 of one summary against every annotator's: papers report the maximum on SumMe and the mean
+    on TVSum.
+    """
 
     mean: float
     maximum: float
 
 
 def knapsack(values: npt.ArrayLike, weights: npt.ArrayLike, capacity: int) -> npt.NDArray[np.int64]:
-    """The most valuable set of items whose weights sum to at most `capacity` (exact, 0/1, dynamic programming).
+    """The most valuable set of items whose weights sum to at most `capacity` (exact, 0/1, dynamic
+    programming).
 
     Args:
         values: [S] numbers; an item is only taken when it adds value.
@@ -27,7 +32,8 @@ def knapsack(values: npt.ArrayLike, weights: npt.ArrayLike, capacity: int) -> np
         capacity: largest sum of weights.
 
     Returns:
-        Indices of the chosen items, increasing. Of equally valuable sets the one that avoids later items.
+        Indices of the chosen items, increasing. Of equally valuable sets the one that avoids later
+        items.
 
     >>> knapsack([6, 10, 12], [1, 2, 3], 5).tolist()
     [1, 2]
@@ -51,15 +57,20 @@ def knapsack(values: npt.ArrayLike, weights: npt.ArrayLike, capacity: int) -> np
 
 
 def hold(scores: npt.ArrayLike, picks: npt.ArrayLike, n_frames: int) -> npt.NDArray[np.float64]:
-    """Step scores [T] at the original frame rate [n_frames]: each score holds from its pick until the next one."""
+    """Step scores [T] at the original frame rate [n_frames]: each score holds from its pick until
+    the next one.
+    """
     edges = np.append(np.asarray(picks), n_frames)
     frames = np.zeros(n_frames)
     frames[edges[0] :] = np.repeat(np.asarray(scores, dtype=np.float64), np.diff(edges))
     return frames
 
 
-def summary_of_frames(frame_scores: npt.ArrayLike, shots: npt.NDArray, budget: float = BUDGET) -> npt.NDArray[np.uint8]:
-    """The key-shot summary of frame scores: shots are worth their mean score, and floor(budget x frames) frames fit.
+def summary_of_frames(
+    frame_scores: npt.ArrayLike, shots: npt.NDArray, budget: float = BUDGET
+) -> npt.NDArray[np.uint8]:
+    """The key-shot summary of frame scores: shots are worth their mean score, and floor(budget x
+    frames) frames fit.
 
     Args:
         frame_scores: [n_frames].
@@ -79,20 +90,28 @@ def summary_of_frames(frame_scores: npt.ArrayLike, shots: npt.NDArray, budget: f
 
 
 def summarize(scores: npt.ArrayLike, video: Video, budget: float = BUDGET) -> npt.NDArray[np.uint8]:
-    """The key-shot summary [n_frames] 0/1 that step scores [T] make of a video whose shots are known."""
+    """The key-shot summary [n_frames] 0/1 that step scores [T] make of a video whose shots are
+    known.
+    """
     assert video.shots is not None, f"{video.key} has no shots"
     return summary_of_frames(hold(scores, video.picks, video.n_frames), video.shots, budget)
 
 
 def f1(summary: npt.NDArray, users: npt.NDArray) -> F1:
-    """Frame-wise F1 of a summary [n_frames] against each user's summary [U, n_frames]; 0 where nothing is shared."""
+    """Frame-wise F1 of a summary [n_frames] against each user's summary [U, n_frames]; 0 where
+    nothing is shared.
+    """
     common = users @ summary.astype(np.int64)
-    scores = 2 * common / np.maximum(users.sum(axis=1, dtype=np.int64) + summary.sum(dtype=np.int64), 1)
+    scores = (
+        2 * common / np.maximum(users.sum(axis=1, dtype=np.int64) + summary.sum(dtype=np.int64), 1)
+    )
     return F1(float(scores.mean()), float(scores.max()))
 
 
 def user_summaries(video: Video) -> npt.NDArray[np.uint8]:
-    """Every annotator's summary [U, n_frames] 0/1 of a video whose shots are known: as voted, or their ratings' key shots."""
+    """Every annotator's summary [U, n_frames] 0/1 of a video whose shots are known: as voted, or
+    their ratings' key shots.
+    """
     if video.user_summary is not None:
         return video.user_summary
     assert video.user_scores is not None, f"{video.key} has neither votes nor ratings"

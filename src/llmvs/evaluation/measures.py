@@ -1,4 +1,6 @@
-"""Pairs of figures that are judged beside the rank correlations: `f1` of key shots, `map` of highlights. Shown in per cent."""
+"""Pairs of figures that are judged beside the rank correlations: `f1` of key shots, `map` of
+highlights. Shown in per cent.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,17 +40,31 @@ def _f1_judge(video: Video) -> Callable[[npt.NDArray], Pair]:
 
 def _f1_people(video: Video) -> list[Pair]:
     users = user_summaries(video)
-    return [f1(users[i], np.delete(users, i, axis=0)) for i in range(len(users))] if len(users) > 1 else []
+    return (
+        [f1(users[i], np.delete(users, i, axis=0)) for i in range(len(users))]
+        if len(users) > 1
+        else []
+    )
 
 
 MEASURES = {
-    "f1": Measure("F1 of the key-shot summary (15 % of the video) against each annotator's: mean, maximum",
-                  ("mean", "maximum"), ("mean %", "max %"),
-                  lambda dataset, video: video.shots is not None, _f1_judge, _f1_people),
-    "map": Measure("mean average precision of the clips of 5 seconds that were replayed most: the top 50 %, the top 15 %",
-                   ("at_50", "at_15"), ("mAP50 %", "mAP15 %"),
-                   lambda dataset, video: dataset.annotation == "replays",
-                   lambda video: lambda scores: highlights(scores, video.gtscore), lambda video: []),
+    "f1": Measure(
+        "F1 of the key-shot summary (15 % of the video) against each annotator's: mean, maximum",
+        ("mean", "maximum"),
+        ("mean %", "max %"),
+        lambda dataset, video: video.shots is not None,
+        _f1_judge,
+        _f1_people,
+    ),
+    "map": Measure(
+        "mean average precision of the clips of 5 seconds that were replayed most: the top 50 %,"
+        " the top 15 %",
+        ("at_50", "at_15"),
+        ("mAP50 %", "mAP15 %"),
+        lambda dataset, video: dataset.annotation == "replays",
+        lambda video: lambda scores: highlights(scores, video.gtscore),
+        lambda video: [],
+    ),
 }
 """By name, in the order of the tables."""
 CORRELATIONS = ("tau", "rho")

@@ -1,4 +1,6 @@
-"""Step scores gathered over batches and ranks, one row per video, judged by every protocol of the dataset."""
+"""Step scores gathered over batches and ranks, one row per video, judged by every protocol of the
+dataset.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +15,9 @@ from llmvs.evaluation.correlation import Correlation
 from llmvs.evaluation.protocols import Judge, Protocol, mean
 
 ABSENT = float("-inf")
-"""Fills what no rank has seen; below every score and every correlation, so that a maximum over ranks drops it."""
+"""Fills what no rank has seen; below every score and every correlation, so that a maximum over
+ranks drops it.
+"""
 
 
 @dataclass(frozen=True)
@@ -34,20 +38,28 @@ class Verdict:
 
     @property
     def undefined(self) -> dict[str, list[str]]:
-        """Protocol -> the videos whose scores have no ranking; protocols without such videos are left out."""
-        bad = {name: [key for key, row in rows.items() if row.tau != row.tau] for name, rows in self.rows.items()}
+        """Protocol -> the videos whose scores have no ranking; protocols without such videos are
+        left out.
+        """
+        bad = {
+            name: [key for key, row in rows.items() if row.tau != row.tau]
+            for name, rows in self.rows.items()
+        }
         return {name: keys for name, keys in bad.items() if keys}
 
 
 class VideoScores(Metric):
-    """Keeps one row per video, however often and on whichever ranks it is seen, so it is exact for any number of ranks."""
+    """Keeps one row per video, however often and on whichever ranks it is seen, so it is exact for
+    any number of ranks.
+    """
 
     full_state_update = False
     scores: Tensor
     rows: Tensor
 
     def __init__(self, videos: Sequence[Video], protocols: Mapping[str, Protocol]) -> None:
-        """Judges are prepared when their video is first seen: a rank pays only for the videos it scores.
+        """Judges are prepared when their video is first seen: a rank pays only for the videos it
+        scores.
 
         Args:
             videos: the part's videos; `update` refers to them by position.
@@ -58,8 +70,14 @@ class VideoScores(Metric):
         self.protocols = dict(protocols)
         self._judges: dict[int, list[Judge]] = {}
         longest = max((video.n_steps for video in self.videos), default=0)
-        self.add_state("scores", torch.full((len(self.videos), longest), ABSENT), dist_reduce_fx="max")
-        self.add_state("rows", torch.full((len(self.videos), len(self.protocols), 2), ABSENT, dtype=torch.float64), dist_reduce_fx="max")
+        self.add_state(
+            "scores", torch.full((len(self.videos), longest), ABSENT), dist_reduce_fx="max"
+        )
+        self.add_state(
+            "rows",
+            torch.full((len(self.videos), len(self.protocols), 2), ABSENT, dtype=torch.float64),
+            dist_reduce_fx="max",
+        )
 
     def update(self, index: Tensor, scores: Tensor) -> None:
         """Judge a batch.
@@ -79,11 +97,16 @@ class VideoScores(Metric):
         distinct = _distinct(self.protocols.values())
         if index not in self._judges:
             self._judges[index] = [protocol.judge(self.videos[index]) for protocol in distinct]
-        found = {id(protocol): judge(scores) for protocol, judge in zip(distinct, self._judges[index], strict=True)}
+        found = {
+            id(protocol): judge(scores)
+            for protocol, judge in zip(distinct, self._judges[index], strict=True)
+        }
         return [found[id(protocol)] for protocol in self.protocols.values()]
 
     def compute(self) -> tuple[Tensor, Tensor]:
-        """Gather from all ranks: scores [V, longest T] and rows [V, protocols, (tau, rho)]; -inf where nothing was seen."""
+        """Gather from all ranks: scores [V, longest T] and rows [V, protocols, (tau, rho)]; -inf
+        where nothing was seen.
+        """
         return self.scores, self.rows
 
     def verdict(self) -> Verdict:
@@ -91,9 +114,15 @@ class VideoScores(Metric):
         scores, rows = (value.cpu().numpy() for value in self.compute())
         seen = [i for i in range(len(self.videos)) if not (rows[i] == ABSENT).any()]
         keys = {i: self.videos[i].key for i in seen}
-        by_video = {keys[i]: scores[i, :self.videos[i].n_steps].copy() for i in seen}
-        errors = [float(np.mean((by_video[keys[i]].astype(np.float64) - self.videos[i].gtscore) ** 2)) for i in seen]
-        table = {name: {keys[i]: Correlation(*rows[i, p].tolist()) for i in seen} for p, name in enumerate(self.protocols)}
+        by_video = {keys[i]: scores[i, : self.videos[i].n_steps].copy() for i in seen}
+        errors = [
+            float(np.mean((by_video[keys[i]].astype(np.float64) - self.videos[i].gtscore) ** 2))
+            for i in seen
+        ]
+        table = {
+            name: {keys[i]: Correlation(*rows[i, p].tolist()) for i in seen}
+            for p, name in enumerate(self.protocols)
+        }
         return Verdict(table, by_video, float(np.mean(errors)) if errors else float("nan"))
 
 

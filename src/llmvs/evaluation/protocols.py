@@ -1,17 +1,20 @@
 """Named ways to turn step scores and people's annotations into one tau and one rho per video.
 
-    votes (SumMe)     paper          the key-shot summary of the scores (0/1, original frame rate) against the mean
+    votes (SumMe)     paper          the key-shot summary of the scores (0/1, original frame rate)
+                      against the mean
                                      of the users' summaries
-                      per_annotator  the step scores against each user's 0/1 summary at the picks; mean over users
-    ratings (TVSum)   paper          the step scores against each annotator's ratings at the picks; mean over annotators
-                      per_annotator  the same thing
+                      per_annotator  the step scores against each user's 0/1 summary at the picks;
+                                     mean over users
+    ratings (TVSum)   paper          the step scores against each annotator's ratings at the picks;
+                      mean over annotators per_annotator  the same thing
     replays           paper          the step scores against gtscore: nobody's own ratings are known
     (Mr. HiSum)
 
-Where two names mean the same thing they are the same object, and are computed once. A protocol prepares a *judge* per
-video, once: whatever depends on the annotations alone is ranked then. Means over videos and folds are taken elsewhere.
-An annotator who rated all steps alike has no ranking and is left out; scores that are constant have none either, and
-are reported as undefined (NaN), never as 0.
+Where two names mean the same thing they are the same object, and are computed once. A protocol
+prepares a *judge* per
+video, once: whatever depends on the annotations alone is ranked then. Means over videos and folds
+are taken elsewhere. An annotator who rated all steps alike has no ranking and is left out; scores
+that are constant have none either, and are reported as undefined (NaN), never as 0.
 """
 
 from collections.abc import Callable, Iterable
@@ -74,9 +77,15 @@ def protocols(dataset: Dataset) -> dict[str, Protocol]:
         UserError: the annotations allow none.
     """
     unavailable = left_out(dataset)
-    allowed = {name: protocol for name, protocol in PROTOCOLS[dataset.annotation].items() if name not in unavailable}
+    allowed = {
+        name: protocol
+        for name, protocol in PROTOCOLS[dataset.annotation].items()
+        if name not in unavailable
+    }
     if not allowed:
-        raise UserError(f"{dataset.name}: no protocol can be computed: {'; '.join(unavailable.values())}")
+        raise UserError(
+            f"{dataset.name}: no protocol can be computed: {'; '.join(unavailable.values())}"
+        )
     return allowed
 
 
@@ -85,18 +94,28 @@ def left_out(dataset: Dataset) -> dict[str, str]:
     reasons = {}
     for name, protocol in PROTOCOLS[dataset.annotation].items():
         for need in protocol.needs:
-            without = next((video for video in dataset.videos.values() if getattr(video, need) is None), None)
+            without = next(
+                (video for video in dataset.videos.values() if getattr(video, need) is None), None
+            )
             if without:
-                reasons[name] = f"protocol {name} needs {need}, which {without.key} ({without.name}) lacks"
+                reasons[name] = (
+                    f"protocol {name} needs {need}, which {without.key} ({without.name}) lacks"
+                )
     return reasons
 
 
 def _scores(values: npt.NDArray, video: Video) -> npt.NDArray:
     scores = np.asarray(values, dtype=np.float32)  # 16-bit scores would tie
     if scores.shape != (video.n_steps,):
-        raise UserError(f"{video.key} ({video.name}): scores of shape {scores.shape}, expected [{video.n_steps} steps]")
+        raise UserError(
+            f"{video.key} ({video.name}): scores of shape {scores.shape}, expected [{video.n_steps}"
+            " steps]"
+        )
     if not np.isfinite(scores).all():
-        raise UserError(f"{video.key} ({video.name}): NaN or infinite score at step {int(np.flatnonzero(~np.isfinite(scores))[0])}")
+        raise UserError(
+            f"{video.key} ({video.name}): NaN or infinite score at step"
+            f" {int(np.flatnonzero(~np.isfinite(scores))[0])}"
+        )
     return scores
 
 
@@ -127,7 +146,9 @@ def _people_at_picks(field: str, video: Video) -> People:
 
 
 def _people(rows: npt.NDArray, labels: npt.NDArray | None = None) -> People:
-    """The Human comparisons of [U, N] annotations; `labels` [U, N] take their place between two people."""
+    """The Human comparisons of [U, N] annotations; `labels` [U, N] take their place between two
+    people.
+    """
     rows = rows.astype(np.float64)
     total = rows.sum(axis=0)
     alone = [Ranking.of(row) for row in rows]
@@ -135,17 +156,39 @@ def _people(rows: npt.NDArray, labels: npt.NDArray | None = None) -> People:
     return People(alone if labels is None else [Ranking.of(row) for row in labels], alone, others)
 
 
-_RATINGS = Protocol("paper", "step scores against each annotator's ratings; per_annotator is the same", ("user_scores",),
-                    partial(_stepwise_judge, "user_scores"), partial(_people_at_picks, "user_scores"))
+_RATINGS = Protocol(
+    "paper",
+    "step scores against each annotator's ratings; per_annotator is the same",
+    ("user_scores",),
+    partial(_stepwise_judge, "user_scores"),
+    partial(_people_at_picks, "user_scores"),
+)
 
 PROTOCOLS: dict[str, dict[str, Protocol]] = {
     "votes": {
-        "paper": Protocol("paper", "key-shot summary of the scores against the mean user summary", ("user_summary", "shots"),
-                          _binary_judge, _people_on_frames),
-        "per_annotator": Protocol("per_annotator", "step scores against each user's 0/1 summary", ("user_summary",),
-                                  partial(_stepwise_judge, "user_summary"), partial(_people_at_picks, "user_summary")),
+        "paper": Protocol(
+            "paper",
+            "key-shot summary of the scores against the mean user summary",
+            ("user_summary", "shots"),
+            _binary_judge,
+            _people_on_frames,
+        ),
+        "per_annotator": Protocol(
+            "per_annotator",
+            "step scores against each user's 0/1 summary",
+            ("user_summary",),
+            partial(_stepwise_judge, "user_summary"),
+            partial(_people_at_picks, "user_summary"),
+        ),
     },
     "ratings": {"paper": _RATINGS, "per_annotator": _RATINGS},
-    "replays": {"paper": Protocol("paper", "step scores against gtscore, how often viewers replayed every second", ("user_scores",),
-                                  partial(_stepwise_judge, "user_scores"), partial(_people_at_picks, "user_scores"))},
+    "replays": {
+        "paper": Protocol(
+            "paper",
+            "step scores against gtscore, how often viewers replayed every second",
+            ("user_scores",),
+            partial(_stepwise_judge, "user_scores"),
+            partial(_people_at_picks, "user_scores"),
+        )
+    },
 }

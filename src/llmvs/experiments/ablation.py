@@ -1,4 +1,6 @@
-"""A grid of variants from nothing to one table: `llmvs ablate`. Variants that differ in the head alone share all extraction."""
+"""A grid of variants from nothing to one table: `llmvs ablate`. Variants that differ in the head
+alone share all extraction.
+"""
 
 import importlib.util
 from collections.abc import Sequence
@@ -16,11 +18,18 @@ from llmvs.results.experiment import experiment
 from llmvs.results.tables import Table, latex, markdown, text, to_csv
 
 
-def ablate(name: str, settings: Sequence[str], folds: Sequence[int] | None = None, seeds: Sequence[int] | None = None,
-           rule: str | None = None) -> tuple[dict[str, Any], str]:
-    """Run every row of a grid on every fold with every seed, and write its table and plot into `runs/ablation-GRID-DATASET`.
+def ablate(
+    name: str,
+    settings: Sequence[str],
+    folds: Sequence[int] | None = None,
+    seeds: Sequence[int] | None = None,
+    rule: str | None = None,
+) -> tuple[dict[str, Any], str]:
+    """Run every row of a grid on every fold with every seed, and write its table and plot into
+    `runs/ablation-GRID-DATASET`.
 
-    The rows' runs are those of `llmvs crossval` with the same layers, so what either has finished the other reuses.
+    The rows' runs are those of `llmvs crossval` with the same layers, so what either has finished
+    the other reuses.
 
     Args:
         name: of the grid, or the path of its file.
@@ -33,7 +42,8 @@ def ablate(name: str, settings: Sequence[str], folds: Sequence[int] | None = Non
         What the table holds, as a document and as text.
 
     Raises:
-        UserError: a mistake in the grid or the settings, before anything is computed; afterwards as `train`.
+        UserError: a mistake in the grid or the settings, before anything is computed; afterwards as
+            `train`.
     """
     grid = load_grid(name)
     configs = grid.configs(settings)
@@ -42,16 +52,21 @@ def ablate(name: str, settings: Sequence[str], folds: Sequence[int] | None = Non
     documents = run_all([run for runs in every for run in runs], dataset)
     rows = []
     for line, config, runs in zip(grid.rows, configs, every, strict=True):
-        found = experiment(config.experiment, documents[:len(runs)])
-        documents = documents[len(runs):]
+        found = experiment(config.experiment, documents[: len(runs)])
+        documents = documents[len(runs) :]
         write_json(experiment_folder(config) / SUMMARY, summary(found))
         rows.append(Row(line.label, found, line.published))
     tables = comparison(rows, grid.reference, rule)
     folder = Path(configs[0].runs) / f"ablation-{grid.name}-{dataset.name}"
     title = f"{grid.title}. {heading(rows[0].experiment)}"
     _write(folder, title, grid, tables)
-    document = {"grid": grid.name, "title": title, "folder": str(folder), "experiments": [row.experiment.name for row in rows],
-                "tables": [plain(table) for table in tables]}
+    document = {
+        "grid": grid.name,
+        "title": title,
+        "folder": str(folder),
+        "experiments": [row.experiment.name for row in rows],
+        "tables": [plain(table) for table in tables],
+    }
     return document, f"{title}\n\n{text(tables)}\n\ntable and plot: {folder}"
 
 

@@ -19,14 +19,19 @@ from llmvs.results.tables import text
 SUMMARY = "crossval.json"
 
 
-def crossval(config: Config, folds: Sequence[int] | None = None, seeds: Sequence[int] | None = None) -> tuple[dict[str, Any], str]:
-    """Train and judge every fold with every seed, as `train` would, and write `runs/EXPERIMENT/crossval.json`.
+def crossval(
+    config: Config, folds: Sequence[int] | None = None, seeds: Sequence[int] | None = None
+) -> tuple[dict[str, Any], str]:
+    """Train and judge every fold with every seed, as `train` would, and write
+    `runs/EXPERIMENT/crossval.json`.
 
-    One training per fold and seed gives all rules that choose an epoch: with `selection=val` (the default) videos of the
-    training part are held out, and `last`, `val` and `test` are read off the same epochs.
+    One training per fold and seed gives all rules that choose an epoch: with `selection=val` (the
+    default) videos of the training part are held out, and `last`, `val` and `test` are read off the
+    same epochs.
 
     Args:
-        config: the runs; its `fold` is not used, its `devices` is how many runs are done side by side.
+        config: the runs; its `fold` is not used, its `devices` is how many runs are done side by
+            side.
         folds: None: all of the dataset's.
         seeds: None: that of `config`.
 
@@ -40,10 +45,15 @@ def crossval(config: Config, folds: Sequence[int] | None = None, seeds: Sequence
     found = experiment(config.experiment, run_all(runs_of(config, dataset, folds, seeds), dataset))
     document = summary(found)
     write_json(experiment_folder(config) / SUMMARY, document)
-    return document, f"{heading(found)}\n\n{text(rule_tables(found))}\n\nruns: {experiment_folder(config)}"
+    return (
+        document,
+        f"{heading(found)}\n\n{text(rule_tables(found))}\n\nruns: {experiment_folder(config)}",
+    )
 
 
-def runs_of(config: Config, dataset: Dataset, folds: Sequence[int] | None, seeds: Sequence[int] | None) -> list[Config]:
+def runs_of(
+    config: Config, dataset: Dataset, folds: Sequence[int] | None, seeds: Sequence[int] | None
+) -> list[Config]:
     """The runs of an experiment, fold by fold.
 
     Raises:
@@ -53,7 +63,9 @@ def runs_of(config: Config, dataset: Dataset, folds: Sequence[int] | None, seeds
     seeds = [config.seed] if seeds is None else seeds
     for name, values in (("folds", folds), ("seeds", seeds)):
         if not values or len(set(values)) < len(values):
-            raise UserError(f"{name}={','.join(map(str, values))}: expected different numbers, such as 0,1,2")
+            raise UserError(
+                f"{name}={','.join(map(str, values))}: expected different numbers, such as 0,1,2"
+            )
     return [replace(config, fold=fold, seed=seed) for fold in folds for seed in seeds]
 
 
@@ -63,11 +75,18 @@ def experiment_folder(config: Config) -> Path:
 
 
 def summary(found: Experiment) -> dict[str, Any]:
-    """The figures of an experiment as one JSON document: row -> mean, 95 % interval and sd over seeds of tau and rho."""
+    """The figures of an experiment as one JSON document: row -> mean, 95 % interval and sd over
+    seeds of tau and rho.
+    """
     one = found.one
     return {
-        "format": 1, "experiment": found.name, "dataset": one["dataset"], "synthetic": one["synthetic"], "splits": one["splits"],
-        "folds": found.folds, "seeds": found.seeds,
+        "format": 1,
+        "experiment": found.name,
+        "dataset": one["dataset"],
+        "synthetic": one["synthetic"],
+        "splits": one["splits"],
+        "folds": found.folds,
+        "seeds": found.seeds,
         "protocols": {name: _figures(found, name) for name in found.protocols},
         "tables": [plain(table) for table in rule_tables(found)],
     }
@@ -77,7 +96,10 @@ def _figures(found: Experiment, protocol: str) -> dict[str, Any]:
     rows = {row: found.figures(row, protocol) for row in found.judged(protocol)}
     rows |= {name: floor for name in FLOORS if (floor := found.floor(name, protocol))}
     names = list(next(iter(found.one["protocols"][protocol].values())))[:2]
-    return {row: {name: _numbers(figures, which) for which, name in enumerate(names)} for row, figures in rows.items()}
+    return {
+        row: {name: _numbers(figures, which) for which, name in enumerate(names)}
+        for row, figures in rows.items()
+    }
 
 
 def _numbers(figures: Figures, which: int) -> dict[str, float | None]:

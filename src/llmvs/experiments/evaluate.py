@@ -1,4 +1,6 @@
-"""What `llmvs baselines` and `llmvs evaluate` print: any scores, or none, beside what chance and people reach."""
+"""What `llmvs baselines` and `llmvs evaluate` print: any scores, or none, beside what chance and
+people reach.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -17,7 +19,11 @@ from llmvs.results.run_table import UNTIED, text_table
 
 def open_dataset(config: Config) -> Dataset:
     """The configured dataset; says which protocols its files do not allow."""
-    dataset = load(config.data.dataset, Path(config.data.root).expanduser(), Sampling(config.extract.fps, config.extract.every_nth_frame))
+    dataset = load(
+        config.data.dataset,
+        Path(config.data.root).expanduser(),
+        Sampling(config.extract.fps, config.extract.every_nth_frame),
+    )
     for reason in left_out(dataset).values():
         say(f"note: {reason}")
     return dataset
@@ -29,32 +35,61 @@ def baselines_document(config: Config, draws: int) -> tuple[dict[str, Any], str]
     tests = [test for _, test in dataset.splits[config.data.splits]]
     blocks = baselines(dataset, tests, draws)
     heading = f"{label(dataset)}, {config.data.splits} splits, mean over {len(tests)} folds"
-    document = {**_about(config, dataset), "folds": list(range(len(tests))), "draws": draws, "protocols": as_numbers(blocks)}
+    document = {
+        **_about(config, dataset),
+        "folds": list(range(len(tests))),
+        "draws": draws,
+        "protocols": as_numbers(blocks),
+    }
     return document, f"{heading}\n\n{text_table(blocks, titles(dataset), [random_note(draws)])}"
 
 
 def evaluate_document(config: Config, scores_file: Path, draws: int) -> tuple[dict[str, Any], str]:
-    """Anybody's scores beside the floors and ceilings of the folds they cover, as a JSON document and as text."""
+    """Anybody's scores beside the floors and ceilings of the folds they cover, as a JSON document
+    and as text.
+    """
     dataset = open_dataset(config)
     scores = read_scores(scores_file, dataset)
     tests = [test for _, test in dataset.splits[config.data.splits]]
     folds = covered(tests, scores)
     chosen = [tests[index] for index in folds] or [sorted(scores)]
-    scope = f"mean over folds {', '.join(map(str, folds))}" if folds else f"the {len(scores)} videos given (they cover no whole fold)"
+    scope = (
+        f"mean over folds {', '.join(map(str, folds))}"
+        if folds
+        else f"the {len(scores)} videos given (they cover no whole fold)"
+    )
     judged = judge(dataset, scores, chosen)
     broken = {UNTIED: judge_untied(dataset, scores, chosen)} if is_coarse(scores) else {}
     blocks = with_floors({str(scores_file): judged, **broken}, baselines(dataset, chosen, draws))
     heading = f"{label(dataset)}, {config.data.splits} splits, {scope}"
-    document = {**_about(config, dataset), "scores": str(scores_file), "folds": folds, "videos": sorted({k for t in chosen for k in t}),
-                "draws": draws, "protocols": as_numbers(blocks), "per_video": {name: result.per_video for name, result in judged.items()}}
-    return document, f"{heading}\n\n{text_table(blocks, titles(dataset), [random_note(draws), *undefined_notes(judged)])}"
+    document = {
+        **_about(config, dataset),
+        "scores": str(scores_file),
+        "folds": folds,
+        "videos": sorted({k for t in chosen for k in t}),
+        "draws": draws,
+        "protocols": as_numbers(blocks),
+        "per_video": {name: result.per_video for name, result in judged.items()},
+    }
+    return (
+        document,
+        (
+            f"{heading}\n\n{text_table(blocks, titles(dataset), [random_note(draws), *undefined_notes(judged)])}"
+        ),
+    )
 
 
-def with_floors(contenders: Mapping[str, Mapping[str, Judged]],
-                floors: Mapping[str, Mapping[str, Figure]]) -> dict[str, dict[str, Figure]]:
+def with_floors(
+    contenders: Mapping[str, Mapping[str, Judged]], floors: Mapping[str, Mapping[str, Figure]]
+) -> dict[str, dict[str, Figure]]:
     """Per protocol the contenders' rows above the floors' rows."""
-    return {name: {**{row: judged[name].figure for row, judged in contenders.items() if name in judged}, **rows}
-            for name, rows in floors.items()}
+    return {
+        name: {
+            **{row: judged[name].figure for row, judged in contenders.items() if name in judged},
+            **rows,
+        }
+        for name, rows in floors.items()
+    }
 
 
 def titles(dataset: Dataset) -> dict[str, str]:
@@ -75,14 +110,20 @@ def random_note(draws: int) -> str:
 
 def undefined_notes(judged: Mapping[str, Judged]) -> list[str]:
     """One line per protocol that is undefined for some video."""
-    return [f"{name}: undefined, because the scores of {', '.join(result.undefined)} have no ranking (constant, or no shot fits)."
-            for name, result in judged.items() if result.undefined]
+    return [
+        f"{name}: undefined, because the scores of {', '.join(result.undefined)} have no ranking"
+        " (constant, or no shot fits)."
+        for name, result in judged.items()
+        if result.undefined
+    ]
 
 
 def as_numbers(blocks: Mapping[str, Mapping[str, Figure]]) -> dict[str, Any]:
     """Blocks as plain numbers by their names (tau, rho; mean, maximum; ...), undefined ones as NaN."""
-    return {name: {row: _named(figure, columns(name)) for row, figure in rows.items()}
-            for name, rows in blocks.items()}
+    return {
+        name: {row: _named(figure, columns(name)) for row, figure in rows.items()}
+        for name, rows in blocks.items()
+    }
 
 
 def _named(figure: Figure, names: Sequence[str]) -> dict[str, float]:
@@ -94,4 +135,9 @@ def _named(figure: Figure, names: Sequence[str]) -> dict[str, float]:
 
 
 def _about(config: Config, dataset: Dataset) -> dict[str, Any]:
-    return {"dataset": dataset.name, "synthetic": dataset.synthetic, "root": config.data.root, "splits": config.data.splits}
+    return {
+        "dataset": dataset.name,
+        "synthetic": dataset.synthetic,
+        "root": config.data.root,
+        "splits": config.data.splits,
+    }

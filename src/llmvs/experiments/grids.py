@@ -1,4 +1,6 @@
-"""Grids of variants: small YAML files in `configs/grid`, each row a label, variant files and `key=value` settings."""
+"""Grids of variants: small YAML files in `configs/grid`, each row a label, variant files and
+`key=value` settings.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -44,40 +46,65 @@ class Grid:
         return self.path.stem
 
     def configs(self, settings: Sequence[str]) -> list[Config]:
-        """The configuration of every row: the layers of `settings`, the row's files, the overrides of `settings`, the row's.
+        """The configuration of every row: the layers of `settings`, the row's files, the overrides
+        of `settings`, the row's.
 
         Raises:
-            UserError: as `load_config`; rows of the same name, or that need other datasets or steps than the first.
+            UserError: as `load_config`; rows of the same name, or that need other datasets or steps
+                than the first.
         """
-        layers, overrides = [one for one in settings if is_layer(one)], [one for one in settings if not is_layer(one)]
+        layers, overrides = (
+            [one for one in settings if is_layer(one)],
+            [one for one in settings if not is_layer(one)],
+        )
         if any(one.removeprefix("--").startswith("experiment=") for one in overrides):
-            raise UserError("experiment=: the rows of a grid have names of their own, made of their layers")
+            raise UserError(
+                "experiment=: the rows of a grid have names of their own, made of their layers"
+            )
         places = self.path.parent.parent / "variant"
         files = [[str(places / f"{name}.yaml") for name in row.variants] for row in self.rows]
-        found = [load_config([*layers, *more, *overrides, *row.set]) for row, more in zip(self.rows, files, strict=True)]
+        found = [
+            load_config([*layers, *more, *overrides, *row.set])
+            for row, more in zip(self.rows, files, strict=True)
+        ]
         for row, config in zip(self.rows, found, strict=True):
             if _opens(config) != _opens(found[0]):
-                raise UserError(f"{self.path}: {row.label}: not the dataset, splits and steps of the row {self.rows[0].label}")
+                raise UserError(
+                    f"{self.path}: {row.label}: not the dataset, splits and steps of the row"
+                    f" {self.rows[0].label}"
+                )
         names = [config.experiment for config in found]
         if len(set(names)) < len(names):
-            raise UserError(f"{self.path}: two rows are the same experiment {next(name for name in names if names.count(name) > 1)}")
+            raise UserError(
+                f"{self.path}: two rows are the same experiment"
+                f" {next(name for name in names if names.count(name) > 1)}"
+            )
         return found
 
 
 def load_grid(name: str) -> Grid:
-    """Read a grid by its name in `configs/grid`, or by the path of its file; every variant it names is there.
+    """Read a grid by its name in `configs/grid`, or by the path of its file; every variant it names
+    is there.
 
     Raises:
-        UserError: unknown grid, key, variant, reference or published row (with the nearest name), or unreadable YAML.
+        UserError: unknown grid, key, variant, reference or published row (with the nearest name),
+            or unreadable YAML.
     """
     path = Path(name) if is_layer(name) else FOLDER / f"{name}.yaml"
     if not path.exists():
-        raise UserError(f"{name}: no such grid{nearest(name, sorted(other.stem for other in path.parent.glob('*.yaml')))}")
+        raise UserError(
+            f"{name}: no such"
+            f" grid{nearest(name, sorted(other.stem for other in path.parent.glob('*.yaml')))}"
+        )
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict) or not isinstance(content.get("rows"), list) or not content["rows"]:
+    if (
+        not isinstance(content, dict)
+        or not isinstance(content.get("rows"), list)
+        or not content["rows"]
+    ):
         raise UserError(f"{path}: expected a title and a list of rows")
     _known(path, content, ("title", "rows", "reference"))
     rows = tuple(_row(path, row) for row in content["rows"])
@@ -99,8 +126,16 @@ def _row(path: Path, content: Any) -> GridRow:
             raise UserError(f"{path}: {content['label']}: no variant {name}{nearest(name, there)}")
     published = content.get("published")
     if published is not None and published not in published_names():
-        raise UserError(f"{path}: {content['label']}: no published row {published}{nearest(str(published), published_names())}")
-    return GridRow(content["label"], tuple(variants), tuple(str(one) for one in content.get("set") or []), published)
+        raise UserError(
+            f"{path}: {content['label']}: no published row"
+            f" {published}{nearest(str(published), published_names())}"
+        )
+    return GridRow(
+        content["label"],
+        tuple(variants),
+        tuple(str(one) for one in content.get("set") or []),
+        published,
+    )
 
 
 def _known(path: Path, content: Mapping[str, Any], keys: Sequence[str]) -> None:
@@ -111,4 +146,10 @@ def _known(path: Path, content: Mapping[str, Any], keys: Sequence[str]) -> None:
 
 def _opens(config: Config) -> tuple[Any, ...]:
     """What decides how the dataset is opened."""
-    return config.data.dataset, config.data.root, config.data.splits, config.extract.fps, config.extract.every_nth_frame
+    return (
+        config.data.dataset,
+        config.data.root,
+        config.data.splits,
+        config.extract.fps,
+        config.extract.every_nth_frame,
+    )

@@ -1,7 +1,8 @@
-"""Many runs in one command: what is finished is reused, what they share is done once, and `devices` processes work side by side.
+"""Many runs in one command: what is finished is reused, what they share is done once, and `devices`
+processes work side by side.
 
-With several devices every run stays on one of them (no DDP inside a run): runs do not wait for each other, and a run's
-result is that of one device.
+With several devices every run stays on one of them (no DDP inside a run): runs do not wait for each
+other, and a run's result is that of one device.
 """
 
 import os
@@ -29,20 +30,29 @@ def run_all(runs: Sequence[Config], dataset: Dataset) -> list[dict[str, Any]]:
     """Finish every run and give their results, in order.
 
     Args:
-        runs: of one dataset; one that stands twice is done once. `devices` is how many run side by side.
+        runs: of one dataset; one that stands twice is done once. `devices` is how many run side by
+            side.
         dataset: as `open_dataset` gives it for each of them.
 
     Raises:
-        UserError: as `train`; the runs that are finished by then stay finished. Several nodes, torchrun or SLURM ranks.
+        UserError: as `train`; the runs that are finished by then stay finished. Several nodes,
+            torchrun or SLURM ranks.
     """
     _refuse_ranks(runs[0])
     by_folder = {str(run_folder(run)): run for run in runs}
-    found = {folder: document for folder, run in by_folder.items() if (document := finished(run)) is not None}
+    found = {
+        folder: document
+        for folder, run in by_folder.items()
+        if (document := finished(run)) is not None
+    }
     for document in found.values():
         check_format(document)
     pending = [run for folder, run in by_folder.items() if folder not in found]
     if found:
-        say(f"reused: {len(found)} of {len(by_folder)} runs are finished (resume=false trains them anew)")
+        say(
+            f"reused: {len(found)} of {len(by_folder)} runs are finished (resume=false trains them"
+            " anew)"
+        )
     if pending:
         bench = Bench(pending, dataset)
         with Overall(len(pending)) as overall:
@@ -60,7 +70,9 @@ def _groups(bench: Bench, runs: Sequence[Config]) -> list[list[Numbered]]:
     return list(groups.values())
 
 
-def _run_group(bench: Bench, group: Sequence[Numbered], overall: "Overall") -> Iterator[tuple[Config, dict[str, Any]]]:
+def _run_group(
+    bench: Bench, group: Sequence[Numbered], overall: "Overall"
+) -> Iterator[tuple[Config, dict[str, Any]]]:
     """Runs that read the same embeddings, which are made first, on all devices."""
     bench.prepare(group[0][1])
     devices = min(group[0][1].devices, len(group))
@@ -88,18 +100,27 @@ def _named(run: Config) -> Iterator[None]:
 
 def _refuse_ranks(config: Config) -> None:
     if config.num_nodes > 1 or int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise UserError("several runs are shared out over the devices of one machine: start one process, with devices=N and num_nodes=1 "
-                        "(on several machines give each other folds or seeds)")
+        raise UserError(
+            "several runs are shared out over the devices of one machine: start one process, with"
+            " devices=N and num_nodes=1 (on several machines give each other folds or seeds)"
+        )
 
 
 class Overall:
-    """One line on standard error: how many runs are done, and the time left for all, from the share of epochs that is done."""
+    """One line on standard error: how many runs are done, and the time left for all, from the share
+    of epochs that is done.
+    """
 
     def __init__(self, n_runs: int) -> None:
         self.shares = [0.0] * n_runs
         self.n_done = 0
-        self.bar = tqdm(total=n_runs, mininterval=0.5, dynamic_ncols=True, smoothing=0.05,
-                        bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}")
+        self.bar = tqdm(
+            total=n_runs,
+            mininterval=0.5,
+            dynamic_ncols=True,
+            smoothing=0.05,
+            bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}",
+        )
         self._describe("")
 
     def tick(self, index: int, run: Config) -> Callable[[float], None]:
@@ -124,5 +145,10 @@ class Overall:
     def __enter__(self) -> "Overall":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.bar.close()

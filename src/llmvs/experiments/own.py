@@ -17,27 +17,40 @@ from llmvs.training.distributed import extract_shared
 
 
 def extract_dataset(config: Config) -> int:
-    """Fill the caches with all videos of the configured dataset, and of those in `data.extra`. Returns the exit status."""
+    """Fill the caches with all videos of the configured dataset, and of those in `data.extra`.
+    Returns the exit status.
+    """
     dataset = open_dataset(config)
     others = open_extra(config, dataset)
     train: list = []
     if config.examples.source == "fold":
         held = config.data.val_fraction if config.selection == "val" else 0.0
-        train = [dataset.video(key) for key in make_fold(dataset, config.data.splits, config.fold, held).train]
+        train = [
+            dataset.video(key)
+            for key in make_fold(dataset, config.data.splits, config.fold, held).train
+        ]
     statuses = [_report(extract_shared(config, dataset.name, _sources(dataset), train))]
-    statuses += [_report(extract_shared(settings, other.name, _sources(other))) for settings, other in others]
+    statuses += [
+        _report(extract_shared(settings, other.name, _sources(other))) for settings, other in others
+    ]
     return max(statuses)
 
 
 def extract_files(config: Config, paths: Iterable[Path]) -> int:
-    """Fill the cache `CACHE/own` with video files, and the video files in folders. Returns the exit status.
+    """Fill the cache `CACHE/own` with video files, and the video files in folders. Returns the exit
+    status.
 
     Raises:
-        UserError: a path that does not exist, a folder without videos, `examples.source=fold` (a file has no fold).
+        UserError: a path that does not exist, a folder without videos, `examples.source=fold` (a
+            file has no fold).
     """
     if config.examples.source == "fold":
-        raise UserError("examples.source=fold: files of your own belong to no fold: use examples.source=fixed")
-    return _report(extract_shared(config, config.data.dataset, [Source.file(path) for path in _videos(paths)]))
+        raise UserError(
+            "examples.source=fold: files of your own belong to no fold: use examples.source=fixed"
+        )
+    return _report(
+        extract_shared(config, config.data.dataset, [Source.file(path) for path in _videos(paths)])
+    )
 
 
 def _sources(dataset: Dataset) -> list[Source]:
@@ -48,10 +61,19 @@ def _videos(paths: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if not path.exists():
-            raise UserError(f"{path}: no such file or folder (expected a video, a folder of videos, a YAML file or key=value)")
-        inside = [file for file in sorted(path.iterdir()) if file.suffix.lower() in VIDEO_SUFFIXES] if path.is_dir() else [path]
+            raise UserError(
+                f"{path}: no such file or folder (expected a video, a folder of videos, a YAML file"
+                " or key=value)"
+            )
+        inside = (
+            [file for file in sorted(path.iterdir()) if file.suffix.lower() in VIDEO_SUFFIXES]
+            if path.is_dir()
+            else [path]
+        )
         if not inside:
-            raise UserError(f"{path}: no videos in this folder (known: {', '.join(VIDEO_SUFFIXES)})")
+            raise UserError(
+                f"{path}: no videos in this folder (known: {', '.join(VIDEO_SUFFIXES)})"
+            )
         found += inside
     return found
 

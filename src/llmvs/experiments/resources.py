@@ -1,4 +1,6 @@
-"""What the runs on one dataset share, so that it is done once: opening it, extraction, reading embeddings, floors and ceilings."""
+"""What the runs on one dataset share, so that it is done once: opening it, extraction, reading
+embeddings, floors and ceilings.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -17,7 +19,9 @@ from llmvs.experiments.evaluate import open_dataset
 from llmvs.experiments.extra import folder_of, open_extra
 
 MOST_BYTES = 8_000_000_000
-"""Embeddings kept in memory: all of the benchmarks' (0.6 GB), not those of a dataset of 30,000 videos."""
+"""Embeddings kept in memory: all of the benchmarks' (0.6 GB), not those of a dataset of 30,000
+videos.
+"""
 SHAPING = ("backbone.", "caption.", "prompt.", "examples.", "extract.")
 """The settings that decide which embeddings a run reads."""
 
@@ -35,7 +39,10 @@ class ReadOnce(EmbeddingCache):
         if (key, tokens) in self._kept:
             return self._kept[key, tokens]
         found = super().read(key, tokens)
-        size = sum(value.nbytes for value in (found.q, found.a, *(part for pair in found.tokens for part in pair)))
+        size = sum(
+            value.nbytes
+            for value in (found.q, found.a, *(part for pair in found.tokens for part in pair))
+        )
         if size <= self._room:
             self._kept[key, tokens] = found
             self._room -= size
@@ -43,13 +50,16 @@ class ReadOnce(EmbeddingCache):
 
 
 class Bench:
-    """The dataset of some runs, their embeddings and their floors. It can be sent to another process."""
+    """The dataset of some runs, their embeddings and their floors. It can be sent to another
+    process.
+    """
 
     def __init__(self, runs: Sequence[Config], dataset: Dataset | None = None) -> None:
         """Open the dataset, unless it is open.
 
         Args:
-            runs: what will be run; all of one dataset. The videos of all their folds are extracted together.
+            runs: what will be run; all of one dataset. The videos of all their folds are extracted
+                together.
             dataset: what `open_dataset` gives for each of them; None: it is opened here.
 
         Raises:
@@ -64,17 +74,24 @@ class Bench:
 
     def fold(self, config: Config) -> Fold:
         """The fold of a run; with `selection=val` it holds videos out."""
-        held = config.data.val_fraction if config.selection == "val" and not config.method.zero_shot else 0.0
+        held = (
+            config.data.val_fraction
+            if config.selection == "val" and not config.method.zero_shot
+            else 0.0
+        )
         fold = make_fold(self.dataset, config.data.splits, config.fold, held)
         return replace(fold, train=()) if config.data.transfer else fold
 
     def embeddings(self, config: Config, fold: Fold) -> EmbeddingCache:
-        """The embeddings that a run's settings ask for: the folder they name, or what extraction makes.
+        """The embeddings that a run's settings ask for: the folder they name, or what extraction
+        makes.
 
-        What one run has extracted is not even looked at again for the next one with the same settings.
+        What one run has extracted is not even looked at again for the next one with the same
+        settings.
 
         Raises:
-            UserError: as `extract_shared`; a video that failed; a named folder that was made with other settings.
+            UserError: as `extract_shared`; a video that failed; a named folder that was made with
+                other settings.
         """
         wanted = self.wanted(config)
         if self._embeddings is None or self._embeddings[0] != wanted:
@@ -86,17 +103,24 @@ class Bench:
         """All that decides which embeddings a run reads; equal for two runs that read the same."""
         wanted = {key: value for key, value in flat(config).items() if key.startswith(SHAPING)}
         if config.examples.source == "fold":
-            wanted |= {"data.splits": config.data.splits, "fold": config.fold, "train": self.fold(config).train}
+            wanted |= {
+                "data.splits": config.data.splits,
+                "fold": config.fold,
+                "train": self.fold(config).train,
+            }
         return wanted
 
     def prepare(self, config: Config) -> None:
-        """Make now what a run would make or look up before it trains, so that others with the same settings find it."""
+        """Make now what a run would make or look up before it trains, so that others with the same
+        settings find it.
+        """
         if config.method.model != "captioner":
             self.embeddings(config, self.fold(config))
             self.extra(config)
 
     def extra(self, config: Config) -> list[tuple[Dataset, EmbeddingCache]]:
-        """The other datasets that a run trains on (`data.extra`), with the embeddings of all their videos.
+        """The other datasets that a run trains on (`data.extra`), with the embeddings of all their
+        videos.
 
         Raises:
             UserError: as `embeddings`; a dataset that is not there.
@@ -104,7 +128,13 @@ class Bench:
         wanted = {**self.wanted(config), "data.extra": config.data.extra}
         if self._extra is None or self._extra[0] != wanted:
             others = open_extra(config, self.dataset)
-            self._extra = wanted, [(dataset, _made(settings, dataset, list(dataset.videos))) for settings, dataset in others]
+            self._extra = (
+                wanted,
+                [
+                    (dataset, _made(settings, dataset, list(dataset.videos)))
+                    for settings, dataset in others
+                ],
+            )
         return self._extra[1]
 
     def _open(self, config: Config, fold: Fold) -> EmbeddingCache:
@@ -112,7 +142,9 @@ class Bench:
         return _made(config, self.dataset, keys, fold.train)
 
     def floors(self, dataset: Dataset, keys: Iterable[str]) -> dict[str, dict[str, PerVideo]]:
-        """Video -> protocol -> row -> figures (`video_baselines`) of `dataset`, this one with its videos as a run uses them."""
+        """Video -> protocol -> row -> figures (`video_baselines`) of `dataset`, this one with its
+        videos as a run uses them.
+        """
         found = {}
         for key in keys:
             place = key, dataset.video(key).n_steps
@@ -127,14 +159,21 @@ def _read_by(config: Config, fold: Fold) -> tuple[str, ...]:
     return fold.test if config.method.zero_shot else (*fold.train, *fold.val, *fold.test)
 
 
-def _made(config: Config, dataset: Dataset, keys: Sequence[str], train: Sequence[str] = ()) -> EmbeddingCache:
-    """The embeddings of some videos of a dataset: in the folder that the settings name, or as extraction makes them."""
+def _made(
+    config: Config, dataset: Dataset, keys: Sequence[str], train: Sequence[str] = ()
+) -> EmbeddingCache:
+    """The embeddings of some videos of a dataset: in the folder that the settings name, or as
+    extraction makes them.
+    """
     if config.extract.embeddings:
         return _named(config, Path(folder_of(config.extract.embeddings, dataset.name)))
     from llmvs.extraction.source import Source
     from llmvs.training.distributed import extract_shared
 
-    sources, shown = [Source.of(dataset.video(key)) for key in keys], [dataset.video(key) for key in train]
+    sources, shown = (
+        [Source.of(dataset.video(key)) for key in keys],
+        [dataset.video(key) for key in train],
+    )
     extraction = extract_shared(config, dataset.name, sources, shown)
     extraction.check()
     return ReadOnce(extraction.cache.folder, extraction.cache.identity)
@@ -147,6 +186,9 @@ def _named(config: Config, folder: Path) -> EmbeddingCache:
     said = {key: value for key, value in cache.identity.items() if key in settings}
     changes = differences(said, {key: settings[key] for key in said})
     if changes:
-        raise UserError(f"extract.embeddings={cache.folder}: made with {'; '.join(changes)}: use the same settings, or another folder")
+        raise UserError(
+            f"extract.embeddings={cache.folder}: made with {'; '.join(changes)}: use the same"
+            " settings, or another folder"
+        )
     say(f"reused: the embeddings in {cache.folder}, as they are")
     return cache

@@ -15,7 +15,14 @@ from llmvs.datasets import Fold
 from llmvs.errors import UserError
 from llmvs.evaluation.baselines import DRAWS, Figure, PerVideo, averaged
 from llmvs.evaluation.judging import Judged, judge
-from llmvs.experiments.evaluate import as_numbers, label, random_note, titles, undefined_notes, with_floors
+from llmvs.experiments.evaluate import (
+    as_numbers,
+    label,
+    random_note,
+    titles,
+    undefined_notes,
+    with_floors,
+)
 from llmvs.experiments.resources import Bench
 from llmvs.files import locked, read_json, write_json, write_text
 from llmvs.methods.answers import ROW, Answered, answered, judge_answered
@@ -30,20 +37,41 @@ if TYPE_CHECKING:
 RESULT = "result.json"
 OURS = "This run"
 FORMAT = 2
-"""2: `per_video` and `floors` hold every rule's and every floor's figures of each video, not the selected rule's alone."""
+"""2: `per_video` and `floors` hold every rule's and every floor's figures of each video, not the
+selected rule's alone.
+"""
 Tick = Callable[[float], None]
 """Told the share of a run that is done, 0 to 1."""
-HOW = ("resume", "runs", "cache", "accelerator", "devices", "num_nodes", "log",
-       "caption.batch", "extract.refresh", "extract.tokens_per_batch")
-"""Settings (or groups) that may change between two attempts at the same run: they say how it runs, not what."""
-RULES = {"val": "best on the held-out videos", "last": "the last one", "test": "best on the TEST videos, as published figures mostly are"}
+HOW = (
+    "resume",
+    "runs",
+    "cache",
+    "accelerator",
+    "devices",
+    "num_nodes",
+    "log",
+    "caption.batch",
+    "extract.refresh",
+    "extract.tokens_per_batch",
+)
+"""Settings (or groups) that may change between two attempts at the same run: they say how it runs,
+not what.
+"""
+RULES = {
+    "val": "best on the held-out videos",
+    "last": "the last one",
+    "test": "best on the TEST videos, as published figures mostly are",
+}
 
 
-def train(config: Config, bench: Bench | None = None, tick: Tick | None = None) -> tuple[dict[str, Any], str]:
+def train(
+    config: Config, bench: Bench | None = None, tick: Tick | None = None
+) -> tuple[dict[str, Any], str]:
     """Extract what is missing, train the head on one fold, judge it, and write the run's folder.
 
-    The folder holds config.yaml, weights.safetensors and head.json of the selected epoch, scores/*.json, logs/, and
-    result.json, which is written last: a folder that has it is finished, and is only read.
+    The folder holds config.yaml, weights.safetensors and head.json of the selected epoch,
+    scores/*.json, logs/, and result.json, which is written last: a folder that has it is finished,
+    and is only read.
 
     Args:
         config: the run.
@@ -54,7 +82,8 @@ def train(config: Config, bench: Bench | None = None, tick: Tick | None = None) 
         The content of result.json, and the table as text.
 
     Raises:
-        UserError: anything that the user can mend; what is already computed stays. Another process works on this run.
+        UserError: anything that the user can mend; what is already computed stays. Another process
+            works on this run.
     """
     document = finished(config)
     if document is not None:
@@ -107,7 +136,9 @@ class _Scored(NamedTuple):
     """What a frozen model answered by itself, where it was asked for numbers."""
 
 
-def _scores(config: Config, bench: Bench, fold: Fold, clock: "_Clock", tick: Tick | None, diary: "Diary") -> _Scored:
+def _scores(
+    config: Config, bench: Bench, fold: Fold, clock: "_Clock", tick: Tick | None, diary: "Diary"
+) -> _Scored:
     """Extract what is missing, and score the videos by the configured method."""
     if config.method.zero_shot:
         from llmvs.methods.zero_shot import ask, read
@@ -129,7 +160,9 @@ def _scores(config: Config, bench: Bench, fold: Fold, clock: "_Clock", tick: Tic
     return _Scored(fitted, cache, answered(cache, fold.test))
 
 
-def _tuned(config: Config, bench: Bench, fold: Fold, clock: "_Clock", tick: Tick | None, diary: "Diary") -> _Scored:
+def _tuned(
+    config: Config, bench: Bench, fold: Fold, clock: "_Clock", tick: Tick | None, diary: "Diary"
+) -> _Scored:
     """Fine-tune the scorer or the captioner; beside its scores, what it answered before."""
     from llmvs.extraction.models import free_memory
     from llmvs.methods.lora import tune
@@ -158,28 +191,64 @@ def _judge(config: Config, bench: Bench, fold: Fold, scored: _Scored) -> dict[st
     used = replace(dataset, videos={**dataset.videos, **{video.key: video for video in judged}})
     rules = {rule: judge(used, epoch.scores, [fold.test]) for rule, epoch in fitted.epochs.items()}
     floors, notes = bench.floors(used, fold.test), [random_note(DRAWS)]
-    row = OURS if config.method.zero_shot else f"captioner_{ROW}" if config.method.model == "captioner" else ROW
+    row = (
+        OURS
+        if config.method.zero_shot
+        else f"captioner_{ROW}"
+        if config.method.model == "captioner"
+        else ROW
+    )
     alone, more = judge_answered(used, numbers, fold.test, row) if numbers is not None else ({}, [])
     if row == OURS:
         rules = {fitted.selection: alone[OURS]}
     else:
         notes += undefined_notes(rules[fitted.selection])
     contenders = {OURS: rules[fitted.selection], **alone}
-    trimmed = [f"{video.key} ({video.name}): judged on the first {video.n_steps} of {dataset.video(video.key).n_steps} steps."
-               for video in fitted.videos["test"] if video.n_steps < dataset.video(video.key).n_steps]
+    trimmed = [
+        f"{video.key} ({video.name}): judged on the first {video.n_steps} of"
+        f" {dataset.video(video.key).n_steps} steps."
+        for video in fitted.videos["test"]
+        if video.n_steps < dataset.video(video.key).n_steps
+    ]
     return {
-        "format": FORMAT, "experiment": config.experiment, "folder": str(run_folder(config)),
-        "dataset": dataset.name, "synthetic": dataset.synthetic, "heading": label(dataset), "splits": config.data.splits,
-        "fold": config.fold, "seed": config.seed, "selection": fitted.selection, "method": asdict(config.method),
-        "epoch": fitted.selected.epoch + 1, "epochs": _epochs(config),
-        "videos": {"train": [video.key for video in fitted.videos.get("train", [])], "val": list(fold.val), "test": list(fold.test)},
-        "titles": titles(dataset), "protocols": as_numbers(with_floors(contenders, averaged(floors, [fold.test]))),
+        "format": FORMAT,
+        "experiment": config.experiment,
+        "folder": str(run_folder(config)),
+        "dataset": dataset.name,
+        "synthetic": dataset.synthetic,
+        "heading": label(dataset),
+        "splits": config.data.splits,
+        "fold": config.fold,
+        "seed": config.seed,
+        "selection": fitted.selection,
+        "method": asdict(config.method),
+        "epoch": fitted.selected.epoch + 1,
+        "epochs": _epochs(config),
+        "videos": {
+            "train": [video.key for video in fitted.videos.get("train", [])],
+            "val": list(fold.val),
+            "test": list(fold.test),
+        },
+        "titles": titles(dataset),
+        "protocols": as_numbers(with_floors(contenders, averaged(floors, [fold.test]))),
         "notes": [*notes, *more, *trimmed],
-        "per_video": {**_per_video(rules), **_per_video({row: found for row, found in contenders.items() if row != OURS})},
+        "per_video": {
+            **_per_video(rules),
+            **_per_video({row: found for row, found in contenders.items() if row != OURS}),
+        },
         "floors": _floors_per_video(floors),
-        "rules": {rule: {"epoch": epoch.epoch + 1, "means": {part: {name: pair._asdict() for name, pair in rows.items()}
-                         for part, rows in epoch.means.items()}} for rule, epoch in fitted.epochs.items()},
-        "embeddings": _made_with(cache), "extra": {other.name: _made_with(made) for other, made in bench.extra(config)},
+        "rules": {
+            rule: {
+                "epoch": epoch.epoch + 1,
+                "means": {
+                    part: {name: pair._asdict() for name, pair in rows.items()}
+                    for part, rows in epoch.means.items()
+                },
+            }
+            for rule, epoch in fitted.epochs.items()
+        },
+        "embeddings": _made_with(cache),
+        "extra": {other.name: _made_with(made) for other, made in bench.extra(config)},
         "transfer": config.data.transfer,
     }
 
@@ -188,24 +257,35 @@ def _made_with(cache: "EmbeddingCache | CaptionCache") -> dict[str, Any]:
     return {"folder": str(cache.folder), "identity": dict(cache.identity)}
 
 
-def _per_video(rows: Mapping[str, Mapping[str, Judged]]) -> dict[str, dict[str, dict[str, tuple[float, float]]]]:
+def _per_video(
+    rows: Mapping[str, Mapping[str, Judged]],
+) -> dict[str, dict[str, dict[str, tuple[float, float]]]]:
     """Row -> protocol -> video -> tau and rho (or mean and maximum F1)."""
-    return {row: {name: judged.per_video for name, judged in found.items()} for row, found in rows.items()}
+    return {
+        row: {name: judged.per_video for name, judged in found.items()}
+        for row, found in rows.items()
+    }
 
 
 def _floors_per_video(floors: Mapping[str, Mapping[str, PerVideo]]) -> dict[str, Any]:
-    """Row -> protocol -> video -> the same two numbers; of Random their means over draws, then their deviations."""
+    """Row -> protocol -> video -> the same two numbers; of Random their means over draws, then
+    their deviations.
+    """
     table: dict[str, Any] = {}
     for key, blocks in floors.items():
         for name, rows in blocks.items():
             for row, values in rows.items():
-                numbers = [*values.mean(axis=0), *values.std(axis=0)] if values.ndim == 2 else values
+                numbers = (
+                    [*values.mean(axis=0), *values.std(axis=0)] if values.ndim == 2 else values
+                )
                 table.setdefault(row, {}).setdefault(name, {})[key] = numbers
     return table
 
 
 def _write(folder: Path, document: dict[str, Any], fitted: "Fit", test: Sequence[str]) -> None:
-    """The scores of every rule, then the result; what an interrupted run would have needed is not needed any more."""
+    """The scores of every rule, then the result; what an interrupted run would have needed is not
+    needed any more.
+    """
     if is_first_process():
         for rule, epoch in fitted.epochs.items():
             write_json(folder / "scores" / f"{rule}.json", {key: epoch.scores[key] for key in test})
@@ -217,8 +297,11 @@ def _alone(folder: Path) -> AbstractContextManager[None]:
     """Hold the run's folder against other processes; the ranks of one run are held by their first."""
     if not is_first_process():
         return nullcontext()
-    return locked(folder / ".lock", f"{folder}: another process is at work on this run: wait for it, or give this one a name of its own "
-                  "with experiment=NAME")
+    return locked(
+        folder / ".lock",
+        f"{folder}: another process is at work on this run: wait for it, or give this one a name of"
+        " its own with experiment=NAME",
+    )
 
 
 def _claim(folder: Path, config: Config) -> None:
@@ -235,8 +318,10 @@ def _refuse_other(folder: Path, config: Config) -> None:
     path = folder / "config.yaml"
     changes = differences(_what(load_config([str(path)])), _what(config)) if path.exists() else []
     if changes:
-        raise UserError(f"{folder}: holds a run made with {'; '.join(changes)}: give this one a name of its own with "
-                        "experiment=NAME, or replace that one with resume=false")
+        raise UserError(
+            f"{folder}: holds a run made with {'; '.join(changes)}: give this one a name of its own"
+            " with experiment=NAME, or replace that one with resume=false"
+        )
 
 
 def _what(config: Config) -> dict[str, Any]:
@@ -250,24 +335,43 @@ def _text(document: Mapping[str, Any]) -> str:
 
 def table(document: Mapping[str, Any]) -> str:
     """The table a run ends with, from its result alone."""
-    blocks = {name: {row: Figure(*figure.values()) for row, figure in rows.items()} for name, rows in document["protocols"].items()}
+    blocks = {
+        name: {row: Figure(*figure.values()) for row, figure in rows.items()}
+        for name, rows in document["protocols"].items()
+    }
     videos = document["videos"]
     lines = [
-        f"{document['heading']}, {document['splits']} splits, fold {document['fold']}, seed {document['seed']}: "
-        f"{len(videos['train'])} videos trained on{_elsewhere(document)}, {len(videos['val'])} held out, {len(videos['test'])} tested",
+        (
+            f"{document['heading']}, {document['splits']} splits, fold {document['fold']}, seed"
+            f" {document['seed']}: {len(videos['train'])} videos trained on{_elsewhere(document)},"
+            f" {len(videos['val'])} held out, {len(videos['test'])} tested"
+        ),
         _chosen(document),
     ]
-    return "\n".join([*lines, "", text_table(_undefined(blocks), document["titles"], document["notes"])])
+    return "\n".join(
+        [*lines, "", text_table(_undefined(blocks), document["titles"], document["notes"])]
+    )
 
 
 def _elsewhere(document: Mapping[str, Any]) -> str:
     """How many of the training videos other datasets gave."""
-    counts = {name: sum(key.startswith(f"{name}/") for key in document["videos"]["train"]) for name in document.get("extra", {})}
-    return f" ({', '.join(f'{count} of {name}' for name, count in counts.items())})" if counts else ""
+    counts = {
+        name: sum(key.startswith(f"{name}/") for key in document["videos"]["train"])
+        for name in document.get("extra", {})
+    }
+    return (
+        f" ({', '.join(f'{count} of {name}' for name, count in counts.items())})" if counts else ""
+    )
 
 
 def _epochs(config: Config) -> int:
-    return 0 if config.method.zero_shot else config.lora.epochs if config.method.lora else config.optim.epochs
+    return (
+        0
+        if config.method.zero_shot
+        else config.lora.epochs
+        if config.method.lora
+        else config.optim.epochs
+    )
 
 
 def _chosen(document: Mapping[str, Any]) -> str:
@@ -276,15 +380,26 @@ def _chosen(document: Mapping[str, Any]) -> str:
         return f"the {document['method']['model']} alone, zero-shot: nothing is trained"
     method = document.get("method", {})
     tuned = f"the {method['model']}, fine-tuned (LoRA); " if method.get("lora") else ""
-    return f"{tuned}selection={document['selection']}: epoch {document['epoch']} of {document['epochs']}, {RULES[document['selection']]}"
+    return (
+        f"{tuned}selection={document['selection']}: epoch {document['epoch']} of"
+        f" {document['epochs']}, {RULES[document['selection']]}"
+    )
 
 
 def _undefined(blocks: Mapping[str, Mapping[str, Figure]]) -> dict[str, dict[str, Figure]]:
     """JSON's null is NaN again."""
     nan = float("nan")
-    return {name: {row: replace(figure, first=nan if figure.first is None else figure.first,
-                                second=nan if figure.second is None else figure.second) for row, figure in rows.items()}
-            for name, rows in blocks.items()}
+    return {
+        name: {
+            row: replace(
+                figure,
+                first=nan if figure.first is None else figure.first,
+                second=nan if figure.second is None else figure.second,
+            )
+            for row, figure in rows.items()
+        }
+        for name, rows in blocks.items()
+    }
 
 
 @dataclass

@@ -1,7 +1,8 @@
-"""W&B's sweep files without W&B: a grid is run point by point here, a search space by random points (`llmvs sweep`).
+"""W&B's sweep files without W&B: a grid is run point by point here, a search space by random points
+(`llmvs sweep`).
 
-The files are those of `wandb sweep`; what is written here reads the part of their format that sweeps/ uses. Finished points
-are reused, as every run is.
+The files are those of `wandb sweep`; what is written here reads the part of their format that
+sweeps/ uses. Finished points are reused, as every run is.
 """
 
 import itertools
@@ -22,7 +23,15 @@ from llmvs.experiments.evaluate import open_dataset
 from llmvs.experiments.many import run_all
 from llmvs.results.tables import Column, Table, text
 
-COMMAND = ("${env}", "${interpreter}", "-m", "llmvs", "train", "log.wandb=online", "${args_no_hyphens}")
+COMMAND = (
+    "${env}",
+    "${interpreter}",
+    "-m",
+    "llmvs",
+    "train",
+    "log.wandb=online",
+    "${args_no_hyphens}",
+)
 """What an agent runs; settings given to `create` go before the last."""
 RANDOM_POINTS = 10
 """How many points of a search space are tried, unless said otherwise."""
@@ -56,15 +65,29 @@ def read_sweep(path: Path, settings: Sequence[str] = ()) -> Sweep:
         UserError: missing or malformed file, or a form that only W&B itself understands.
     """
     content = _read(path)
-    metric, method, parameters = content.get("metric", {}), content.get("method"), content.get("parameters")
+    metric, method, parameters = (
+        content.get("metric", {}),
+        content.get("method"),
+        content.get("parameters"),
+    )
     if method not in ("grid", "random", "bayes"):
         raise UserError(f"{path}: method={method}: must be grid, random or bayes")
-    if not isinstance(parameters, dict) or not all(isinstance(space, dict) for space in parameters.values()) or not parameters:
+    if (
+        not isinstance(parameters, dict)
+        or not all(isinstance(space, dict) for space in parameters.values())
+        or not parameters
+    ):
         raise UserError(f"{path}: parameters: expected `setting: {{values: [...]}}` lines")
     if not isinstance(metric, dict) or not str(metric.get("name", "")).startswith("selected/"):
-        raise UserError(f"{path}: metric.name must be a figure of the selected epoch, such as selected/val/paper/tau")
+        raise UserError(
+            f"{path}: metric.name must be a figure of the selected epoch, such as"
+            " selected/val/paper/tau"
+        )
     given = _fixing(parameters, settings)
-    spaces = {str(key): {"value": given[key]} if key in given else space for key, space in parameters.items()}
+    spaces = {
+        str(key): {"value": given[key]} if key in given else space
+        for key, space in parameters.items()
+    }
     for key, space in spaces.items():
         _check(path, key, space, method)
     return Sweep(path, method, metric["name"], metric.get("goal", "minimize") == "maximize", spaces)
@@ -73,22 +96,37 @@ def read_sweep(path: Path, settings: Sequence[str] = ()) -> Sweep:
 def points(sweep: Sweep, runs: int | None = None) -> list[Point]:
     """The points to try, each setting -> value.
 
-    A grid's are all combinations (the first `runs` of them), the last setting changing fastest. Of a search space they are
-    drawn at random, the same ones every time, so that finished ones are found again and a larger `runs` only adds some.
+    A grid's are all combinations (the first `runs` of them), the last setting changing fastest. Of
+    a search space they are drawn at random, the same ones every time, so that finished ones are
+    found again and a larger `runs` only adds some.
     """
     if sweep.method == "grid":
-        values = [space["values"] if "values" in space else [space["value"]] for space in sweep.parameters.values()]
-        return [dict(zip(sweep.parameters, combination, strict=True)) for combination in itertools.islice(itertools.product(*values), runs)]
-    return [{key: _draw(space, np.random.default_rng([index, place])) for place, (key, space) in enumerate(sweep.parameters.items())}
-            for index in range(runs or RANDOM_POINTS)]
+        values = [
+            space["values"] if "values" in space else [space["value"]]
+            for space in sweep.parameters.values()
+        ]
+        return [
+            dict(zip(sweep.parameters, combination, strict=True))
+            for combination in itertools.islice(itertools.product(*values), runs)
+        ]
+    return [
+        {
+            key: _draw(space, np.random.default_rng([index, place]))
+            for place, (key, space) in enumerate(sweep.parameters.items())
+        }
+        for index in range(runs or RANDOM_POINTS)
+    ]
 
 
-def sweep(path: Path, settings: Sequence[str], runs: int | None = None) -> tuple[dict[str, Any], str]:
+def sweep(
+    path: Path, settings: Sequence[str], runs: int | None = None
+) -> tuple[dict[str, Any], str]:
     """Train every point on this machine, by the same function as `llmvs train`.
 
     Args:
         path: the sweep file.
-        settings: layers and overrides for all points; one that names a parameter of the file fixes it.
+        settings: layers and overrides for all points; one that names a parameter of the file fixes
+            it.
         runs: most points; None: a whole grid, or 10 points of a search space.
 
     Returns:
@@ -100,16 +138,35 @@ def sweep(path: Path, settings: Sequence[str], runs: int | None = None) -> tuple
     plan = read_sweep(path, settings)
     chosen = points(plan, runs)
     if plan.method != "grid":
-        say(f"{path}: method={plan.method} needs W&B; here {len(chosen)} random points of its space are tried (more with --runs N)")
+        say(
+            f"{path}: method={plan.method} needs W&B; here {len(chosen)} random points of its space"
+            " are tried (more with --runs N)"
+        )
     others = _others(plan, settings)
     configs = [load_config([*arguments(point), *others]) for point in chosen]
     roots = {(config.data.dataset, config.data.root, config.data.splits) for config in configs}
     if len(roots) > 1:
-        raise UserError(f"{path}: its points are of several datasets or splits: run them one by one, as with dataset=FILE")
-    found = [_figure(document, plan.metric) for document in run_all(configs, open_dataset(configs[0]))]
-    order = sorted(range(len(chosen)), key=lambda i: (math.isnan(found[i]), -found[i] if plan.maximize else found[i]))
-    document = {"sweep": str(path), "method": plan.method, "metric": plan.metric, "maximize": plan.maximize,
-                "points": [{"value": found[i], "settings": chosen[i], "folder": str(run_folder(configs[i]))} for i in order]}
+        raise UserError(
+            f"{path}: its points are of several datasets or splits: run them one by one, as with"
+            " dataset=FILE"
+        )
+    found = [
+        _figure(document, plan.metric) for document in run_all(configs, open_dataset(configs[0]))
+    ]
+    order = sorted(
+        range(len(chosen)),
+        key=lambda i: (math.isnan(found[i]), -found[i] if plan.maximize else found[i]),
+    )
+    document = {
+        "sweep": str(path),
+        "method": plan.method,
+        "metric": plan.metric,
+        "maximize": plan.maximize,
+        "points": [
+            {"value": found[i], "settings": chosen[i], "folder": str(run_folder(configs[i]))}
+            for i in order
+        ],
+    }
     return document, _text(plan, document, configs[order[0]])
 
 
@@ -119,7 +176,8 @@ def arguments(point: Point) -> list[str]:
 
 
 def create(path: Path, settings: Sequence[str]) -> str:
-    """Create the sweep on W&B, with `settings` in the command of its runs. Returns its id, for `wandb agent`.
+    """Create the sweep on W&B, with `settings` in the command of its runs. Returns its id, for
+    `wandb agent`.
 
     Raises:
         UserError: as `read_sweep`; W&B is not installed, not logged in or unreachable.
@@ -127,26 +185,40 @@ def create(path: Path, settings: Sequence[str]) -> str:
     plan = read_sweep(path, settings)
     others = _others(plan, settings)
     config = load_config([*arguments(points(plan, 1)[0]), *others])
-    content = {**_read(path), "parameters": plan.parameters, "command": [*COMMAND[:-1], *others, COMMAND[-1]]}
+    content = {
+        **_read(path),
+        "parameters": plan.parameters,
+        "command": [*COMMAND[:-1], *others, COMMAND[-1]],
+    }
     try:
         import wandb
     except ModuleNotFoundError:
-        raise UserError("creating a sweep needs wandb: pip install 'llmvs[wandb]'; without --create it runs here, without W&B") from None
+        raise UserError(
+            "creating a sweep needs wandb: pip install 'llmvs[wandb]'; without --create it runs"
+            " here, without W&B"
+        ) from None
     try:
         logged_in = wandb.login(prompt=False)
         if logged_in:
             return wandb.sweep(content, project=config.log.project)
     except Exception as error:  # whatever W&B raises
-        raise UserError(f"{path}: W&B did not take the sweep ({' '.join(str(error).split())[:200]}); "
-                        "without --create it runs here") from error
-    raise UserError(f"{path}: not logged in to W&B: run `wandb login`, or set WANDB_API_KEY; without --create it runs here")
+        raise UserError(
+            f"{path}: W&B did not take the sweep ({' '.join(str(error).split())[:200]}); "
+            "without --create it runs here"
+        ) from error
+    raise UserError(
+        f"{path}: not logged in to W&B: run `wandb login`, or set WANDB_API_KEY; without --create"
+        " it runs here"
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file{nearest(str(path), map(str, path.parent.glob('*.yaml')))}") from None
+        raise UserError(
+            f"{path}: no such file{nearest(str(path), map(str, path.parent.glob('*.yaml')))}"
+        ) from None
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
@@ -171,12 +243,19 @@ def _check(path: Path, key: str, space: Mapping[str, Any], method: str) -> None:
         raise UserError(f"{path}: parameters.{key}: a grid needs value or values")
     if listed is None:
         shape = space.get("distribution", "uniform")
-        if shape not in ("uniform", "int_uniform", "log_uniform_values") or not {"min", "max"} <= space.keys():
-            raise UserError(f"{path}: parameters.{key}: known here are value, values, and min and max with distribution uniform, "
-                            f"int_uniform or log_uniform_values (found {dict(space)})")
+        if (
+            shape not in ("uniform", "int_uniform", "log_uniform_values")
+            or not {"min", "max"} <= space.keys()
+        ):
+            raise UserError(
+                f"{path}: parameters.{key}: known here are value, values, and min and max with"
+                f" distribution uniform, int_uniform or log_uniform_values (found {dict(space)})"
+            )
         listed = [space["min"], space["max"]]
         if not all(isinstance(end, (int, float)) for end in listed):
-            raise UserError(f"{path}: parameters.{key}: {listed} are not numbers (YAML wants 1.0e-4, not 1e-4)")
+            raise UserError(
+                f"{path}: parameters.{key}: {listed} are not numbers (YAML wants 1.0e-4, not 1e-4)"
+            )
     if not isinstance(listed, list) or not listed:
         raise UserError(f"{path}: parameters.{key}: values={listed}: expected a list")
 
@@ -189,7 +268,11 @@ def _draw(space: Mapping[str, Any], rng: np.random.Generator) -> Any:
     low, high, shape = space["min"], space["max"], space.get("distribution", "")
     if shape == "int_uniform" or (not shape and isinstance(low, int) and isinstance(high, int)):
         return int(rng.integers(low, high + 1))
-    drawn = math.exp(rng.uniform(math.log(low), math.log(high))) if shape == "log_uniform_values" else rng.uniform(low, high)
+    drawn = (
+        math.exp(rng.uniform(math.log(low), math.log(high)))
+        if shape == "log_uniform_values"
+        else rng.uniform(low, high)
+    )
     return float(f"{drawn:.{DIGITS}g}")
 
 
@@ -198,15 +281,23 @@ def _figure(document: Mapping[str, Any], metric: str) -> float:
 
     known = selected(document)
     if metric not in known:
-        raise UserError(f"metric.name={metric}: {document['folder']} has no such figure{nearest(metric, known)}")
+        raise UserError(
+            f"metric.name={metric}: {document['folder']} has no such figure{nearest(metric, known)}"
+        )
     return float("nan") if known[metric] is None else known[metric]
 
 
 def _text(plan: Sweep, document: Mapping[str, Any], best: Config) -> str:
     varied = [key for key, space in plan.parameters.items() if "value" not in space]
-    rows = [[str(place + 1), point["value"], *(str(point["settings"][key]) for key in varied)]
-            for place, point in enumerate(document["points"])]
+    rows = [
+        [str(place + 1), point["value"], *(str(point["settings"][key]) for key in varied)]
+        for place, point in enumerate(document["points"])
+    ]
     goal = "highest" if plan.maximize else "lowest"
-    shown = Table("sweep", f"{plan.path}: {plan.metric}, {goal} first; dataset {flat(best)['data.dataset']}",
-                  [Column(""), Column(plan.metric, "figure"), *(Column(key) for key in varied)], rows)
+    shown = Table(
+        "sweep",
+        f"{plan.path}: {plan.metric}, {goal} first; dataset {flat(best)['data.dataset']}",
+        [Column(""), Column(plan.metric, "figure"), *(Column(key) for key in varied)],
+        rows,
+    )
     return f"{text([shown])}\n\nbest: {run_folder(best)}"

@@ -1,4 +1,6 @@
-"""Processes that take runs from a list, one device each. One that dies or fails ends the others; their checkpoints stay."""
+"""Processes that take runs from a list, one device each. One that dies or fails ends the others;
+their checkpoints stay.
+"""
 
 import multiprocessing
 import os
@@ -20,11 +22,14 @@ if TYPE_CHECKING:
 Numbered = tuple[int, Config]
 
 
-def share_out(bench: Bench, runs: Sequence[Numbered], devices: int, overall: "Overall") -> Iterator[tuple[Config, dict[str, Any]]]:
+def share_out(
+    bench: Bench, runs: Sequence[Numbered], devices: int, overall: "Overall"
+) -> Iterator[tuple[Config, dict[str, Any]]]:
     """Every run with its result, as they finish.
 
     Raises:
-        UserError: the first mistake of a run, with its folder; a process died; fewer GPUs than devices.
+        UserError: the first mistake of a run, with its folder; a process died; fewer GPUs than
+            devices.
     """
     _check_gpus(runs[0][1], devices)
     context = multiprocessing.get_context(START)
@@ -70,8 +75,10 @@ def _hear(ear: Any, index: int, run: Config, overall: "Overall") -> dict[str, An
     try:
         kind, value = ear.recv()
     except EOFError:
-        raise UserError(f"{run_folder(run)}: the process of this run died (out of memory?): run the same command again, "
-                        "it goes on from its checkpoint") from None
+        raise UserError(
+            f"{run_folder(run)}: the process of this run died (out of memory?): run the same"
+            " command again, it goes on from its checkpoint"
+        ) from None
     if kind == "error":
         raise UserError(value if str(run_folder(run)) in value else f"{run_folder(run)}: {value}")
     if kind == "share":
@@ -87,7 +94,9 @@ def _work(bench: Bench, place: int, devices: int, mouth: Connection) -> None:
     end_with_parent()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-    os.environ["CUDA_VISIBLE_DEVICES"] = visible[place] if len(visible) > place and visible[0] else str(place)
+    os.environ["CUDA_VISIBLE_DEVICES"] = (
+        visible[place] if len(visible) > place and visible[0] else str(place)
+    )
     import torch
 
     torch.set_num_threads(max(1, cores() // devices))
@@ -105,4 +114,7 @@ def _check_gpus(config: HardwareConfig, devices: int) -> None:
 
     there = torch.cuda.device_count() if config.accelerator != "cpu" else 0
     if 0 < there < devices:
-        raise UserError(f"devices={devices}: this machine has {there} GPUs: give devices={there}, or accelerator=cpu")
+        raise UserError(
+            f"devices={devices}: this machine has {there} GPUs: give devices={there}, or"
+            " accelerator=cpu"
+        )

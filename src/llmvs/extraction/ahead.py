@@ -1,4 +1,6 @@
-"""Let an iterator work ahead in a thread of its own, so that decoding never waits for the model nor the model for decoding."""
+"""Let an iterator work ahead in a thread of its own, so that decoding never waits for the model nor
+the model for decoding.
+"""
 
 import queue
 import threading

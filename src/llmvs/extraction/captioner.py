@@ -13,12 +13,16 @@ from llmvs.video.reader import Frame
 
 
 class Captioner:
-    """Captions batches of frames of one size, greedily. Their prompts have one length, so nothing is padded and a batch changes nothing.
+    """Captions batches of frames of one size, greedily. Their prompts have one length, so nothing
+    is padded and a batch changes nothing.
 
-    `prepare` may run in another thread while the model is busy; calling the captioner with what it returns runs the model.
+    `prepare` may run in another thread while the model is busy; calling the captioner with what it
+    returns runs the model.
     """
 
-    def __init__(self, model: PreTrainedModel, processor: Any, questions: Sequence[str], max_tokens: int) -> None:
+    def __init__(
+        self, model: PreTrainedModel, processor: Any, questions: Sequence[str], max_tokens: int
+    ) -> None:
         """Take a loaded model and its processor.
 
         Args:
@@ -35,7 +39,9 @@ class Captioner:
         self.own_loop: bool | None = None
 
     def prepare(self, frames: Sequence[Frame]) -> list[Any]:
-        """What the model reads about frames [H, W, 3] of one size: one batch per question, on the CPU."""
+        """What the model reads about frames [H, W, 3] of one size: one batch per question, on the
+        CPU.
+        """
         images = [Image.fromarray(frame) for frame in frames]
         return [self._inputs(images, question) for question in self.questions]
 
@@ -44,7 +50,8 @@ class Captioner:
         """Caption B prepared frames.
 
         Returns:
-            B captions of one line each, and v [B, D_v]: the vision tower's pooled feature ([B, 0] where none is known).
+            B captions of one line each, and v [B, D_v]: the vision tower's pooled feature ([B, 0]
+            where none is known).
         """
         answers, features = [], torch.empty(0)
         for inputs in prepared:
@@ -56,12 +63,27 @@ class Captioner:
         """The processor's own chat template where it has one, else LLaVA's plain format."""
         if getattr(self.processor, "chat_template", None):
             chat, text = self.processor.apply_chat_template, {"type": "text", "text": question}
-            chats = [[{"role": "user", "content": [{"type": "image", "image": image}, text]}] for image in images]
-            return chat(chats, tokenize=True, add_generation_prompt=True, return_dict=True, return_tensors="pt")
-        return self.processor(text=[plain_prompt(self.processor, question)] * len(images), images=images, return_tensors="pt")
+            chats = [
+                [{"role": "user", "content": [{"type": "image", "image": image}, text]}]
+                for image in images
+            ]
+            return chat(
+                chats,
+                tokenize=True,
+                add_generation_prompt=True,
+                return_dict=True,
+                return_tensors="pt",
+            )
+        return self.processor(
+            text=[plain_prompt(self.processor, question)] * len(images),
+            images=images,
+            return_tensors="pt",
+        )
 
     def _answers(self, inputs: Any) -> list[str]:
-        """Greedy answers; the first batch decides whether the faster loop of our own suits this model."""
+        """Greedy answers; the first batch decides whether the faster loop of our own suits this
+        model.
+        """
         for name, value in inputs.items():
             if torch.is_floating_point(value):
                 inputs[name] = value.to(self.model.dtype)
@@ -73,8 +95,17 @@ class Captioner:
         if self.own_loop is None:
             try:
                 self.own_loop = self._decode(self._greedy(inputs)) == reference
-            except (TypeError, ValueError, AttributeError, IndexError, NotImplementedError, RuntimeError):
-                self.own_loop = False  # a model whose forward pass wants more than tokens and a cache
+            except (
+                TypeError,
+                ValueError,
+                AttributeError,
+                IndexError,
+                NotImplementedError,
+                RuntimeError,
+            ):
+                self.own_loop = (
+                    False  # a model whose forward pass wants more than tokens and a cache
+                )
         return reference
 
     def _greedy(self, inputs: Any) -> list[list[int]]:
@@ -94,10 +125,15 @@ class Captioner:
                 rows, tokens = [rows[i] for i in going], tokens[going]
                 for layer in output.past_key_values.layers:
                     layer.batch_select_indices(torch.tensor(going, device=layer.device))
-            output = self.model(input_ids=tokens[:, None], past_key_values=output.past_key_values, use_cache=True)
+            output = self.model(
+                input_ids=tokens[:, None], past_key_values=output.past_key_values, use_cache=True
+            )
 
     def _decode(self, answers: list[list[int]]) -> list[str]:
-        return [one_line(text) for text in self.processor.batch_decode(answers, skip_special_tokens=True)]
+        return [
+            one_line(text)
+            for text in self.processor.batch_decode(answers, skip_special_tokens=True)
+        ]
 
 
 def plain_prompt(processor: Any, question: str) -> str:
@@ -120,7 +156,9 @@ class _VisionFeature:
             encoder.register_forward_hook(self._listen)
 
     def _listen(self, module: nn.Module, inputs: Any, output: Any) -> None:
-        pooled = getattr(output, "pooler_output", None)  # read at once: LLaVA overwrites it with its projection
+        pooled = getattr(
+            output, "pooler_output", None
+        )  # read at once: LLaVA overwrites it with its projection
         self.states = pooled if isinstance(pooled, Tensor) else output[0]
 
     def take(self, batch: int) -> Tensor:

@@ -27,8 +27,12 @@ if TYPE_CHECKING:
 class Captioning:
     """Stage 1 for all videos: supplied captions, cached ones, or new ones."""
 
-    def __init__(self, config: Config, dataset: str, kind: Literal["captions", "answers"] = "captions") -> None:
-        """Open the cache of captions, unless captions are supplied; `answers` are no captions, and stand in folders of their own."""
+    def __init__(
+        self, config: Config, dataset: str, kind: Literal["captions", "answers"] = "captions"
+    ) -> None:
+        """Open the cache of captions, unless captions are supplied; `answers` are no captions, and
+        stand in folders of their own.
+        """
         self.config, self.dataset, self.kind = config, dataset, kind
         self.cache: CaptionCache | None = None
         self.done: list[str] = []
@@ -45,17 +49,28 @@ class Captioning:
         """The captions of a video, which are there (or supplied)."""
         if self.cache is not None:
             return self.cache.read(source.key)
-        captions = supplied(Path((self.config.extract.captions or "").replace("{dataset}", self.dataset)), source.key, source.name)
-        if source.picks is not None and (notice := check_supplied(source.key, captions.frames, source.picks)):
+        captions = supplied(
+            Path((self.config.extract.captions or "").replace("{dataset}", self.dataset)),
+            source.key,
+            source.name,
+        )
+        if source.picks is not None and (
+            notice := check_supplied(source.key, captions.frames, source.picks)
+        ):
             say(notice)
         return captions
 
     def there(self) -> frozenset[str]:
         """The videos whose captions need not be made, as far as a look at the folder tells."""
-        return frozenset() if self.cache is None or self.config.extract.refresh == "always" else self.cache.keys()
+        return (
+            frozenset()
+            if self.cache is None or self.config.extract.refresh == "always"
+            else self.cache.keys()
+        )
 
     def run(self, sources: Sequence[Source], n_videos: int | None = None) -> dict[str, str]:
-        """Caption the videos whose captions are missing, then those whose captions describe another file.
+        """Caption the videos whose captions are missing, then those whose captions describe another
+        file.
 
         Args:
             sources: of this rank.
@@ -67,8 +82,13 @@ class Captioning:
         if self.cache is None:
             return {}
         failed, there = dict[str, str](), self.there()
-        new, old = [source for source in sources if source.key not in there], [source for source in sources if source.key in there]
-        with Progress(self.kind, [source.n_steps for source in new], all_ranks(self.cache, n_videos)) as progress:
+        new, old = (
+            [source for source in sources if source.key not in there],
+            [source for source in sources if source.key in there],
+        )
+        with Progress(
+            self.kind, [source.n_steps for source in new], all_ranks(self.cache, n_videos)
+        ) as progress:
             for source in itertools.chain(new, checked(old)):
                 try:
                     if source.key in there and not self._changed(source):
@@ -90,7 +110,10 @@ class Captioning:
         assert self.cache is not None
         extract, caption, path = self.config.extract, self.config.caption, source.path
         if path is None:
-            raise VideoError(f"{source.key}: no video file: put it where the dataset expects it, or give extract.captions=DIR")
+            raise VideoError(
+                f"{source.key}: no video file: put it where the dataset expects it, or give"
+                " extract.captions=DIR"
+            )
         if not path.is_file():
             raise VideoError(f"{path}: no such video file")  # said before a model is loaded
         self.captioner = self.captioner or self._load()
@@ -98,11 +121,17 @@ class Captioning:
         if source.picks is not None:
             steps = only_picks(path, counted(steps) if source.counts_steps else steps, source.picks)
         try:
-            frames, texts, features = caption_steps(steps, self.captioner, caption.batch, progress.steps)
+            frames, texts, features = caption_steps(
+                steps, self.captioner, caption.batch, progress.steps
+            )
         except torch.OutOfMemoryError:
-            raise UserError(f"the captioner ran out of GPU memory: reduce caption.batch={caption.batch}") from None
+            raise UserError(
+                f"the captioner ran out of GPU memory: reduce caption.batch={caption.batch}"
+            ) from None
         made_with = identity.provenance(self.captioner.model.device)
-        self.cache.write(source.key, Captions(frames, texts), features, identity.file_hash(path), made_with)
+        self.cache.write(
+            source.key, Captions(frames, texts), features, identity.file_hash(path), made_with
+        )
         self.done.append(source.key)
 
     def _load(self) -> "Captioner":
@@ -111,38 +140,59 @@ class Captioning:
 
         device = models.pick_device(self.config.accelerator)
         pair = models.load_captioner(self.config.backbone, Path(self.config.cache), device)
-        return Captioner(*pair, identity.questions(self.config.caption), self.config.caption.max_tokens)
+        return Captioner(
+            *pair, identity.questions(self.config.caption), self.config.caption.max_tokens
+        )
 
     def _changed(self, source: Source) -> bool:
-        """Whether the video file is another one than that of the cached captions; without a file they stand."""
+        """Whether the video file is another one than that of the cached captions; without a file
+        they stand.
+        """
         assert self.cache is not None
-        if source.path is None or not source.path.exists() or identity.file_hash(source.path) == self.cache.source(source.key):
+        if (
+            source.path is None
+            or not source.path.exists()
+            or identity.file_hash(source.path) == self.cache.source(source.key)
+        ):
             return False
         say(f"{source.path}: the video changed since it was captioned: captioned again")
         return True
 
 
 def ask_frames(config: Config, dataset: str, sources: Sequence[Source]) -> CaptionCache:
-    """What the captioner answers to `FRAME_QUESTION` about every frame of `sources`; what is there already is not asked again.
+    """What the captioner answers to `FRAME_QUESTION` about every frame of `sources`; what is there
+    already is not asked again.
 
     Returns:
         The cache whose "captions" are these answers.
 
     Raises:
-        UserError: a video cannot be read, or (with `extract.refresh=never`) was not asked about before.
+        UserError: a video cannot be read, or (with `extract.refresh=never`) was not asked about
+            before.
     """
-    question = replace(config.caption, kind="general", prompt=FRAME_QUESTION, max_tokens=config.prompt.max_tokens)
-    stage = Captioning(replace(config, caption=question, extract=replace(config.extract, captions=None)), dataset, "answers")
+    question = replace(
+        config.caption, kind="general", prompt=FRAME_QUESTION, max_tokens=config.prompt.max_tokens
+    )
+    stage = Captioning(
+        replace(config, caption=question, extract=replace(config.extract, captions=None)),
+        dataset,
+        "answers",
+    )
     assert stage.cache is not None
     missing = [source.key for source in sources if source.key not in stage.there()]
     if config.extract.refresh == "never" and missing:
-        raise UserError(f"extract.refresh=never: {stage.cache.folder} has no answers about {missing[0]}: "
-                        "run the same command with extract.refresh=missing where the models are")
+        raise UserError(
+            f"extract.refresh=never: {stage.cache.folder} has no answers about {missing[0]}: "
+            "run the same command with extract.refresh=missing where the models are"
+        )
     failed = list(stage.run(sources).values())
     if failed:
         more = f" (and {len(failed) - 1} more videos)" if len(failed) > 1 else ""
         raise UserError(f"{failed[0]}{more}")
-    say(f"answers about frames: {len(stage.done)} videos asked about, {stage.n_reused} reused ({stage.cache.folder})")
+    say(
+        f"answers about frames: {len(stage.done)} videos asked about, {stage.n_reused} reused"
+        f" ({stage.cache.folder})"
+    )
     return stage.cache
 
 
@@ -170,11 +220,16 @@ class _Chunk:
     """What the model reads about the new pictures."""
 
 
-def caption_steps(steps: Iterable[Sampled], captioner: Framer, batch: int,
-                  progress: Callable[[int], Any] = lambda steps: None) -> tuple[list[int], list[str], torch.Tensor]:
+def caption_steps(
+    steps: Iterable[Sampled],
+    captioner: Framer,
+    batch: int,
+    progress: Callable[[int], Any] = lambda steps: None,
+) -> tuple[list[int], list[str], torch.Tensor]:
     """Caption the sampled frames of one video in batches; byte-identical frames once.
 
-    Decoding and preprocessing run ahead of the model, each in a thread of its own; only a few batches are in memory.
+    Decoding and preprocessing run ahead of the model, each in a thread of its own; only a few
+    batches are in memory.
 
     Returns:
         T frame indices, T captions, and v [T, D_v].
@@ -185,18 +240,29 @@ def caption_steps(steps: Iterable[Sampled], captioner: Framer, batch: int,
     for chunk in ahead(_prepared(ahead(_chunks(steps, batch)), captioner)):
         if chunk.new:
             texts, features = captioner(chunk.prepared)
-            made |= {digest: (text, feature) for digest, text, feature in zip(chunk.new, texts, features, strict=True)}
+            made |= {
+                digest: (text, feature)
+                for digest, text, feature in zip(chunk.new, texts, features, strict=True)
+            }
         frames += chunk.indices
         order += chunk.digests
         progress(len(chunk.indices))
-    return frames, [made[digest][0] for digest in order], torch.stack([made[digest][1] for digest in order])
+    return (
+        frames,
+        [made[digest][0] for digest in order],
+        torch.stack([made[digest][1] for digest in order]),
+    )
 
 
 def _chunks(steps: Iterable[Sampled], batch: int) -> Iterator[_Chunk]:
     steps, seen = iter(steps), set[bytes]()
     while chunk := list(itertools.islice(steps, batch)):
         digests = [hashlib.sha256(step.image.data).digest() for step in chunk]
-        new = {digest: step.image for digest, step in zip(digests, chunk, strict=True) if digest not in seen}
+        new = {
+            digest: step.image
+            for digest, step in zip(digests, chunk, strict=True)
+            if digest not in seen
+        }
         seen |= set(new)
         yield _Chunk([step.index for step in chunk], digests, new)
 

@@ -1,9 +1,11 @@
 """Attention to a prefix that the whole batch shares, without a copy of it per row.
 
-Softmax attention over two sets of keys can be computed set by set and merged: with outputs o1, o2 and log-sum-exps l1, l2
-the result is o1 * exp(l1 - l) + o2 * exp(l2 - l), l = log(exp(l1) + exp(l2)). The prefix part needs no mask, so all queries of
-all rows become one long query against one set of keys; the rows' own part is causal. For a model of 13 B parameters,
-64 rows and 1,000 prefix tokens the expanded cache would take 70 GB; here it takes 18 GB, most of it the rows' own keys.
+Softmax attention over two sets of keys can be computed set by set and merged: with outputs o1, o2
+and log-sum-exps l1, l2 the result is o1 * exp(l1 - l) + o2 * exp(l2 - l), l = log(exp(l1) +
+exp(l2)). The prefix part needs no mask, so all queries of all rows become one long query against
+one set of keys; the rows' own part is causal. For a model of 13 B parameters, 64 rows and 1,000
+prefix tokens the expanded cache would take 70 GB; here it takes 18 GB, most of it the rows' own
+keys.
 """
 
 from dataclasses import dataclass
@@ -26,12 +28,24 @@ class SharedPrefix:
     values: list[Tensor]
     """Per layer [1, key heads, P, head size]."""
     padding: Tensor | None = None
-    """bool [B, S], True where a row's own key is padding; None while causality alone hides it (right padding)."""
+    """bool [B, S], True where a row's own key is padding; None while causality alone hides it
+    (right padding).
+    """
 
 
-def cascade_attention(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, dropout: float = 0.0,
-                      scaling: float | None = None, shared: SharedPrefix | None = None, **rest: Any) -> tuple[Tensor, None]:
-    """Attention in the form that transformers calls; `shared` comes through the model's keyword arguments.
+def cascade_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    shared: SharedPrefix | None = None,
+    **rest: Any,
+) -> tuple[Tensor, None]:
+    """Attention in the form that transformers calls; `shared` comes through the model's keyword
+    arguments.
 
     Args:
         module: the attention layer, which knows its index.
@@ -56,7 +70,9 @@ def cascade_attention(module: nn.Module, query: Tensor, key: Tensor, value: Tens
     far, far_weight = _prefix_part(query, shared.keys[layer], shared.values[layer], scale)
     near, near_weight = _own_part(query, key, value, shared.padding, scale)
     total = torch.logaddexp(far_weight, near_weight)
-    merged = far * (far_weight - total).exp()[..., None] + near * (near_weight - total).exp()[..., None]
+    merged = (
+        far * (far_weight - total).exp()[..., None] + near * (near_weight - total).exp()[..., None]
+    )
     return merged.to(query.dtype).transpose(1, 2).contiguous(), None
 
 
@@ -68,21 +84,31 @@ def _prefix_part(query: Tensor, key: Tensor, value: Tensor, scale: float) -> tup
     """
     rows, heads, length, size = query.shape
     groups = heads // key.shape[1]
-    long = query.unflatten(1, (key.shape[1], groups)).permute(1, 2, 0, 3, 4).reshape(1, key.shape[1], -1, size)
+    long = (
+        query.unflatten(1, (key.shape[1], groups))
+        .permute(1, 2, 0, 3, 4)
+        .reshape(1, key.shape[1], -1, size)
+    )
     output, weight = attend(long, key, value, scale)
     shape = (key.shape[1], groups, rows, length)
     output = output.reshape(*shape, -1).permute(2, 0, 1, 3, 4).flatten(1, 2)
     return output.float(), weight.reshape(shape).permute(2, 0, 1, 3).flatten(1, 2)
 
 
-def _own_part(query: Tensor, key: Tensor, value: Tensor, padding: Tensor | None, scale: float) -> tuple[Tensor, Tensor]:
-    """Every row's queries against its own keys: causal in the first pass, everything but padding for a single new token."""
+def _own_part(
+    query: Tensor, key: Tensor, value: Tensor, padding: Tensor | None, scale: float
+) -> tuple[Tensor, Tensor]:
+    """Every row's queries against its own keys: causal in the first pass, everything but padding
+    for a single new token.
+    """
     groups = query.shape[1] // key.shape[1]
     if query.shape[2] > 1:
         key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
         output, weight = attend(query, key, value, scale, causal=True)
         return output.float(), weight
-    single = query.unflatten(1, (key.shape[1], groups)).squeeze(3)  # [B, key heads, groups, head size]
+    single = query.unflatten(1, (key.shape[1], groups)).squeeze(
+        3
+    )  # [B, key heads, groups, head size]
     scores = (single @ key.mT).float() * scale
     if padding is not None:
         scores = scores.masked_fill(padding.to(scores.device)[:, None, None], -torch.inf)
@@ -90,22 +116,31 @@ def _own_part(query: Tensor, key: Tensor, value: Tensor, padding: Tensor | None,
     return output.flatten(1, 2)[:, :, None], scores.logsumexp(-1).flatten(1, 2)[:, :, None]
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, scale: float, causal: bool = False) -> tuple[Tensor, Tensor]:
-    """Attention with its log-sum-exp, by the fused kernel of the device, which keeps no [L, S] matrix.
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, scale: float, causal: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Attention with its log-sum-exp, by the fused kernel of the device, which keeps no [L, S]
+    matrix.
 
     Returns:
         [B, heads, L, head size] and float32 [B, heads, L].
     """
     ops, same = torch.ops.aten, query.shape[-1] == value.shape[-1]
     if query.device.type == "cpu" and same:
-        output, weight = ops._scaled_dot_product_flash_attention_for_cpu(query, key, value, 0.0, causal, scale=scale)
+        output, weight = ops._scaled_dot_product_flash_attention_for_cpu(
+            query, key, value, 0.0, causal, scale=scale
+        )
         return output, weight
     if query.device.type == "cuda" and same and query.shape[-1] % 8 == 0:
         if query.dtype in (torch.float16, torch.bfloat16) and query.shape[-1] <= 256:
-            output, weight = ops._scaled_dot_product_flash_attention(query, key, value, 0.0, causal, scale=scale)[:2]
+            output, weight = ops._scaled_dot_product_flash_attention(
+                query, key, value, 0.0, causal, scale=scale
+            )[:2]
         else:
-            output, weight = ops._scaled_dot_product_efficient_attention(query, key, value, None, True, 0.0, causal, scale=scale)[:2]
-        return output, weight[:, :, :query.shape[2]].float()  # the kernels pad the log-sum-exps
+            output, weight = ops._scaled_dot_product_efficient_attention(
+                query, key, value, None, True, 0.0, causal, scale=scale
+            )[:2]
+        return output, weight[:, :, : query.shape[2]].float()  # the kernels pad the log-sum-exps
     scores = (query @ key.mT).float() * scale
     if causal:
         hidden = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)

@@ -1,4 +1,6 @@
-"""Extraction by several connected processes: how they wait for each other, and what they did together."""
+"""Extraction by several connected processes: how they wait for each other, and what they did
+together.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -16,7 +18,9 @@ from llmvs.extraction.ranks import Ranks
 from llmvs.extraction.source import Source
 
 LONGEST = timedelta(days=30)
-"""How long a rank waits for the others: one of them may be busy with its longest video, or with all of its own."""
+"""How long a rank waits for the others: one of them may be busy with its longest video, or with all
+of its own.
+"""
 LOST = "another rank died: run the same command again, it makes what is missing"
 Job = tuple[Config, str, Sequence[Source], Sequence[Video]]
 """The arguments of `extract`, but for the ranks."""
@@ -27,7 +31,9 @@ class RankLost(UserError):
 
 
 class Meeting:
-    """Where the ranks of this process's group (which must be connected) wait for each other, however long it takes."""
+    """Where the ranks of this process's group (which must be connected) wait for each other,
+    however long it takes.
+    """
 
     def __init__(self) -> None:
         """Open a group of its own: the training's has a timeout that suits batches, not videos.
@@ -77,7 +83,8 @@ def work(job: Job, ranks: Ranks) -> dict[str, Any]:
 
 
 def extract_together(job: Job, rank: int, world_size: int) -> Extraction:
-    """Extraction on all ranks of this process's group; every one of them calls this and gets the whole result.
+    """Extraction on all ranks of this process's group; every one of them calls this and gets the
+    whole result.
 
     Raises:
         UserError: as `extract`, from whichever rank; or a rank died.
@@ -91,9 +98,14 @@ def extract_together(job: Job, rank: int, world_size: int) -> Extraction:
 
 def record(extraction: Extraction) -> dict[str, Any]:
     """An extraction as plain values."""
-    plain = {name: value for name, value in vars(extraction).items() if name not in ("cache", "captions")}
+    plain = {
+        name: value for name, value in vars(extraction).items() if name not in ("cache", "captions")
+    }
     caches = {"cache": extraction.cache, "captions": extraction.captions}
-    return {**plain, **{name: cache and (cache.folder, dict(cache.identity)) for name, cache in caches.items()}}
+    return {
+        **plain,
+        **{name: cache and (cache.folder, dict(cache.identity)) for name, cache in caches.items()},
+    }
 
 
 def merged(records: Sequence[Mapping[str, Any]]) -> Extraction:

@@ -1,7 +1,8 @@
-"""Ways to run the scorer over prompts. `Naive` is the reference that every faster one is compared with.
+"""Ways to run the scorer over prompts. `Naive` is the reference that every faster one is compared
+with.
 
-An engine is made once per model and prompt template; `read` then takes the distinct prompts of one video. Work is batched
-within a video only, so what a video gives never depends on its neighbours.
+An engine is made once per model and prompt template; `read` then takes the distinct prompts of one
+video. Work is batched within a video only, so what a video gives never depends on its neighbours.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,9 @@ class Prompt:
     """One prompt about one window."""
 
     shared: list[int]
-    """Token ids before the query; one and the same list for (nearly) all prompts, so that it is in memory once."""
+    """Token ids before the query; one and the same list for (nearly) all prompts, so that it is in
+    memory once.
+    """
     query: list[int]
     """Token ids of the query."""
 
@@ -56,7 +59,8 @@ class Reader:
     stop: frozenset[int]
     """Tokens that end an answer."""
     readout: Readout = "rmsnorm"
-    """`rmsnorm`: hidden states after the final norm; `linear`: what the output layer makes of them."""
+    """`rmsnorm`: hidden states after the final norm; `linear`: what the output layer makes of them.
+    """
     keep_tokens: bool = False
     """Keep every token's vector, not only the maximum."""
 
@@ -65,7 +69,9 @@ class Reader:
         return self.model.get_output_embeddings()(state).argmax(-1)
 
     def values(self, states: Tensor) -> Tensor:
-        """What is kept of hidden states [..., D]: themselves, or the output layer's [..., vocabulary]."""
+        """What is kept of hidden states [..., D]: themselves, or the output layer's [...,
+        vocabulary].
+        """
         return states if self.readout == "rmsnorm" else self.model.get_output_embeddings()(states)
 
     def read(self, query: Tensor, answer: Tensor, ids: list[int]) -> Read:
@@ -97,14 +103,18 @@ class Naive:
         reader, model = self.reader, self.reader.model
         output = model.base_model(torch.tensor([prompt.ids], device=model.device), use_cache=True)
         states = output.last_hidden_state[0]
-        query = reader.values(states[len(prompt.shared):])
+        query = reader.values(states[len(prompt.shared) :])
         answer: list[int] = []
         fed: list[Tensor] = []
         while len(answer) < reader.max_tokens:
             token = int(reader.next_token(states[-1]))
             if token in reader.stop and answer:
                 break
-            output = model.base_model(torch.tensor([[token]], device=model.device), past_key_values=output.past_key_values, use_cache=True)
+            output = model.base_model(
+                torch.tensor([[token]], device=model.device),
+                past_key_values=output.past_key_values,
+                use_cache=True,
+            )
             states = output.last_hidden_state[0]
             fed.append(reader.values(states[-1]))
             if token in reader.stop:
@@ -115,5 +125,10 @@ class Naive:
 
 def deviation(found: Read, expected: Read) -> float:
     """Relative root mean square error of q, and of a where the answers are the same."""
-    pairs = [(found.q, expected.q), (found.a, expected.a)][:2 if found.answer == expected.answer else 1]
-    return max(float((ours.float() - theirs.float()).norm() / theirs.float().norm()) for ours, theirs in pairs)
+    pairs = [(found.q, expected.q), (found.a, expected.a)][
+        : 2 if found.answer == expected.answer else 1
+    ]
+    return max(
+        float((ours.float() - theirs.float()).norm() / theirs.float().norm())
+        for ours, theirs in pairs
+    )

@@ -1,7 +1,8 @@
-"""What a model's name means, before anything is loaded: which weights, and what to tell a user who cannot have them.
+"""What a model's name means, before anything is loaded: which weights, and what to tell a user who
+cannot have them.
 
-Names are a hub id, a folder in Hugging Face format, or `builtin:NAME`. This file imports no model code: a run that finds
-its cache filled never waits for it.
+Names are a hub id, a folder in Hugging Face format, or `builtin:NAME`. This file imports no model
+code: a run that finds its cache filled never waits for it.
 """
 
 import hashlib
@@ -30,18 +31,25 @@ BUILTIN = "builtin:"
 BUILTIN_VERSION = "2"
 """Raised whenever the models built on the spot (`tiny-...`) or their tokenizer change."""
 PROBED_BYTES = 1 << 20
-"""How much of a weight file's beginning and end goes into a folder's hash: all of 26 GB would take minutes."""
+"""How much of a weight file's beginning and end goes into a folder's hash: all of 26 GB would take
+minutes.
+"""
 
 
 def identify(name: str, revision: str | None) -> str:
-    """What decides which weights `name` means: the hub's commit, the content of a folder, or a built-in model's version.
+    """What decides which weights `name` means: the hub's commit, the content of a folder, or a
+    built-in model's version.
 
     Raises:
         UserError: a hub id that is unknown, gated or out of reach, or a folder without a model.
     """
     if name.startswith(BUILTIN):
         short = name.removeprefix(BUILTIN)
-        return f"content {checksums(short)['model.safetensors'][:16]}" if short in SHIPPED else f"version {BUILTIN_VERSION}"
+        return (
+            f"content {checksums(short)['model.safetensors'][:16]}"
+            if short in SHIPPED
+            else f"version {BUILTIN_VERSION}"
+        )
     if Path(name).is_dir():
         return f"content {_folder_hash(Path(name))}"
     if revision is not None and len(revision) == 40 and set(revision) <= set("0123456789abcdef"):
@@ -51,7 +59,8 @@ def identify(name: str, revision: str | None) -> str:
 
 
 def check_shipped(name: str) -> None:
-    """Refuse a model that comes with llmvs and is not whole, before hours are spent on what it is to read; others are not looked at.
+    """Refuse a model that comes with llmvs and is not whole, before hours are spent on what it is
+    to read; others are not looked at.
 
     Raises:
         UserError: a file is missing or damaged.
@@ -62,7 +71,9 @@ def check_shipped(name: str) -> None:
 
 @contextmanager
 def explained(name: str, role: str) -> Iterator[None]:
-    """Turn what the libraries raise about model `name`, often a page long, into a UserError of one line with the cure."""
+    """Turn what the libraries raise about model `name`, often a page long, into a UserError of one
+    line with the cure.
+    """
     level = logging.get_verbosity()
     logging.set_verbosity_error()  # the library announces each of its attempts to reach the hub
     try:
@@ -85,15 +96,28 @@ def _cure(error: BaseException, name: str, role: str) -> str:
 
     text = " ".join(str(error).split())
     if caused_by(GatedRepoError):
-        return f"its authors ask for consent: accept their terms at https://huggingface.co/{name}, then log in with `hf auth login`"
+        return (
+            f"its authors ask for consent: accept their terms at https://huggingface.co/{name},"
+            " then log in with `hf auth login`"
+        )
     if caused_by(HFValidationError):
         return "no such folder, and not a hub id (AUTHOR/NAME) either: check the spelling"
     if caused_by(RepositoryNotFoundError, RevisionNotFoundError):
-        return "no such model or revision on the hub (or it is private: `hf auth login`), and no such folder: check the spelling"
+        return (
+            "no such model or revision on the hub (or it is private: `hf auth login`), and no such"
+            " folder: check the spelling"
+        )
     if caused_by(LocalEntryNotFoundError, ConnectionError) or "couldn't connect" in text:
-        return "the hub cannot be reached and the model was never downloaded here: go online, or give a folder that holds the model"
+        return (
+            "the hub cannot be reached and the model was never downloaded here: go online, or give"
+            " a folder that holds the model"
+        )
     if "Unrecognized configuration class" in text:
-        kind = "an image-text-to-text model, such as llava-hf/llava-1.5-7b-hf" if role == "captioner" else "a causal language model"
+        kind = (
+            "an image-text-to-text model, such as llava-hf/llava-1.5-7b-hf"
+            if role == "captioner"
+            else "a causal language model"
+        )
         return f"is of another kind: backbone.{role} must be {kind}"
     if caused_by(ImportError):
         return f"needs a package that is not installed: {text[:300]}"
@@ -101,13 +125,21 @@ def _cure(error: BaseException, name: str, role: str) -> str:
 
 
 def _folder_hash(folder: Path) -> str:
-    """sha256 over the files that make a model: small ones whole, weights by size, beginning and end."""
-    files = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors", ".bin", ".model", ".jinja", ".txt"))
+    """sha256 over the files that make a model: small ones whole, weights by size, beginning and
+    end.
+    """
+    files = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix in (".json", ".safetensors", ".bin", ".model", ".jinja", ".txt")
+    )
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder}: no config.json: not a model in Hugging Face format")
     digest = hashlib.sha256()
     for path in files:
-        digest.update(f"{path.name}\0{path.stat().st_size if path.suffix in ('.safetensors', '.bin') else ''}\0".encode())
+        digest.update(
+            f"{path.name}\0{path.stat().st_size if path.suffix in ('.safetensors', '.bin') else ''}\0".encode()
+        )
         digest.update(_content(path))
     return digest.hexdigest()[:16]
 

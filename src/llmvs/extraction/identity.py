@@ -1,6 +1,8 @@
-"""What captions and embeddings are made of: the flat dictionaries that name a cache folder and stand in its fingerprint.
+"""What captions and embeddings are made of: the flat dictionaries that name a cache folder and
+stand in its fingerprint.
 
-Only what shapes the result is in an identity. Batch sizes, devices and library versions are not: they are provenance.
+Only what shapes the result is in an identity. Batch sizes, devices and library versions are not:
+they are provenance.
 """
 
 import functools
@@ -72,18 +74,28 @@ def embeddings_identity(config: Config, examples: Sequence[Example]) -> Identity
         "captions": SUPPLIED if given else short_hash(captions_identity(config)),
     }
     if config.examples.source == "fold":
-        identity |= {"examples.seed": config.examples.seed, "data.splits": config.data.splits, "fold": config.fold}
+        identity |= {
+            "examples.seed": config.examples.seed,
+            "data.splits": config.data.splits,
+            "fold": config.fold,
+        }
     return identity
 
 
 def questions(caption: CaptionConfig) -> list[str]:
     """What the captioner is asked about every frame, one caption each."""
-    return [caption.prompt] if caption.kind == "general" else [caption.centre_prompt, caption.background_prompt]
+    return (
+        [caption.prompt]
+        if caption.kind == "general"
+        else [caption.centre_prompt, caption.background_prompt]
+    )
 
 
 def short_hash(identity: Identity) -> str:
     """Eight hexadecimal digits that name the folder of an identity."""
-    return hashlib.sha256(json.dumps(dict(identity), sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:8]
+    return hashlib.sha256(
+        json.dumps(dict(identity), sort_keys=True, ensure_ascii=False).encode()
+    ).hexdigest()[:8]
 
 
 def folder(config: Config, dataset: str, kind: str, identity: Identity) -> Path:
@@ -92,7 +104,8 @@ def folder(config: Config, dataset: str, kind: str, identity: Identity) -> Path:
 
 
 def why_new(place: Path, identity: Identity) -> str | None:
-    """Why the not yet existing folder `place` is not one of its older neighbours: what differs from the nearest of them.
+    """Why the not yet existing folder `place` is not one of its older neighbours: what differs from
+    the nearest of them.
 
     None when `place` exists, or is the first of its kind.
     """
@@ -109,7 +122,10 @@ def why_new(place: Path, identity: Identity) -> str | None:
     if not changes:
         return None
     nearest, name = min(changes, key=lambda change: (len(change[0]), change[1]))
-    return f"{place}: a new folder, because {name} was made with {'; '.join(nearest).replace('(expected', '(now')}"
+    return (
+        f"{place}: a new folder, because {name} was made with"
+        f" {'; '.join(nearest).replace('(expected', '(now')}"
+    )
 
 
 def provenance(device: "torch.device") -> dict[str, str]:
@@ -134,7 +150,8 @@ def _versions() -> dict[str, str]:
 
 
 def file_hash(path: Path) -> str:
-    """Hash of a video file by its size, first and last MiB: enough to notice that it was replaced, cheap for any length.
+    """Hash of a video file by its size, first and last MiB: enough to notice that it was replaced,
+    cheap for any length.
 
     Raises:
         VideoError: the file cannot be read.

@@ -1,4 +1,6 @@
-"""Load any frozen model through transformers' Auto classes: a hub id, a folder in Hugging Face format, or `builtin:NAME`."""
+"""Load any frozen model through transformers' Auto classes: a hub id, a folder in Hugging Face
+format, or `builtin:NAME`.
+"""
 
 import gc
 from collections.abc import Callable, Iterator
@@ -24,36 +26,58 @@ from llmvs.errors import UserError
 from llmvs.extraction.hub import BUILTIN, explained
 
 
-def load_captioner(config: BackboneConfig, cache: Path, device: torch.device) -> tuple[PreTrainedModel, Any]:
+def load_captioner(
+    config: BackboneConfig, cache: Path, device: torch.device
+) -> tuple[PreTrainedModel, Any]:
     """The image-text-to-text model in evaluation mode, and its processor.
 
     Raises:
         UserError: one line with the cure: not such a model, gated, unreachable, missing files.
     """
     with explained(config.captioner, "captioner"):
-        return _load(config.captioner, config.captioner_revision, config, cache, device,
-                     AutoModelForImageTextToText.from_pretrained, AutoProcessor.from_pretrained)
+        return _load(
+            config.captioner,
+            config.captioner_revision,
+            config,
+            cache,
+            device,
+            AutoModelForImageTextToText.from_pretrained,
+            AutoProcessor.from_pretrained,
+        )
 
 
-def load_scorer(config: BackboneConfig, cache: Path, device: torch.device) -> tuple[PreTrainedModel, Any]:
+def load_scorer(
+    config: BackboneConfig, cache: Path, device: torch.device
+) -> tuple[PreTrainedModel, Any]:
     """The causal language model in evaluation mode, and its tokenizer.
 
     Raises:
         UserError: one line with the cure, as for the captioner.
     """
     with explained(config.scorer, "scorer"):
-        return _load(config.scorer, config.scorer_revision, config, cache, device,
-                     AutoModelForCausalLM.from_pretrained, AutoTokenizer.from_pretrained)
+        return _load(
+            config.scorer,
+            config.scorer_revision,
+            config,
+            cache,
+            device,
+            AutoModelForCausalLM.from_pretrained,
+            AutoTokenizer.from_pretrained,
+        )
 
 
 def pick_device(accelerator: str) -> torch.device:
-    """Where the frozen models run in this process: a GPU if there is one and `accelerator` allows it."""
+    """Where the frozen models run in this process: a GPU if there is one and `accelerator` allows
+    it.
+    """
     if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
         return torch.device("cuda", torch.cuda.current_device())
     if accelerator in ("auto", "gpu", "mps") and torch.backends.mps.is_available():
         return torch.device("mps")
     if accelerator in ("gpu", "cuda", "mps"):
-        raise UserError(f"accelerator={accelerator}: torch sees no such device here: use accelerator=cpu")
+        raise UserError(
+            f"accelerator={accelerator}: torch sees no such device here: use accelerator=cpu"
+        )
     return torch.device("cpu")
 
 
@@ -66,21 +90,34 @@ def build(config: BackboneConfig, cache: Path) -> None:
 
 
 def free_memory() -> None:
-    """Hand the memory of a model that nobody holds any more back to the GPU: the next model needs it, or the training."""
+    """Hand the memory of a model that nobody holds any more back to the GPU: the next model needs
+    it, or the training.
+    """
     gc.collect()
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
 
 
-def _load(name: str, revision: str | None, config: BackboneConfig, cache: Path, device: torch.device,
-          load_model: Callable[..., Any], load_companion: Callable[..., Any]) -> tuple[PreTrainedModel, Any]:
+def _load(
+    name: str,
+    revision: str | None,
+    config: BackboneConfig,
+    cache: Path,
+    device: torch.device,
+    load_model: Callable[..., Any],
+    load_companion: Callable[..., Any],
+) -> tuple[PreTrainedModel, Any]:
     options: dict[str, Any] = {"dtype": config.dtype}
     if config.quantize != "none":
-        options["quantization_config"] = BitsAndBytesConfig(load_in_8bit=config.quantize == "8bit", load_in_4bit=config.quantize == "4bit")
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_8bit=config.quantize == "8bit", load_in_4bit=config.quantize == "4bit"
+        )
     if config.device_map is not None or config.quantize != "none":
         options["device_map"] = config.device_map or device
     with _quiet():
-        place: str | Path = tiny.builtin(name.removeprefix(BUILTIN), cache) if name.startswith(BUILTIN) else name
+        place: str | Path = (
+            tiny.builtin(name.removeprefix(BUILTIN), cache) if name.startswith(BUILTIN) else name
+        )
         companion = load_companion(place, revision=revision)
         model = load_model(place, revision=revision, **options)
     if "device_map" not in options:
@@ -90,11 +127,21 @@ def _load(name: str, revision: str | None, config: BackboneConfig, cache: Path, 
 
 
 def _greedy(model: PreTrainedModel) -> GenerationConfig:
-    """The checkpoint's special tokens without its sampling defaults (Llama-2-chat comes with temperature 0.6)."""
+    """The checkpoint's special tokens without its sampling defaults (Llama-2-chat comes with
+    temperature 0.6).
+    """
     given = model.generation_config
     end = given.eos_token_id
-    pad = given.pad_token_id if given.pad_token_id is not None else end[0] if isinstance(end, list) else end
-    return GenerationConfig(bos_token_id=given.bos_token_id, eos_token_id=end, pad_token_id=pad, do_sample=False)
+    pad = (
+        given.pad_token_id
+        if given.pad_token_id is not None
+        else end[0]
+        if isinstance(end, list)
+        else end
+    )
+    return GenerationConfig(
+        bos_token_id=given.bos_token_id, eos_token_id=end, pad_token_id=pad, do_sample=False
+    )
 
 
 @contextmanager

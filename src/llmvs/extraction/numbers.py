@@ -1,8 +1,8 @@
 """The numbers 0 to 10 as a model spells them, and how likely it finds each of them as its answer.
 
-A tokenizer may write 10 as one token or as `1`, `0`, and put a space of its own before either. Whatever it does, one
-forward pass over the prompt and all but the last token of "10" tells the probability of every number: 0 to 9 differ from
-that *path* in their last token at most.
+A tokenizer may write 10 as one token or as `1`, `0`, and put a space of its own before either.
+Whatever it does, one forward pass over the prompt and all but the last token of "10" tells the
+probability of every number: 0 to 9 differ from that *path* in their last token at most.
 """
 
 from collections.abc import Sequence
@@ -31,13 +31,19 @@ class Numbers:
         """How `tokenizer` goes on after `prompt`, when the answer is a number behind `space`.
 
         Raises:
-            UserError: a number merges with the prompt, or is spelt in a way that no path leads through.
+            UserError: a number merges with the prompt, or is spelt in a way that no path leads
+                through.
         """
         texts = [prompt, *(f"{prompt}{space}{number}" for number in range(TEN + 1))]
         start, *whole = tokenizer(texts, add_special_tokens=False).input_ids
-        ids = tuple(tuple(one[len(start):]) for one in whole)
-        if not all(one[:len(start)] == start for one in whole) or not all(one and one[:-1] == ids[TEN][:len(one) - 1] for one in ids):
-            raise UserError("this model's tokenizer spells the numbers 0 to 10 in a way that cannot be read: choose another model")
+        ids = tuple(tuple(one[len(start) :]) for one in whole)
+        if not all(one[: len(start)] == start for one in whole) or not all(
+            one and one[:-1] == ids[TEN][: len(one) - 1] for one in ids
+        ):
+            raise UserError(
+                "this model's tokenizer spells the numbers 0 to 10 in a way that cannot be read:"
+                " choose another model"
+            )
         return cls(ids, tokenizer.eos_token_id)
 
     @property
@@ -53,20 +59,30 @@ class Numbers:
         """[B, 11] probabilities of 0 to 10, given that the answer is one of them.
 
         Args:
-            logits: [B, len(path) + 1, vocabulary] behind the prompt and behind every token of the path.
+            logits: [B, len(path) + 1, vocabulary] behind the prompt and behind every token of the
+                path.
         """
         likely, ten = logits.float().log_softmax(-1), self.ids[TEN]
         columns = []
         for ids in self.ids:
-            found = sum((likely[:, depth, token] for depth, token in enumerate(ids)), likely.new_zeros(len(likely)))
-            if len(ids) < len(ten) and ids == ten[:len(ids)]:  # 1, where 10 is 1 and then 0: it does not go on
-                found = found + torch.log1p(-likely[:, len(ids), ten[len(ids)]].exp().clamp(max=1 - 1e-6))
+            found = sum(
+                (likely[:, depth, token] for depth, token in enumerate(ids)),
+                likely.new_zeros(len(likely)),
+            )
+            if (
+                len(ids) < len(ten) and ids == ten[: len(ids)]
+            ):  # 1, where 10 is 1 and then 0: it does not go on
+                found = found + torch.log1p(
+                    -likely[:, len(ids), ten[len(ids)]].exp().clamp(max=1 - 1e-6)
+                )
             columns.append(found)
         return torch.stack(columns, 1).softmax(-1)
 
     def expected(self, logits: Tensor) -> Tensor:
         """[B] the number that is expected, 0 to 10; arguments as for `probabilities`."""
-        return self.probabilities(logits) @ torch.arange(TEN + 1, dtype=torch.float32, device=logits.device)
+        return self.probabilities(logits) @ torch.arange(
+            TEN + 1, dtype=torch.float32, device=logits.device
+        )
 
 
 def nearest(gtscore: Sequence[float]) -> list[int]:

@@ -12,12 +12,16 @@ T = TypeVar("T")
 
 
 class Progress:
-    """A bar in steps with ETA. Videos of unknown length count as the mean of those seen, so nothing is opened beforehand.
+    """A bar in steps with ETA. Videos of unknown length count as the mean of those seen, so nothing
+    is opened beforehand.
 
-    Only the first process shows one: of its own share, which takes as long as anybody's, and beside it what all have done.
+    Only the first process shows one: of its own share, which takes as long as anybody's, and beside
+    it what all have done.
     """
 
-    def __init__(self, what: str, lengths: Sequence[int | None], overall: Callable[[], str] | None = None) -> None:
+    def __init__(
+        self, what: str, lengths: Sequence[int | None], overall: Callable[[], str] | None = None
+    ) -> None:
         """Open the bar; without videos it waits for the first that turns up.
 
         Args:
@@ -51,19 +55,33 @@ class Progress:
         tqdm.write(f"{start}{line}{end}", file=sys.stderr)
 
     def _open(self) -> tqdm:
-        bar = tqdm(total=self._total(), desc=self.what, unit="step", dynamic_ncols=True, disable=not is_first_process(),
-                   mininterval=0.1 if sys.stderr.isatty() else 10)
+        bar = tqdm(
+            total=self._total(),
+            desc=self.what,
+            unit="step",
+            dynamic_ncols=True,
+            disable=not is_first_process(),
+            mininterval=0.1 if sys.stderr.isatty() else 10,
+        )
         bar.set_postfix_str(self._which())
         return bar
 
     def _which(self) -> str:
         video = f"video {min(self.finished + 1, self.n_videos)} of {self.n_videos}"
-        return f"{video}, {self.overall()}" if self.overall is not None and is_first_process() else video
+        return (
+            f"{video}, {self.overall()}"
+            if self.overall is not None and is_first_process()
+            else video
+        )
 
     def _total(self) -> int | None:
         if self.known is not None and self.n_steps <= self.known:
             return self.known
-        return max(self.n_steps, round(self.n_steps / self.finished * self.n_videos)) if self.finished else None
+        return (
+            max(self.n_steps, round(self.n_steps / self.finished * self.n_videos))
+            if self.finished
+            else None
+        )
 
     def __enter__(self) -> "Progress":
         return self
@@ -87,4 +105,11 @@ def all_ranks(folder: Listed, n_videos: int | None) -> Callable[[], str] | None:
 
 def checked(items: Sequence[T]) -> Iterable[T]:
     """The items, with a bar where looking at them takes long."""
-    return tqdm(items, desc="check", unit="video", delay=2, leave=False, disable=not items or not is_first_process())
+    return tqdm(
+        items,
+        desc="check",
+        unit="video",
+        delay=2,
+        leave=False,
+        disable=not items or not is_first_process(),
+    )

@@ -1,12 +1,15 @@
-"""What the scorer is asked: instruction, worked examples, and a window of captions around the step to judge.
+"""What the scorer is asked: instruction, worked examples, and a window of captions around the step
+to judge.
 
-Paper, section 3.2: the window of step t holds the captions t-3..t+3; instruction and examples come first, the query last.
-The paper does not print its wording nor say what happens at the ends of a video. Ours: windows are **clipped** there, so
-the first has 4 captions, and the question names the number of the caption that is judged.
+Paper, section 3.2: the window of step t holds the captions t-3..t+3; instruction and examples come
+first, the query last. The paper does not print its wording nor say what happens at the ends of a
+video. Ours: windows are **clipped** there, so the first has 4 captions, and the question names the
+number of the caption that is judged.
 
-A prompt splits into a *prefix* that all prompts share and the *query*: `Template.prefix` is the longest common beginning
-of the token sequences of all prompts this template can make. It depends on no video, so it can be computed once, and the
-query's tokens, over which q is pooled, are well defined: the window's captions, the question and the chat's closing marks.
+A prompt splits into a *prefix* that all prompts share and the *query*: `Template.prefix` is the
+longest common beginning of the token sequences of all prompts this template can make. It depends on
+no video, so it can be computed once, and the query's tokens, over which q is pooled, are well
+defined: the window's captions, the question and the chat's closing marks.
 """
 
 import hashlib
@@ -41,17 +44,21 @@ class Example:
 
 INSTRUCTION: dict[Style, str] = {
     "numeric": (
-        "You help to shorten videos. You are given the captions of a few consecutive frames, in order of time, and you judge how much "
-        "one of them, the centre frame, matters to a summary of the whole video. Weigh three things. Narrative significance: does the "
-        "frame carry the story on, begin something or bring it to its end? Uniqueness and novelty: does it show what the frames around "
-        "it do not? Action and dynamics: does something happen, or does the picture stand still? Answer with one integer from 0 "
-        "(nobody would miss the frame) to 10 (without it the summary would be wrong), and with nothing else."
+        "You help to shorten videos. You are given the captions of a few consecutive frames, in"
+        " order of time, and you judge how much one of them, the centre frame, matters to a summary"
+        " of the whole video. Weigh three things. Narrative significance: does the frame carry the"
+        " story on, begin something or bring it to its end? Uniqueness and novelty: does it show"
+        " what the frames around it do not? Action and dynamics: does something happen, or does the"
+        " picture stand still? Answer with one integer from 0 (nobody would miss the frame) to 10"
+        " (without it the summary would be wrong), and with nothing else."
     ),
     "summary": (
-        "You help to shorten videos. You are given the captions of a few consecutive frames, in order of time. Say in one sentence what "
-        "they show, with most weight on one of them, the centre frame. Attend to three things. Narrative significance: what carries the "
-        "story on, begins or comes to its end? Uniqueness and novelty: what sets the centre frame apart from the frames around it? "
-        "Action and dynamics: what happens? Captions may be wrong; where they contradict each other, follow the majority."
+        "You help to shorten videos. You are given the captions of a few consecutive frames, in"
+        " order of time. Say in one sentence what they show, with most weight on one of them, the"
+        " centre frame. Attend to three things. Narrative significance: what carries the story on,"
+        " begins or comes to its end? Uniqueness and novelty: what sets the centre frame apart from"
+        " the frames around it? Action and dynamics: what happens? Captions may be wrong; where"
+        " they contradict each other, follow the majority."
     ),
 }
 QUESTION: dict[Style, str] = {
@@ -59,30 +66,44 @@ QUESTION: dict[Style, str] = {
     "summary": "The centre frame is number {centre}. What do these frames show, in one sentence?",
 }
 
-FRAME_QUESTION = ("How important is this frame to a summary of the whole video? Answer with one integer from 0 (nobody would miss it) "
-                  "to 10 (without it the summary would be wrong), and with nothing else.")
-"""What a multimodal model is asked that judges frames by itself (paper, "zero-shot LLaVA"; its wording is not published)."""
+FRAME_QUESTION = (
+    "How important is this frame to a summary of the whole video? Answer with one integer from 0"
+    " (nobody would miss it) to 10 (without it the summary would be wrong), and with nothing else."
+)
+"""What a multimodal model is asked that judges frames by itself (paper, "zero-shot LLaVA"; its
+wording is not published).
+"""
 
 
 def windows(captions: Sequence[str], size: int) -> list[Window]:
-    """One window per step: the captions t - size // 2 .. t + size // 2, clipped at the ends of the video.
+    """One window per step: the captions t - size // 2 .. t + size // 2, clipped at the ends of the
+    video.
 
     >>> windows(["a", "b", "c"], 3)[0]
     Window(captions=('a', 'b'), centre=0)
     """
     half = size // 2
-    return [Window(tuple(captions[max(0, t - half):t + half + 1]), min(t, half)) for t in range(len(captions))]
+    return [
+        Window(tuple(captions[max(0, t - half) : t + half + 1]), min(t, half))
+        for t in range(len(captions))
+    ]
 
 
 def narrow(window: Window, size: int) -> Window:
-    """The window cut to `size` captions around its centre, so that an example is no longer than what is asked."""
+    """The window cut to `size` captions around its centre, so that an example is no longer than
+    what is asked.
+    """
     first = max(0, window.centre - size // 2)
-    return Window(window.captions[first:window.centre + size // 2 + 1], window.centre - first)
+    return Window(window.captions[first : window.centre + size // 2 + 1], window.centre - first)
 
 
 def question(window: Window, style: Style) -> str:
-    """The user's turn about one window: numbered captions, then the question. An empty caption reads `(none)`."""
-    lines = [f"{number}. {caption or '(none)'}" for number, caption in enumerate(window.captions, 1)]
+    """The user's turn about one window: numbered captions, then the question. An empty caption
+    reads `(none)`.
+    """
+    lines = [
+        f"{number}. {caption or '(none)'}" for number, caption in enumerate(window.captions, 1)
+    ]
     return "\n".join(["Captions:", *lines, QUESTION[style].format(centre=window.centre + 1)])
 
 
@@ -103,23 +124,38 @@ def parse_number(answer: str) -> float | None:
 
 
 def wording(style: Style, examples: Sequence[Example]) -> str:
-    """sha256 over all words of a prompt that do not come from the judged video, for the fingerprint."""
-    parts = [INSTRUCTION[style], QUESTION[style], *(part for e in examples for part in (question(e.window, style), answer(e, style)))]
+    """sha256 over all words of a prompt that do not come from the judged video, for the
+    fingerprint.
+    """
+    parts = [
+        INSTRUCTION[style],
+        QUESTION[style],
+        *(part for e in examples for part in (question(e.window, style), answer(e, style))),
+    ]
     return hashlib.sha256("\x00".join(parts).encode()).hexdigest()
 
 
 class Template:
     """Turns windows into token sequences that all begin alike."""
 
-    def __init__(self, tokenizer: Any, style: Style = "numeric", examples: Sequence[Example] = ()) -> None:
-        """Render instruction and examples in the chat format of `tokenizer` (Llama-2's where it has none)."""
+    def __init__(
+        self, tokenizer: Any, style: Style = "numeric", examples: Sequence[Example] = ()
+    ) -> None:
+        """Render instruction and examples in the chat format of `tokenizer` (Llama-2's where it has
+        none).
+        """
         self.tokenizer, self.style = tokenizer, style
         self.turns = [(question(e.window, style), answer(e, style)) for e in examples]
         self.prefix = self._common_prefix()
 
     def encode(self, windows: Sequence[Window]) -> list[list[int]]:
         """Token ids of the whole prompts about `windows`."""
-        texts = [render(self.tokenizer, INSTRUCTION[self.style], self.turns, question(window, self.style)) for window in windows]
+        texts = [
+            render(
+                self.tokenizer, INSTRUCTION[self.style], self.turns, question(window, self.style)
+            )
+            for window in windows
+        ]
         return self.tokenizer(texts, add_special_tokens=False).input_ids
 
     def _common_prefix(self) -> list[int]:
@@ -133,20 +169,30 @@ class Template:
 def render(tokenizer: Any, instruction: str, turns: Sequence[tuple[str, str]], query: str) -> str:
     """The conversation as one text, special tokens included, up to where the model's answer begins."""
     if not getattr(tokenizer, "chat_template", None):
-        return _llama2(tokenizer.bos_token or "", tokenizer.eos_token or "", instruction, turns, query)
+        return _llama2(
+            tokenizer.bos_token or "", tokenizer.eos_token or "", instruction, turns, query
+        )
     texts = [text for turn in turns for text in turn] + [query]
-    messages = [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(texts)]
+    messages = [
+        {"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(texts)
+    ]
     try:
         with_system = [{"role": "system", "content": instruction}, *messages]
-        return tokenizer.apply_chat_template(with_system, tokenize=False, add_generation_prompt=True)
+        return tokenizer.apply_chat_template(
+            with_system, tokenize=False, add_generation_prompt=True
+        )
     except Exception:  # templates without a system role raise jinja errors of their own
         messages[0] = {"role": "user", "content": f"{instruction}\n\n{messages[0]['content']}"}
         return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
 
 
-def _llama2(bos: str, eos: str, instruction: str, turns: Sequence[tuple[str, str]], query: str) -> str:
+def _llama2(
+    bos: str, eos: str, instruction: str, turns: Sequence[tuple[str, str]], query: str
+) -> str:
     """The chat format that Llama-2 was trained with."""
     users = [user for user, _ in turns] + [query]
     users[0] = f"<<SYS>>\n{instruction}\n<</SYS>>\n\n{users[0]}"
     replies = [f" {reply} {eos}" for _, reply in turns] + [""]
-    return "".join(f"{bos}[INST] {user} [/INST]{reply}" for user, reply in zip(users, replies, strict=True))
+    return "".join(
+        f"{bos}[INST] {user} [/INST]{reply}" for user, reply in zip(users, replies, strict=True)
+    )

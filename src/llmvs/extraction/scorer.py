@@ -1,9 +1,10 @@
 """Stage 2: what a frozen language model makes of every window (paper, section 3.2).
 
-**q** of a step is the maximum over the query's tokens of the hidden states after the final norm, **a** the same over the
-tokens of the greedy answer. A token's state exists once the token has been *fed*, so every answer token is fed exactly
-once, the last one too, although nothing is generated after it: without that, a one-token answer would have no state. The
-token that ends an answer is not part of it, unless the answer is empty; then it stands for the answer.
+**q** of a step is the maximum over the query's tokens of the hidden states after the final norm,
+**a** the same over the tokens of the greedy answer. A token's state exists once the token has been
+*fed*, so every answer token is fed exactly once, the last one too, although nothing is generated
+after it: without that, a one-token answer would have no state. The token that ends an answer is not
+part of it, unless the answer is empty; then it stands for the answer.
 """
 
 from collections import Counter
@@ -23,7 +24,9 @@ from llmvs.extraction.shared import Attention, Shared
 
 FASTEST_FIRST = ("cascade", "expand", "naive")
 TOLERANCE = {torch.float32: 1e-3}
-"""Largest relative difference from the naive engine that is rounding, by number format; 0.1 for formats of 16 bits."""
+"""Largest relative difference from the naive engine that is rounding, by number format; 0.1 for
+formats of 16 bits.
+"""
 
 
 class Scored(NamedTuple):
@@ -44,19 +47,33 @@ class Scored(NamedTuple):
 class Scorer:
     """Reads the windows of a video, identical ones once."""
 
-    def __init__(self, model: PreTrainedModel, template: Template, max_tokens: int, config: ExtractConfig) -> None:
-        """Take a loaded model and the template of its prompts; an answer has at most `max_tokens` tokens."""
+    def __init__(
+        self, model: PreTrainedModel, template: Template, max_tokens: int, config: ExtractConfig
+    ) -> None:
+        """Take a loaded model and the template of its prompts; an answer has at most `max_tokens`
+        tokens.
+        """
         self.template, self.config = template, config
-        self.reader = Reader(model, max_tokens, stop_tokens(model, template.tokenizer), config.readout, config.keep == "tokens")
+        self.reader = Reader(
+            model,
+            max_tokens,
+            stop_tokens(model, template.tokenizer),
+            config.readout,
+            config.keep == "tokens",
+        )
         self.engine: Engine | None = None
         self.engine_name = ""
 
     @torch.inference_mode()
-    def __call__(self, windows: Sequence[Window], progress: Callable[[int], Any] = lambda steps: None) -> Scored:
-        """Score the T windows of one video; `progress` is called with the number of steps just done.
+    def __call__(
+        self, windows: Sequence[Window], progress: Callable[[int], Any] = lambda steps: None
+    ) -> Scored:
+        """Score the T windows of one video; `progress` is called with the number of steps just
+        done.
 
         Raises:
-            UserError: a prompt that is longer than the model's context; an engine that is asked for but wrong for this model.
+            UserError: a prompt that is longer than the model's context; an engine that is asked for
+                but wrong for this model.
         """
         n_steps = Counter(windows)
         distinct = list(n_steps)
@@ -71,11 +88,18 @@ class Scorer:
         steps = [reads[window] for window in windows]
         ids = [read.answer for read in steps]
         texts = self.template.tokenizer.batch_decode(ids, skip_special_tokens=True)
-        return Scored(torch.stack([read.q for read in steps]), torch.stack([read.a for read in steps]), ids,
-                      [text.strip() for text in texts], [read.tokens for read in steps if read.tokens is not None])
+        return Scored(
+            torch.stack([read.q for read in steps]),
+            torch.stack([read.a for read in steps]),
+            ids,
+            [text.strip() for text in texts],
+            [read.tokens for read in steps if read.tokens is not None],
+        )
 
     def _choose(self, prompts: list[Prompt]) -> Engine:
-        """The engine that is asked for, or the fastest one; before use it must do on two prompts what the naive one does."""
+        """The engine that is asked for, or the fastest one; before use it must do on two prompts
+        what the naive one does.
+        """
         model, naive = self.reader.model, Naive(self.reader)
         plain = plain_attention(model)
         by_length = sorted(prompts, key=len)
@@ -88,23 +112,37 @@ class Scorer:
                 return naive
             expected = expected or dict(naive.read(probes))
             try:
-                engine = Shared(self.reader, self.template.prefix, self.config.tokens_per_batch, cast(Attention, name))
+                engine = Shared(
+                    self.reader,
+                    self.template.prefix,
+                    self.config.tokens_per_batch,
+                    cast(Attention, name),
+                )
                 error = max(deviation(read, expected[i]) for i, read in engine.read(probes))
                 if error <= TOLERANCE.get(model.dtype, 0.1):
                     return engine
                 problem = f"differs from the naive engine by {error:.2g}"
             except torch.OutOfMemoryError:
                 raise
-            except (NotImplementedError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as reason:
+            except (
+                NotImplementedError,
+                TypeError,
+                ValueError,
+                AttributeError,
+                IndexError,
+                RuntimeError,
+            ) as reason:
                 problem = f"does not work with this model ({' '.join(str(reason).split())[:120]})"
             model.set_attn_implementation(plain)
         raise UserError(f"extract.engine={self.engine_name}: {problem}: use extract.engine=auto")
 
     def _prompts(self, windows: list[Window]) -> list[Prompt]:
-        """The prompts about windows; a caption that merges with the tokens before it makes its prompt leave the prefix early."""
+        """The prompts about windows; a caption that merges with the tokens before it makes its
+        prompt leave the prefix early.
+        """
         prefix, found = self.template.prefix, []
         for first in range(0, len(windows), 256):
-            for ids in self.template.encode(windows[first:first + 256]):
+            for ids in self.template.encode(windows[first : first + 256]):
                 same = [ours == theirs for ours, theirs in zip(ids, prefix, strict=False)]
                 start = same.index(False) if False in same else len(same)
                 found.append(Prompt(prefix if start == len(prefix) else ids[:start], ids[start:]))
@@ -113,8 +151,11 @@ class Scorer:
     def _check_length(self, longest: int) -> None:
         limit = getattr(self.reader.model.config.get_text_config(), "max_position_embeddings", None)
         if limit is not None and longest + self.reader.max_tokens > limit:
-            raise UserError(f"a prompt of {longest} tokens and an answer of {self.reader.max_tokens} exceed the scorer's context "
-                            f"of {limit}: reduce prompt.window, examples.count or caption.max_tokens")
+            raise UserError(
+                f"a prompt of {longest} tokens and an answer of {self.reader.max_tokens} exceed the"
+                f" scorer's context of {limit}: reduce prompt.window, examples.count or"
+                " caption.max_tokens"
+            )
 
 
 def stop_tokens(model: PreTrainedModel, tokenizer: Any) -> frozenset[int]:

@@ -1,8 +1,9 @@
 """The fast engine: the prefix of all prompts is computed once, the queries of a video in batches.
 
-Windows are sorted by length and cut into batches of a token budget; rows are padded on the right and every token gets its
-position explicitly. A cache object that is reused without copying would silently grow from batch to batch, so every
-batch gets a new one around the same prefix tensors. The output layer sees one position per row, never all of them.
+Windows are sorted by length and cut into batches of a token budget; rows are padded on the right
+and every token gets its position explicitly. A cache object that is reused without copying would
+silently grow from batch to batch, so every batch gets a new one around the same prefix tensors. The
+output layer sees one position per row, never all of them.
 """
 
 import math
@@ -25,14 +26,18 @@ Attention = Literal["expand", "cascade"]
 class Shared:
     """Batches of queries behind one shared prefix."""
 
-    def __init__(self, reader: Reader, prefix: list[int], budget: int, attention: Attention) -> None:
+    def __init__(
+        self, reader: Reader, prefix: list[int], budget: int, attention: Attention
+    ) -> None:
         """Run the prefix once.
 
         Args:
             reader: the model.
             prefix: token ids that (nearly) all prompts begin with.
-            budget: most query tokens in a batch, padding included; halved whenever the GPU's memory does not suffice.
-            attention: `expand`: the prefix's keys are repeated for every row; `cascade`: they are attended to once for all.
+            budget: most query tokens in a batch, padding included; halved whenever the GPU's memory
+                does not suffice.
+            attention: `expand`: the prefix's keys are repeated for every row; `cascade`: they are
+                attended to once for all.
         """
         self.reader, self.prefix, self.budget, self.wanted = reader, prefix, budget, attention
         model = reader.model
@@ -40,17 +45,27 @@ class Shared:
         self.window = getattr(model.config.get_text_config(), "sliding_window", None) or math.inf
         self._attend(len(prefix))
         whole = DynamicCache()
-        model.base_model(torch.tensor([prefix], device=model.device), past_key_values=whole, use_cache=True)
+        model.base_model(
+            torch.tensor([prefix], device=model.device), past_key_values=whole, use_cache=True
+        )
         layers = cast(list[DynamicLayer], whole.layers)
         self.keys = [cast(Tensor, layer.keys) for layer in layers]
         self.values = [cast(Tensor, layer.values) for layer in layers]
 
     def read(self, prompts: Sequence[Prompt]) -> Iterator[tuple[int, Read]]:
-        """What every prompt gave, shortest queries first; prompts that leave the prefix early are read by themselves."""
+        """What every prompt gave, shortest queries first; prompts that leave the prefix early are
+        read by themselves.
+        """
         self._attend(max(map(len, prompts)) + self.reader.max_tokens)
-        lengths = {i: len(prompt.query) for i, prompt in enumerate(prompts) if prompt.query and prompt.shared == self.prefix}
+        lengths = {
+            i: len(prompt.query)
+            for i, prompt in enumerate(prompts)
+            if prompt.query and prompt.shared == self.prefix
+        }
         alone = [i for i in range(len(prompts)) if i not in lengths]
-        for i, (_, read) in zip(alone, Naive(self.reader).read([prompts[i] for i in alone]), strict=True):
+        for i, (_, read) in zip(
+            alone, Naive(self.reader).read([prompts[i] for i in alone]), strict=True
+        ):
             yield i, read
         waiting = sorted(lengths, key=lambda i: (lengths[i], i))
         while waiting:
@@ -64,7 +79,9 @@ class Shared:
             waiting = waiting[size:]
 
     def _attend(self, longest: int) -> None:
-        """Choose the attention for sequences of this length: the cascade does not know sliding windows."""
+        """Choose the attention for sequences of this length: the cascade does not know sliding
+        windows.
+        """
         self.slides = longest > self.window
         self.attention: Attention = "expand" if self.slides else self.wanted
         name = cascade.NAME if self.attention == "cascade" else self.plain
@@ -84,29 +101,44 @@ class Shared:
     def _halve(self, size: int) -> None:
         torch.cuda.empty_cache()
         if size == 1:
-            raise UserError("the scorer's memory does not suffice for a single prompt: set backbone.quantize or backbone.device_map, "
-                            "or reduce prompt.window or examples.count")
+            raise UserError(
+                "the scorer's memory does not suffice for a single prompt: set backbone.quantize or"
+                " backbone.device_map, or reduce prompt.window or examples.count"
+            )
         self.budget //= 2
         say(f"out of GPU memory: going on with extract.tokens_per_batch={self.budget}")
 
     def _batch(self, queries: list[list[int]]) -> list[Read]:
-        """Queries of similar length, together: first all their tokens, then their answers token by token."""
+        """Queries of similar length, together: first all their tokens, then their answers token by
+        token.
+        """
         reader, device, start = self.reader, self.reader.model.device, len(self.prefix)
         sizes = torch.tensor([len(query) for query in queries], device=device)
         longest = len(queries[-1])
-        ids = torch.tensor([query + [0] * (longest - len(query)) for query in queries], device=device)
+        ids = torch.tensor(
+            [query + [0] * (longest - len(query)) for query in queries], device=device
+        )
         own = torch.arange(longest, device=device)
         batch = _Rows(self, real=own < sizes[:, None])
         states = batch.feed(ids, (start + own).expand(len(queries), -1))
-        query_values = [reader.values(states[row, :len(query)]) for row, query in enumerate(queries)]
+        query_values = [
+            reader.values(states[row, : len(query)]) for row, query in enumerate(queries)
+        ]
         answers: list[list[int]] = [[] for _ in queries]
         fed: list[list[Tensor]] = [[] for _ in queries]
         rows = list(range(len(queries)))
-        last, position = states[torch.arange(len(queries)), (sizes - 1).to(states.device)], start + sizes
+        last, position = (
+            states[torch.arange(len(queries)), (sizes - 1).to(states.device)],
+            start + sizes,
+        )
         for step in range(reader.max_tokens):
             tokens = reader.next_token(last).to(device)
             chosen = tokens.tolist()
-            going = [i for i, token in enumerate(chosen) if step == 0 or (token not in reader.stop and len(answers[rows[i]]) == step)]
+            going = [
+                i
+                for i, token in enumerate(chosen)
+                if step == 0 or (token not in reader.stop and len(answers[rows[i]]) == step)
+            ]
             if not going:
                 break
             if len(going) < len(rows):
@@ -121,8 +153,10 @@ class Shared:
                 if token not in reader.stop:
                     answers[row].append(token)
             position = position + 1
-        return [reader.read(query, torch.stack(own_fed), answer)
-                for query, own_fed, answer in zip(query_values, fed, answers, strict=True)]
+        return [
+            reader.read(query, torch.stack(own_fed), answer)
+            for query, own_fed, answer in zip(query_values, fed, answers, strict=True)
+        ]
 
 
 class _Rows:
@@ -140,7 +174,9 @@ class _Rows:
         self.fed = 0
 
     def feed(self, ids: Tensor, positions: Tensor) -> Tensor:
-        """Feed ids [B, n] at their positions [B, n]; returns the states after the final norm [B, n, D]."""
+        """Feed ids [B, n] at their positions [B, n]; returns the states after the final norm [B, n,
+        D].
+        """
         self.fed += ids.shape[1]
         if self.fed > self.real.shape[1]:
             self.real = torch.cat([self.real, self.real.new_ones(len(self.real), 1)], 1)
@@ -151,7 +187,9 @@ class _Rows:
         else:
             self.shared.padding = None if ids.shape[1] > 1 else ~self.real
             options["shared"] = self.shared
-        output = self.engine.reader.model.base_model(ids, position_ids=positions, past_key_values=self.cache, use_cache=True, **options)
+        output = self.engine.reader.model.base_model(
+            ids, position_ids=positions, past_key_values=self.cache, use_cache=True, **options
+        )
         return output.last_hidden_state
 
     def select(self, rows: Tensor) -> None:

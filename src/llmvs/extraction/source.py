@@ -1,4 +1,6 @@
-"""What is extracted: a video of a dataset or a file of the user's own, and whether its steps are the annotations' picks."""
+"""What is extracted: a video of a dataset or a file of the user's own, and whether its steps are
+the annotations' picks.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +24,8 @@ class Source:
     picks: Array | None = None
     """int64 [T]: the frames that must be sampled; None: whatever the sampling gives."""
     counts_steps: bool = False
-    """True where the picks count sampled steps, not the file's frames (see `Video.counts_steps`)."""
+    """True where the picks count sampled steps, not the file's frames (see `Video.counts_steps`).
+    """
 
     @classmethod
     def of(cls, video: Video) -> "Source":
@@ -53,7 +56,10 @@ def check_keys(sources: Sequence[Source]) -> None:
     seen: dict[str, Source] = {}
     for source in sources:
         if source.key in seen:
-            raise UserError(f"{source.path} and {seen[source.key].path} would both be called {source.key}: rename one of them")
+            raise UserError(
+                f"{source.path} and {seen[source.key].path} would both be called {source.key}:"
+                " rename one of them"
+            )
         seen[source.key] = source
 
 
@@ -64,10 +70,12 @@ def counted(steps: Iterable[Sampled]) -> Iterator[Sampled]:
 
 
 def only_picks(path: Path, steps: Iterable[Sampled], picks: Array) -> Iterator[Sampled]:
-    """The sampled steps, as long as they are the annotations' picks; the video may have one step more at its end.
+    """The sampled steps, as long as they are the annotations' picks; the video may have one step
+    more at its end.
 
     Raises:
-        VideoError: the video is not the annotated one, or sampled otherwise; names both lengths, or the first difference.
+        VideoError: the video is not the annotated one, or sampled otherwise; names both lengths, or
+            the first difference.
     """
     expected = picks.tolist()
     hint = "another video, or another extract.fps / extract.every_nth_frame"
@@ -77,10 +85,15 @@ def only_picks(path: Path, steps: Iterable[Sampled], picks: Array) -> Iterator[S
             if step.index == expected[count]:
                 yield step
             else:
-                wrong = f"step {count} is frame {step.index}, but frame {expected[count]} in the annotations"
+                wrong = (
+                    f"step {count} is frame {step.index}, but frame {expected[count]} in the"
+                    " annotations"
+                )
         count += 1  # also behind a difference, so that both lengths can be named
     if count not in (len(expected), len(expected) + 1):
-        raise VideoError(f"{path}: {count} steps are sampled, but the annotations have {len(expected)}: {hint}?")
+        raise VideoError(
+            f"{path}: {count} steps are sampled, but the annotations have {len(expected)}: {hint}?"
+        )
     if wrong:
         raise VideoError(f"{path}: {wrong}: {hint}?")
 
@@ -96,10 +109,19 @@ def check_supplied(key: str, frames: list[int], picks: Array) -> str | None:
     """
     expected = picks.tolist()
     if len(frames) > len(expected):
-        raise VideoError(f"{key}: {len(frames)} captions are supplied, but the annotations have {len(expected)} steps")
-    if frames != expected[:len(frames)]:
+        raise VideoError(
+            f"{key}: {len(frames)} captions are supplied, but the annotations have {len(expected)}"
+            " steps"
+        )
+    if frames != expected[: len(frames)]:
         step = next(t for t, (a, b) in enumerate(zip(frames, expected, strict=False)) if a != b)
-        raise VideoError(f"{key}: the caption of step {step} is of frame {frames[step]}, but of frame {expected[step]} in the annotations")
+        raise VideoError(
+            f"{key}: the caption of step {step} is of frame {frames[step]}, but of frame"
+            f" {expected[step]} in the annotations"
+        )
     if len(frames) < len(expected):
-        return f"{key}: captions end at step {len(frames) - 1} of {len(expected) - 1}: embeddings will cover {len(frames)} steps"
+        return (
+            f"{key}: captions end at step {len(frames) - 1} of {len(expected) - 1}: embeddings will"
+            f" cover {len(frames)} steps"
+        )
     return None

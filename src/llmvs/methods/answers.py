@@ -1,4 +1,6 @@
-"""What the scorer says without any training: the number that its answer about every step begins with (paper, "zero-shot")."""
+"""What the scorer says without any training: the number that its answer about every step begins
+with (paper, "zero-shot").
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +25,9 @@ class Answered:
     """The numbers that a model answered about the steps of some videos."""
 
     scores: dict[str, npt.NDArray[np.float32]]
-    """Video -> [T] in [0, 1]. A step without a number has the mean of its video's numbers; a video without any, zeros."""
+    """Video -> [T] in [0, 1]. A step without a number has the mean of its video's numbers; a video
+    without any, zeros.
+    """
     n_steps: int
     """Steps of all videos."""
     n_missing: int
@@ -34,11 +38,21 @@ class Answered:
     @classmethod
     def of(cls, answers: Mapping[str, Sequence[str]]) -> "Answered":
         """Read the numbers from every video's T answers."""
-        numbers = {key: np.array([UNDEFINED if (number := parse_number(text)) is None else number / 10 for text in texts])
-                   for key, texts in answers.items()}
+        numbers = {
+            key: np.array(
+                [
+                    UNDEFINED if (number := parse_number(text)) is None else number / 10
+                    for text in texts
+                ]
+            )
+            for key, texts in answers.items()
+        }
         silent = [key for key, values in numbers.items() if np.isnan(values).all()]
-        scores = {key: np.where(np.isnan(values), np.nanmean(values), values).astype(np.float32)
-                  for key, values in numbers.items() if key not in silent}
+        scores = {
+            key: np.where(np.isnan(values), np.nanmean(values), values).astype(np.float32)
+            for key, values in numbers.items()
+            if key not in silent
+        }
         scores |= {key: np.zeros(len(numbers[key]), np.float32) for key in silent}
         missing = sum(int(np.isnan(values).sum()) for values in numbers.values())
         return cls(scores, sum(map(len, numbers.values())), missing, silent)
@@ -48,14 +62,21 @@ class Answered:
         if not self.n_missing:
             return []
         line = f"{row}: {self.n_missing} of {self.n_steps} answers are not a number from 0 to 10; "
-        return [line + (f"undefined, because no answer about {', '.join(self.silent)} is one." if self.silent
-                        else "each counts as the mean of its video's numbers.")]
+        return [
+            line
+            + (
+                f"undefined, because no answer about {', '.join(self.silent)} is one."
+                if self.silent
+                else "each counts as the mean of its video's numbers."
+            )
+        ]
 
 
 def answered(cache: EmbeddingCache, keys: Sequence[str]) -> Answered | None:
     """The scorer's numbers about videos whose embeddings are there.
 
-    None where the embeddings hold no answers (released files) or the scorer was not asked for numbers.
+    None where the embeddings hold no answers (released files) or the scorer was not asked for
+    numbers.
     """
     if cache.identity.get("prompt.style") != "numeric":
         return None
@@ -63,21 +84,31 @@ def answered(cache: EmbeddingCache, keys: Sequence[str]) -> Answered | None:
     return Answered.of(answers) if all(answers.values()) else None
 
 
-def judge_answered(dataset: Dataset, found: Answered, test: Sequence[str],
-                   row: str = ROW) -> tuple[dict[str, dict[str, Judged]], list[str]]:
+def judge_answered(
+    dataset: Dataset, found: Answered, test: Sequence[str], row: str = ROW
+) -> tuple[dict[str, dict[str, Judged]], list[str]]:
     """Judge the numbers like any scores, and with their ties broken.
 
     Returns:
-        row -> protocol -> verdict (`UNTIED` is the second row, unless a video has no number), and the notes that belong to them.
+        row -> protocol -> verdict (`UNTIED` is the second row, unless a video has no number), and
+        the notes that belong to them.
 
-    Where a video has no number the row is undefined: a mean over the other videos would be another table's figure.
+    Where a video has no number the row is undefined: a mean over the other videos would be another
+    table's figure.
     """
     judged = judge(dataset, found.scores, [test])
     title = TITLES.get(row, row)
-    notes = [*found.notes(title), *(f"{title}: {note}" for note in undefined_notes(judged) if not found.silent)]
+    notes = [
+        *found.notes(title),
+        *(f"{title}: {note}" for note in undefined_notes(judged) if not found.silent),
+    ]
     if found.silent:
         nothing = dict.fromkeys(found.silent, (UNDEFINED, UNDEFINED))
-        judged = {name: replace(one, figure=Figure(UNDEFINED, UNDEFINED), per_video={**one.per_video, **nothing})
-                  for name, one in judged.items()}
+        judged = {
+            name: replace(
+                one, figure=Figure(UNDEFINED, UNDEFINED), per_video={**one.per_video, **nothing}
+            )
+            for name, one in judged.items()
+        }
         return {row: judged}, notes
     return {row: judged, UNTIED: judge_untied(dataset, found.scores, [test])}, notes

@@ -1,4 +1,6 @@
-"""Fine-tune the scorer or the captioner on one fold, or go on where an earlier attempt stopped; its numbers are the scores."""
+"""Fine-tune the scorer or the captioner on one fold, or go on where an earlier attempt stopped; its
+numbers are the scores.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,48 +32,85 @@ CLIP = 1.0
 """Largest norm of the adapters' gradient: large enough to leave most steps alone."""
 
 
-def tune(config: Config, dataset: Dataset, fold: Fold, cache: EmbeddingCache | CaptionCache, folder: Path,
-         tick: Callable[[float], None] | None = None, diary: Diary | None = None) -> Fit:
-    """Train adapters on `fold.train`; they go into `folder`/adapter in peft's format, beside last.ckpt and logs/.
+def tune(
+    config: Config,
+    dataset: Dataset,
+    fold: Fold,
+    cache: EmbeddingCache | CaptionCache,
+    folder: Path,
+    tick: Callable[[float], None] | None = None,
+    diary: Diary | None = None,
+) -> Fit:
+    """Train adapters on `fold.train`; they go into `folder`/adapter in peft's format, beside
+    last.ckpt and logs/.
 
-    A checkpoint in the folder is continued and ends, on a CPU, with the same adapters as an uninterrupted training. With
-    `selection=last` the videos are scored once, at the end; with another rule after every epoch.
+    A checkpoint in the folder is continued and ends, on a CPU, with the same adapters as an
+    uninterrupted training. With `selection=last` the videos are scored once, at the end; with
+    another rule after every epoch.
 
     Args:
         config: the run.
         dataset: the videos.
         fold: which of them train, hold out and test.
-        cache: says what the model is asked about: the embeddings made of the scorer's prompts, or the captioner's answers.
+        cache: says what the model is asked about: the embeddings made of the scorer's prompts, or
+            the captioner's answers.
         folder: of the run.
         tick: told the share of the epochs that is done, in place of a progress bar.
         diary: where the curves go.
 
     Raises:
-        UserError: peft or a layer is missing, a checkpoint does not fit, the loss became NaN (the last epoch's adapter stays).
+        UserError: peft or a layer is missing, a checkpoint does not fit, the loss became NaN (the
+            last epoch's adapter stays).
     """
     if config.selection == "val" and not fold.val:
-        raise UserError(f"selection=val: fold {fold.index} of {dataset.name} holds no videos out: use selection=last")
+        raise UserError(
+            f"selection=val: fold {fold.index} of {dataset.name} holds no videos out: use"
+            " selection=last"
+        )
     fold = replace(fold, val=fold.val if config.selection != "last" else ())
     load, parts = _load(config, dataset, fold, cache)
     data = FinetuneData(parts, config.lora, config.seed, cache.identity)
     judges = protocols(dataset)
-    module = FinetuneModule(config, load, {part: VideoScores(parts[part], judges) for part in data.judged}, folder / FOLDER)
+    module = FinetuneModule(
+        config,
+        load,
+        {part: VideoScores(parts[part], judges) for part in data.judged},
+        folder / FOLDER,
+    )
     # The head's recipe names epochs and clipping for the trainer; its default size keeps all threads.
-    recipe = replace(config, optim=replace(config.optim, epochs=config.lora.epochs, clip=CLIP), head=HeadConfig())
+    recipe = replace(
+        config, optim=replace(config.optim, epochs=config.lora.epochs, clip=CLIP), head=HeadConfig()
+    )
     state, started_at = carry_out(recipe, module, data, folder, tick, diary)
     found = outcome(state, config.selection, data.videos, started_at)
     if is_first_process():
-        adapter.save(folder / FOLDER, state["callbacks"]["KeepEpochs"]["weights"] or state["state_dict"])
-    return replace(found, epochs={"last": found.epochs["last"]}) if config.selection == "last" else found
+        adapter.save(
+            folder / FOLDER, state["callbacks"]["KeepEpochs"]["weights"] or state["state_dict"]
+        )
+    return (
+        replace(found, epochs={"last": found.epochs["last"]})
+        if config.selection == "last"
+        else found
+    )
 
 
-def _load(config: Config, dataset: Dataset, fold: Fold, cache: EmbeddingCache | CaptionCache) -> tuple[Load, dict[str, list[Video]]]:
-    """What loads the model with its questions, and the videos as far as there is something to ask about."""
+def _load(
+    config: Config, dataset: Dataset, fold: Fold, cache: EmbeddingCache | CaptionCache
+) -> tuple[Load, dict[str, list[Video]]]:
+    """What loads the model with its questions, and the videos as far as there is something to ask
+    about.
+    """
     if not isinstance(cache, EmbeddingCache):
-        return partial(load_captioner, config), {part: [dataset.video(key) for key in getattr(fold, part)] for part in PARTS}
+        return partial(load_captioner, config), {
+            part: [dataset.video(key) for key in getattr(fold, part)] for part in PARTS
+        }
     data = EmbeddingDataModule(dataset, fold, cache, incomplete=config.data.incomplete)
     data.setup()
     stage = Captioning(config, dataset.name)
-    texts = {video.key: stage.read(Source.of(video)).texts for videos in data.videos.values() for video in videos}
+    texts = {
+        video.key: stage.read(Source.of(video)).texts
+        for videos in data.videos.values()
+        for video in videos
+    }
     shown = worked_examples(config, data.videos["train"], stage)
     return partial(load_scorer, config, shown, texts), data.videos

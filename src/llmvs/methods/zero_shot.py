@@ -1,7 +1,9 @@
-"""A frozen model by itself: the scorer's or the captioner's own numbers as scores (paper, the zero-shot rows).
+"""A frozen model by itself: the scorer's or the captioner's own numbers as scores (paper, the
+zero-shot rows).
 
-The scorer's answers are those in the embedding cache. The captioner is asked `prompts.FRAME_QUESTION` about every frame,
-and its answers are cached like captions. Nothing is trained, so there is one epoch, and only the rule `last`.
+The scorer's answers are those in the embedding cache. The captioner is asked
+`prompts.FRAME_QUESTION` about every frame, and its answers are cached like captions. Nothing is
+trained, so there is one epoch, and only the rule `last`.
 """
 
 from typing import NamedTuple
@@ -34,14 +36,17 @@ class Asked(NamedTuple):
 
 
 def ask(config: Config, dataset: Dataset, fold: Fold) -> Asked:
-    """Ask the captioner about every frame of the test videos; answers that are there already are reused.
+    """Ask the captioner about every frame of the test videos; answers that are there already are
+    reused.
 
     Raises:
         UserError: a video cannot be read, or several processes are asked for.
     """
     if config.devices * config.num_nodes > 1:
-        raise UserError(f"devices={config.devices} num_nodes={config.num_nodes}: the captioner is asked about frames by one process: "
-                        "set both to 1 with method.model=captioner")
+        raise UserError(
+            f"devices={config.devices} num_nodes={config.num_nodes}: the captioner is asked about"
+            " frames by one process: set both to 1 with method.model=captioner"
+        )
     videos = [dataset.video(key) for key in fold.test]
     cache = ask_frames(config, dataset.name, [Source.of(video) for video in videos])
     numbers = Answered.of({key: cache.read(key).texts for key in fold.test})
@@ -54,11 +59,19 @@ def read(config: Config, dataset: Dataset, fold: Fold, cache: EmbeddingCache) ->
     Raises:
         UserError: the embeddings come without answers, or end early.
     """
-    data = EmbeddingDataModule(dataset, Fold(fold.index, fold.test, (), fold.test), cache, incomplete=config.data.incomplete)
+    data = EmbeddingDataModule(
+        dataset,
+        Fold(fold.index, fold.test, (), fold.test),
+        cache,
+        incomplete=config.data.incomplete,
+    )
     data.setup()
     numbers = answered(cache, fold.test)
     if numbers is None:
-        raise UserError(f"method.model=scorer: the embeddings in {cache.folder} hold no answers: leave extract.embeddings out")
+        raise UserError(
+            f"method.model=scorer: the embeddings in {cache.folder} hold no answers: leave"
+            " extract.embeddings out"
+        )
     return Asked(_as_fit(dataset, data.videos["test"], numbers), cache, numbers)
 
 

@@ -1,7 +1,8 @@
 """The cached embeddings of one fold as padded and masked batches of videos, held in memory.
 
-A *global batch* is what one optimizer step sees. It is a pure function of (seed, epoch); the ranks share it out among
-themselves, so the number of devices changes who computes what, never what is computed.
+A *global batch* is what one optimizer step sees. It is a pure function of (seed, epoch); the ranks
+share it out among themselves, so the number of devices changes who computes what, never what is
+computed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,7 +45,9 @@ class Batch(NamedTuple):
     video: Tensor
     """int64 [B]: position of the video in its part."""
     weight: Tensor
-    """float32 [B]: the videos' weights in the loss; averaged over ranks they give the mean over the global batch."""
+    """float32 [B]: the videos' weights in the loss; averaged over ranks they give the mean over the
+    global batch.
+    """
     videos: int
     """Videos of the global batch, over all ranks."""
 
@@ -60,7 +63,9 @@ class Share(NamedTuple):
 class GlobalBatches(Sampler[Share]):
     """This rank's share of every global batch of an epoch, shuffled by (seed, epoch) alone."""
 
-    def __init__(self, n_videos: int, batch_videos: int, seed: int, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(
+        self, n_videos: int, batch_videos: int, seed: int, rank: int = 0, world_size: int = 1
+    ) -> None:
         self.n_videos, self.batch_videos, self.seed = n_videos, batch_videos, seed
         self.rank, self.world_size = rank, world_size
         self.epoch = 0
@@ -75,20 +80,25 @@ class GlobalBatches(Sampler[Share]):
     def __iter__(self) -> Iterator[Share]:
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.n_videos).tolist()
         for start in range(0, self.n_videos, self.batch_videos):
-            batch = order[start:start + self.batch_videos]
-            mine = batch[self.rank::self.world_size]
+            batch = order[start : start + self.batch_videos]
+            mine = batch[self.rank :: self.world_size]
             # A rank without a video still has to take part in the gradient's averaging.
-            yield Share(mine or batch[:1], [self.world_size / len(batch)] * len(mine) or [0.0], len(batch))
+            yield Share(
+                mine or batch[:1], [self.world_size / len(batch)] * len(mine) or [0.0], len(batch)
+            )
 
 
 class OneByOne(Sampler[Share]):
-    """This rank's share of a part for judging, one video at a time: a score then never depends on another video's length.
+    """This rank's share of a part for judging, one video at a time: a score then never depends on
+    another video's length.
 
     All ranks get equally many; the surplus repeats videos, which `VideoScores` counts once.
     """
 
     def __init__(self, n_videos: int, rank: int = 0, world_size: int = 1) -> None:
-        self.mine = [i % n_videos for i in range(rank, -(-n_videos // world_size) * world_size, world_size)]
+        self.mine = [
+            i % n_videos for i in range(rank, -(-n_videos // world_size) * world_size, world_size)
+        ]
 
     def __len__(self) -> int:
         return len(self.mine)
@@ -100,7 +110,9 @@ class OneByOne(Sampler[Share]):
 class Part(TorchDataset[Batch]):
     """The videos of train, val or test; asked for a share, it gives the batch."""
 
-    def __init__(self, videos: Sequence[Video], embeddings: Sequence[Tensor], device: torch.device) -> None:
+    def __init__(
+        self, videos: Sequence[Video], embeddings: Sequence[Tensor], device: torch.device
+    ) -> None:
         self.videos = list(videos)
         self.embeddings = [value.to(device) for value in embeddings]
         self.gtscores = [torch.from_numpy(video.gtscore).float().to(device) for video in videos]
@@ -110,27 +122,44 @@ class Part(TorchDataset[Batch]):
         gtscore = pad_sequence([self.gtscores[i] for i in share.which], batch_first=True)
         lengths = torch.tensor([self.videos[i].n_steps for i in share.which], device=gtscore.device)
         mask = torch.arange(gtscore.shape[1], device=gtscore.device) < lengths[:, None]
-        return Batch(embeddings, mask, gtscore, torch.tensor(share.which), torch.tensor(share.weight), share.videos)
+        return Batch(
+            embeddings,
+            mask,
+            gtscore,
+            torch.tensor(share.which),
+            torch.tensor(share.weight),
+            share.videos,
+        )
 
 
 class EmbeddingDataModule(L.LightningDataModule):
     """Loads the embeddings of a fold once and serves them from memory (on the GPU where they fit)."""
 
-    def __init__(self, dataset: Dataset, fold: Fold, cache: EmbeddingCache | None, *, inputs: Inputs = "qa",
-                 incomplete: Literal["refuse", "trim"] = "refuse", batch_videos: int = 10, seed: int = 1112,
-                 extra: Sequence[Extra] = ()) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        fold: Fold,
+        cache: EmbeddingCache | None,
+        *,
+        inputs: Inputs = "qa",
+        incomplete: Literal["refuse", "trim"] = "refuse",
+        batch_videos: int = 10,
+        seed: int = 1112,
+        extra: Sequence[Extra] = (),
+    ) -> None:
         """Nothing is read before `setup`.
 
         Args:
             dataset: gives the videos of the keys in `fold`.
             fold: which videos train, hold out (may be empty) and test.
-            cache: their embeddings; None: `use` names them later, as `llmvs.training.refresh.RefreshEmbeddings` does.
+            cache: their embeddings; None: `use` names them later, as
+                `llmvs.training.refresh.RefreshEmbeddings` does.
             inputs: what a step's embedding is, see `llmvs.models.head.step_embeddings`.
             incomplete: what to do with a test video whose embeddings end early.
             batch_videos: videos per optimizer step, over all ranks.
             seed: decides the order of the training videos, with the epoch.
-            extra: other datasets, all of whose videos train too, under the key `DATASET/KEY` and with their own scale of
-                gtscore; `fold.train` may be empty then.
+            extra: other datasets, all of whose videos train too, under the key `DATASET/KEY` and
+                with their own scale of gtscore; `fold.train` may be empty then.
         """
         super().__init__()
         self.dataset, self.fold, self._cache = dataset, fold, cache
@@ -147,7 +176,10 @@ class EmbeddingDataModule(L.LightningDataModule):
             UserError: no cache was given.
         """
         if self._cache is None:
-            raise UserError("no embeddings were given: name a cache, or add the callback RefreshEmbeddings to the trainer")
+            raise UserError(
+                "no embeddings were given: name a cache, or add the callback RefreshEmbeddings to"
+                " the trainer"
+            )
         return self._cache
 
     def use(self, cache: EmbeddingCache) -> None:
@@ -170,21 +202,30 @@ class EmbeddingDataModule(L.LightningDataModule):
         return self.parts["train"].embeddings[0].shape[1]
 
     def setup(self, stage: str | None = None) -> None:
-        """Load the fold's embeddings, the first time it is called, if it is known by then where they are.
+        """Load the fold's embeddings, the first time it is called, if it is known by then where
+        they are.
 
         Raises:
-            UserError: embeddings are missing, damaged, of mixed widths or of other steps than the annotations.
+            UserError: embeddings are missing, damaged, of mixed widths or of other steps than the
+                annotations.
         """
         if not self.parts and self._cache is not None:
             self.parts = self._load()
-        device = self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
+        device = (
+            self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
+        )
         if device.type == "cuda" and self._bytes() < torch.cuda.mem_get_info(device)[0] // 4:
-            self.parts = {name: Part(part.videos, part.embeddings, device) for name, part in self.parts.items()}
+            self.parts = {
+                name: Part(part.videos, part.embeddings, device)
+                for name, part in self.parts.items()
+            }
 
     def _load(self) -> dict[str, Part]:
         loaded: dict[str, tuple[list[Video], list[Tensor]]] = {}
         widths: dict[Path, int] = {}
-        for part, key, video, cache in tqdm(list(self._wanted()), desc="embeddings", unit="video", delay=2, leave=False):
+        for part, key, video, cache in tqdm(
+            list(self._wanted()), desc="embeddings", unit="video", delay=2, leave=False
+        ):
             found = cache.read(video.key)
             v = visual_features(cache, video.key) if "v" in self.inputs else None
             videos, embeddings = loaded.setdefault(part, ([], []))
@@ -194,9 +235,15 @@ class EmbeddingDataModule(L.LightningDataModule):
             widths[cache.path(video.key)] = embeddings[-1].shape[1]
         for part in ("train", "test"):
             if part not in loaded:
-                raise UserError(f"fold {self.fold.index} of {self.dataset.name} has no {part} videos: choose another fold or data.splits")
+                raise UserError(
+                    f"fold {self.fold.index} of {self.dataset.name} has no {part} videos: choose"
+                    " another fold or data.splits"
+                )
         _check_widths(widths)
-        return {part: Part(videos, embeddings, torch.device("cpu")) for part, (videos, embeddings) in loaded.items()}
+        return {
+            part: Part(videos, embeddings, torch.device("cpu"))
+            for part, (videos, embeddings) in loaded.items()
+        }
 
     def _wanted(self) -> Iterator[tuple[str, str, Video, EmbeddingCache]]:
         """(part, the key it goes by here, video, where its embeddings are)."""
@@ -213,13 +260,22 @@ class EmbeddingDataModule(L.LightningDataModule):
         common = min(len(steps), video.n_steps)
         if len(steps) > video.n_steps or not np.array_equal(steps, video.picks[:common]):
             parting = [*np.flatnonzero(steps[:common] != video.picks[:common]).tolist(), common][0]
-            raise UserError(f"{cache.path(video.key)}: holds {len(steps)} steps, not the {video.n_steps} annotated ones of {where} "
-                            f"(they part at step {parting}): extract again with the dataset's sampling")
+            raise UserError(
+                f"{cache.path(video.key)}: holds {len(steps)} steps, not the {video.n_steps}"
+                f" annotated ones of {where} (they part at step {parting}): extract again with the"
+                " dataset's sampling"
+            )
         if len(steps) < video.n_steps:
             if part == "test" and self.incomplete == "refuse":
-                raise UserError(f"{where}: embeddings end after {len(steps)} of {video.n_steps} steps: extract the rest, "
-                                "or set data.incomplete=trim to judge the video as if it ended there")
-            say(f"{where}: embeddings end after {len(steps)} of {video.n_steps} steps; the {part} part uses these")
+                raise UserError(
+                    f"{where}: embeddings end after {len(steps)} of {video.n_steps} steps: extract"
+                    " the rest, or set data.incomplete=trim to judge the video as if it ended"
+                    " there"
+                )
+            say(
+                f"{where}: embeddings end after {len(steps)} of {video.n_steps} steps; the {part}"
+                " part uses these"
+            )
         return video.trim(len(steps))
 
     def _bytes(self) -> int:
@@ -227,24 +283,41 @@ class EmbeddingDataModule(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         """This rank's shares of the epoch's global batches."""
-        batches = GlobalBatches(len(self.parts["train"].videos), self.batch_videos, self.seed, *self._rank())
+        batches = GlobalBatches(
+            len(self.parts["train"].videos), self.batch_videos, self.seed, *self._rank()
+        )
         return _loader(self.parts["train"], batches)
 
     def val_dataloader(self) -> list[DataLoader]:
-        """One loader per judged part. Test is judged along with val, so that any rule of selection can be reported."""
-        return [_loader(self.parts[name], OneByOne(len(self.parts[name].videos), *self._rank())) for name in self.judged]
+        """One loader per judged part. Test is judged along with val, so that any rule of selection
+        can be reported.
+        """
+        return [
+            _loader(self.parts[name], OneByOne(len(self.parts[name].videos), *self._rank()))
+            for name in self.judged
+        ]
 
     def test_dataloader(self) -> DataLoader:
         """The test videos, one by one."""
         return _loader(self.parts["test"], OneByOne(len(self.parts["test"].videos), *self._rank()))
 
     def _rank(self) -> tuple[int, int]:
-        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
+        return (
+            (self.trainer.global_rank, self.trainer.world_size)
+            if self.trainer is not None
+            else (0, 1)
+        )
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint must agree with before it may be continued: the videos and what their embeddings were made with."""
+        """What a checkpoint must agree with before it may be continued: the videos and what their
+        embeddings were made with.
+        """
         keys = {name: [video.key for video in videos] for name, videos in self.videos.items()}
-        others = {f"{dataset.name}: {name}": value for dataset, cache in self.extra for name, value in cache.identity.items()}
+        others = {
+            f"{dataset.name}: {name}": value
+            for dataset, cache in self.extra
+            for name, value in cache.identity.items()
+        }
         return {"videos": keys, "identity": {**self.cache.identity, **others}}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -255,7 +328,11 @@ class EmbeddingDataModule(L.LightningDataModule):
         """
         mine = self.state_dict()
         changes = differences(state_dict["identity"], mine["identity"])
-        changes += [f"other {name} videos" for name in PARTS if state_dict["videos"].get(name) != mine["videos"].get(name)]
+        changes += [
+            f"other {name} videos"
+            for name in PARTS
+            if state_dict["videos"].get(name) != mine["videos"].get(name)
+        ]
         if changes:
             raise UserError(f"the checkpoint was trained with {'; '.join(changes)}: {START_OVER}")
 
@@ -265,13 +342,17 @@ def _check_widths(widths: Mapping[Path, int]) -> None:
     first, expected = next(iter(widths.items()))
     for path, width in widths.items():
         if width != expected:
-            raise UserError(f"{path}: embeddings of width {width}, but those of {first.stem} have {expected}: "
-                            "delete the folder and extract again with one backbone")
+            raise UserError(
+                f"{path}: embeddings of width {width}, but those of {first.stem} have {expected}: "
+                "delete the folder and extract again with one backbone"
+            )
 
 
 def _loader(part: Part, shares: Sampler[Share]) -> DataLoader:
     # Its own generator: otherwise every iteration would draw from the global one, and judging would change the training.
-    return DataLoader(part, sampler=shares, batch_size=None, generator=torch.Generator(), collate_fn=_as_it_is)  # type: ignore[arg-type]
+    return DataLoader(
+        part, sampler=shares, batch_size=None, generator=torch.Generator(), collate_fn=_as_it_is
+    )  # type: ignore[arg-type]
 
 
 def _as_it_is(batch: Batch) -> Batch:

@@ -1,9 +1,11 @@
-"""The trained network (paper, section 3.3): one score per step from the embeddings of a whole video. Pure torch.
+"""The trained network (paper, section 3.3): one score per step from the embeddings of a whole
+video. Pure torch.
 
-    embedding [D] -> Linear -> LayerNorm -> self-attention over the T steps (post-norm, no positions) -> score MLP -> sigmoid
+    embedding [D] -> Linear -> LayerNorm -> self-attention over the T steps (post-norm, no
+    positions) -> score MLP -> sigmoid
 
-`HeadConfig` can standardize the embeddings, add positions, and take the self-attention or its layers away: ablations of
-the paper, and ours.
+`HeadConfig` can standardize the embeddings, add positions, and take the self-attention or its
+layers away: ablations of the paper, and ours.
 """
 
 from collections.abc import Sequence
@@ -29,8 +31,9 @@ def step_embeddings(q: Tensor, a: Tensor, inputs: Inputs, v: Tensor | None = Non
     Args:
         q: [T, D] query embeddings.
         a: [T, D] answer embeddings.
-        inputs: `qa`: the elementwise maximum of both; `q`, `a` or `v`: that one; `qav`: `qa`, and behind it v scaled to
-            its length step by step. The head's first matrix then projects each and adds them, and neither drowns the other.
+        inputs: `qa`: the elementwise maximum of both; `q`, `a` or `v`: that one; `qav`: `qa`, and
+            behind it v scaled to its length step by step. The head's first matrix then projects
+            each and adds them, and neither drowns the other.
         v: [T, D_v] visual features; only `v` and `qav` need them.
 
     Returns:
@@ -43,11 +46,16 @@ def step_embeddings(q: Tensor, a: Tensor, inputs: Inputs, v: Tensor | None = Non
     if "v" not in inputs:
         return text
     if v is None:
-        raise UserError(f"head.inputs={inputs}: this head reads visual features, and none are given")
+        raise UserError(
+            f"head.inputs={inputs}: this head reads visual features, and none are given"
+        )
     v = v.float()
     if inputs == "v":
         return v
-    return torch.cat([text, v * text.norm(dim=1, keepdim=True) / v.norm(dim=1, keepdim=True).clamp(min=1e-12)], dim=1)
+    return torch.cat(
+        [text, v * text.norm(dim=1, keepdim=True) / v.norm(dim=1, keepdim=True).clamp(min=1e-12)],
+        dim=1,
+    )
 
 
 class Standardize(nn.Module):
@@ -63,7 +71,9 @@ class Standardize(nn.Module):
         self.register_buffer("deviation", torch.ones(input_dim))
 
     def fit(self, embeddings: Sequence[Tensor]) -> None:
-        """Take mean and deviation over all steps of some videos, each [T, D]; a dimension that never changes is only shifted."""
+        """Take mean and deviation over all steps of some videos, each [T, D]; a dimension that
+        never changes is only shifted.
+        """
         steps = torch.cat([video.double() for video in embeddings])
         deviation, mean = torch.std_mean(steps, dim=0, correction=0)
         self.mean.copy_(mean)
@@ -116,15 +126,18 @@ class Head(nn.Module):
         *hidden, last = self.score
         for layer in hidden:
             steps = layer(steps)
-        with torch.autocast(steps.device.type, enabled=False):  # the loss is a difference of small numbers
+        with torch.autocast(
+            steps.device.type, enabled=False
+        ):  # the loss is a difference of small numbers
             return last(steps.float()).squeeze(-1).sigmoid()
 
 
 def sinusoids(n_steps: int, dim: int, device: torch.device | None = None) -> Tensor:
-    """float32 [T, M] fixed positional encoding (Vaswani et al. 2017, section 3.5), sines in the first half, cosines in the second.
+    """float32 [T, M] fixed positional encoding (Vaswani et al. 2017, section 3.5), sines in the
+    first half, cosines in the second.
 
-    Entry (t, i) is sin(t / 10000^(2i/M)) for i < M/2, entry (t, M/2 + i) its cosine. A step's place is its index,
-    whatever the video's length and the padding behind it.
+    Entry (t, i) is sin(t / 10000^(2i/M)) for i < M/2, entry (t, M/2 + i) its cosine. A step's place
+    is its index, whatever the video's length and the padding behind it.
     """
     rates = 10000.0 ** (-torch.arange(dim // 2, device=device) / (dim // 2))
     angles = torch.arange(n_steps, device=device)[:, None] * rates
@@ -132,13 +145,22 @@ def sinusoids(n_steps: int, dim: int, device: torch.device | None = None) -> Ten
 
 
 class FeedForward(nn.Module):
-    """What a post-norm transformer layer does to every step alone: x -> LayerNorm(x + MLP(x)), [.., M] -> [.., M]."""
+    """What a post-norm transformer layer does to every step alone: x -> LayerNorm(x + MLP(x)), [..,
+    M] -> [.., M].
+    """
 
     def __init__(self, config: HeadConfig) -> None:
-        """Two matrices, M -> feed-forward width -> M, as in a self-attention layer of the same settings."""
+        """Two matrices, M -> feed-forward width -> M, as in a self-attention layer of the same
+        settings.
+        """
         super().__init__()
-        self.mlp = nn.Sequential(nn.Linear(config.dim, config.feedforward), nn.ReLU(), nn.Dropout(config.dropout),
-                                 nn.Linear(config.feedforward, config.dim), nn.Dropout(config.dropout))
+        self.mlp = nn.Sequential(
+            nn.Linear(config.dim, config.feedforward),
+            nn.ReLU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(config.feedforward, config.dim),
+            nn.Dropout(config.dropout),
+        )
         self.norm = nn.LayerNorm(config.dim)
 
     def forward(self, steps: Tensor) -> Tensor:
@@ -151,19 +173,29 @@ def _aggregator(config: HeadConfig) -> nn.Module | None:
         return None
     if config.aggregator == "feedforward":
         return nn.Sequential(*(FeedForward(config) for _ in range(config.layers)))
-    layer = nn.TransformerEncoderLayer(config.dim, config.heads, config.feedforward, config.dropout, batch_first=True)
+    layer = nn.TransformerEncoderLayer(
+        config.dim, config.heads, config.feedforward, config.dropout, batch_first=True
+    )
     # Nested tensors would cut the output to the longest real video, another shape than in training.
     return nn.TransformerEncoder(layer, config.layers, enable_nested_tensor=False)
 
 
 def _score_mlp(dim: int) -> nn.Sequential:
-    """dim -> dim/2 -> dim/4 -> dim/8 -> dim/16 -> 1, a LayerNorm after the first and the third layer."""
+    """dim -> dim/2 -> dim/4 -> dim/8 -> dim/16 -> 1, a LayerNorm after the first and the third
+    layer.
+    """
     half, quarter, eighth, sixteenth = (dim // 2**power for power in range(1, 5))
     return nn.Sequential(
-        nn.Linear(dim, half), nn.LayerNorm(half), nn.ReLU(),
-        nn.Linear(half, quarter), nn.ReLU(),
-        nn.Linear(quarter, eighth), nn.LayerNorm(eighth), nn.ReLU(),
-        nn.Linear(eighth, sixteenth), nn.ReLU(),
+        nn.Linear(dim, half),
+        nn.LayerNorm(half),
+        nn.ReLU(),
+        nn.Linear(half, quarter),
+        nn.ReLU(),
+        nn.Linear(quarter, eighth),
+        nn.LayerNorm(eighth),
+        nn.ReLU(),
+        nn.Linear(eighth, sixteenth),
+        nn.ReLU(),
         nn.Linear(sixteenth, 1),
     )
 
@@ -171,7 +203,9 @@ def _score_mlp(dim: int) -> nn.Sequential:
 def save_head(folder: Path, weights: dict[str, Tensor], input_dim: int, config: HeadConfig) -> None:
     """Write a head's `state_dict` as `weights.safetensors`, then what it is as `head.json`."""
     with atomic(folder / WEIGHTS) as temporary:
-        save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, temporary)
+        save_file(
+            {name: value.detach().cpu().contiguous() for name, value in weights.items()}, temporary
+        )
     write_json(folder / DESCRIPTION, {"input_dim": input_dim, "head": asdict(config)})
 
 
@@ -187,8 +221,13 @@ def load_head(folder: Path) -> Head:
         head = Head(int(description["input_dim"]), HeadConfig(**description["head"]))
         head.load_state_dict(load_file(folder / WEIGHTS))
     except FileNotFoundError:
-        raise UserError(f"{folder / WEIGHTS}: no such file (expected the weights of the head in {DESCRIPTION})") from None
+        raise UserError(
+            f"{folder / WEIGHTS}: no such file (expected the weights of the head in {DESCRIPTION})"
+        ) from None
     except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"{folder}: {DESCRIPTION} and {WEIGHTS} are not a trained head ({reason[:200]}): train again") from error
+        raise UserError(
+            f"{folder}: {DESCRIPTION} and {WEIGHTS} are not a trained head ({reason[:200]}): train"
+            " again"
+        ) from error
     return head.eval()

@@ -1,4 +1,6 @@
-"""The model card of an exported run: what it is, what it must be fed, how good it is under which rules, whom to cite."""
+"""The model card of an exported run: what it is, what it must be fed, how good it is under which
+rules, whom to cite.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,40 +36,55 @@ def head_kind(name: str, input_dim: int, inputs: str) -> Kind:
         "head",
         # The hub knows no pipeline of video summarization; under the nearest one its filters find the model.
         {"library_name": "llmvs", "pipeline_tag": "video-classification"},
-        "Scores the steps (sampled frames) of a video by their importance, from embeddings that a frozen LLM makes of captions. "
-        "Only this head is trained (LLMVS, CVPR 2025, section 3.3).",
+        "Scores the steps (sampled frames) of a video by their importance, from embeddings that a"
+        " frozen LLM makes of captions. Only this head is trained (LLMVS, CVPR 2025, section 3.3).",
         f"""    from llmvs import LLMVS
 
     model = LLMVS.from_pretrained("{name}")   # a folder, or the id of a model on the hub
     scores = model({given})                      # one video's embeddings [T, ...] (width {input_dim} in all) -> [T] in [0, 1]
 """,
-        "Embeddings of another model, prompt or sampling may have the same shape and give meaningless scores.",
+        "Embeddings of another model, prompt or sampling may have the same shape and give"
+        " meaningless scores.",
         """`extraction.yaml` in this folder holds these settings as a layer, to make the embeddings of your own videos the same way:
 
     llmvs extract VIDEO extraction.yaml
 
-`EmbeddingCache(folder).read(video)` of `llmvs.cache.embeddings` then has `q` and `a`.""")
+`EmbeddingCache(folder).read(video)` of `llmvs.cache.embeddings` then has `q` and `a`.""",
+    )
 
 
 def adapter_kind(name: str, model: str, base: str) -> Kind:
-    """Low-rank adapters of the `scorer` or the `captioner`, whose frozen weights are those of `base`."""
+    """Low-rank adapters of the `scorer` or the `captioner`, whose frozen weights are those of
+    `base`.
+    """
     return Kind(
         "adapter",
-        {"library_name": "peft", "base_model": base, "pipeline_tag": "text-generation" if model == "scorer" else "image-text-to-text"},
-        f"Low-rank adapters that make the {model} {base} answer the importance of a video's steps as a number, 0 to 10 "
-        "(a comparison in LLMVS, CVPR 2025; no head is trained).",
+        {
+            "library_name": "peft",
+            "base_model": base,
+            "pipeline_tag": "text-generation" if model == "scorer" else "image-text-to-text",
+        },
+        f"Low-rank adapters that make the {model} {base} answer the importance of a video's steps"
+        " as a number, 0 to 10 (a comparison in LLMVS, CVPR 2025; no head is trained).",
         f"""    from peft import PeftModel
 
     model = PeftModel.from_pretrained(base, "{name}")   # base: {base}, as transformers loads it
 """,
         "It was trained on these questions about these steps; others it has not seen.",
-        "`extraction.yaml` in this folder holds these settings as a layer for `llmvs`.")
+        "`extraction.yaml` in this folder holds these settings as a layer for `llmvs`.",
+    )
 
 
 SELECTION = {
-    "val": "The epoch was chosen on training videos that were held out, so the test videos had no say in it.",
+    "val": (
+        "The epoch was chosen on training videos that were held out, so the test videos had no say"
+        " in it."
+    ),
     "last": "The last epoch was taken; nothing was chosen.",
-    "test": "**The epoch was chosen on the test videos themselves**, as most published figures are: expect less on videos that are new.",
+    "test": (
+        "**The epoch was chosen on the test videos themselves**, as most published figures are:"
+        " expect less on videos that are new."
+    ),
 }
 SYNTHETIC = """> **A demonstration, not a model to use.** Its clips are drawn and its annotators are synthetic: nobody watched anything.
 > The figures below say that the program works, nothing about the method.
@@ -82,34 +99,56 @@ CITE = """    @inproceedings{lee2025llmvs,
 """
 
 
-def model_card(document: Mapping[str, Any], kind: Kind, extraction: Mapping[str, Any], identity: Mapping[str, Any]) -> str:
+def model_card(
+    document: Mapping[str, Any],
+    kind: Kind,
+    extraction: Mapping[str, Any],
+    identity: Mapping[str, Any],
+) -> str:
     """Markdown behind YAML front matter, as the hub reads it.
 
     Args:
         document: the run's result.json.
         kind: what was trained.
-        extraction: the settings that made what it was trained on, by dotted key; empty where they are not known (imported embeddings).
+        extraction: the settings that made what it was trained on, by dotted key; empty where they
+            are not known (imported embeddings).
         identity: the fingerprint of that.
     """
-    front = {**kind.front, "tags": [*TAGS, document["dataset"], *(["synthetic"] if document["synthetic"] else [])]}
+    front = {
+        **kind.front,
+        "tags": [*TAGS, document["dataset"], *(["synthetic"] if document["synthetic"] else [])],
+    }
     parts = [
         f"---\n{yaml.safe_dump(front, sort_keys=False)}---",
         f"# LLMVS {kind.noun} {document['experiment']}, fold {document['fold']}",
         *([SYNTHETIC] if document["synthetic"] else []),
         kind.about,
-        "## Use", kind.use,
-        "## What it must be fed", _feed(kind, extraction, identity),
-        "## How good it is", _figures(document),
-        "## Training", _training(document),
-        "## Cite", f"The method (the program, llmvs, was written independently of its authors):\n\n{CITE}",
+        "## Use",
+        kind.use,
+        "## What it must be fed",
+        _feed(kind, extraction, identity),
+        "## How good it is",
+        _figures(document),
+        "## Training",
+        _training(document),
+        "## Cite",
+        f"The method (the program, llmvs, was written independently of its authors):\n\n{CITE}",
     ]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
 def _feed(kind: Kind, extraction: Mapping[str, Any], identity: Mapping[str, Any]) -> str:
     rows = {**identity, **extraction}
-    lines = ["| setting | value |", "|---|---|", *(f"| `{key}` | {_cell(value)} |" for key, value in rows.items())]
-    how = kind.how if extraction else "These embeddings were imported: how they were made is known to those who made them."
+    lines = [
+        "| setting | value |",
+        "|---|---|",
+        *(f"| `{key}` | {_cell(value)} |" for key, value in rows.items()),
+    ]
+    how = (
+        kind.how
+        if extraction
+        else "These embeddings were imported: how they were made is known to those who made them."
+    )
     return "\n\n".join([kind.fed, "\n".join(lines), how])
 
 
@@ -118,17 +157,38 @@ def _cell(value: Any) -> str:
 
 
 def _figures(document: Mapping[str, Any]) -> str:
-    published = "" if document["synthetic"] else " Figures under another protocol, other splits or another selection cannot be compared."
-    return f"One fold, one seed. {SELECTION[document['selection']]}{published}\n\n```text\n{table(document)}\n```"
+    published = (
+        ""
+        if document["synthetic"]
+        else (
+            " Figures under another protocol, other splits or another selection cannot be compared."
+        )
+    )
+    return (
+        "One fold, one seed."
+        f" {SELECTION[document['selection']]}{published}\n\n```text\n{table(document)}\n```"
+    )
 
 
 def _training(document: Mapping[str, Any]) -> str:
     made = document["environment"]
     packages = ", ".join(f"{name} {version}" for name, version in made["packages"].items())
     videos = document["videos"]
-    return "\n".join([
-        f"* Dataset: {document['heading']}, `{document['splits']}` splits, fold {document['fold']}, seed {document['seed']}",
-        *(f"* {title}: {', '.join(videos[part])}" for part, title in
-          (("train", "Trained on"), ("val", "Held out to choose the epoch"), ("test", "Tested on")) if videos[part]),
-        f"* llmvs {made['llmvs']}, revision {made['revision'] or 'unknown'}; {packages}",
-    ])
+    return "\n".join(
+        [
+            (
+                f"* Dataset: {document['heading']}, `{document['splits']}` splits, fold"
+                f" {document['fold']}, seed {document['seed']}"
+            ),
+            *(
+                f"* {title}: {', '.join(videos[part])}"
+                for part, title in (
+                    ("train", "Trained on"),
+                    ("val", "Held out to choose the epoch"),
+                    ("test", "Tested on"),
+                )
+                if videos[part]
+            ),
+            f"* llmvs {made['llmvs']}, revision {made['revision'] or 'unknown'}; {packages}",
+        ]
+    )

@@ -1,4 +1,6 @@
-"""`llmvs table`: a table of experiments that are finished, from what their runs left and nothing else."""
+"""`llmvs table`: a table of experiments that are finished, from what their runs left and nothing
+else.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +14,12 @@ from llmvs.results.tables import latex, markdown, text, to_csv
 FORMS = {"text": text, "markdown": markdown, "csv": to_csv, "latex": latex}
 
 
-def collect(folders: Sequence[Path], reference: str | None = None, rule: str | None = None,
-            form: str = "text") -> tuple[dict[str, Any], str]:
+def collect(
+    folders: Sequence[Path],
+    reference: str | None = None,
+    rule: str | None = None,
+    form: str = "text",
+) -> tuple[dict[str, Any], str]:
     """Compare experiments, one row each.
 
     Args:
@@ -26,11 +32,14 @@ def collect(folders: Sequence[Path], reference: str | None = None, rule: str | N
         What the table holds, as a document and in the form asked for.
 
     Raises:
-        UserError: a folder without runs, an unfinished run, results that do not belong in one table.
+        UserError: a folder without runs, an unfinished run, results that do not belong in one
+            table.
     """
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise UserError("a folder is named twice: every experiment is one row")
-    rows = [Row(found.name, found, published_name(found)) for found in map(read_experiment, folders)]
+    rows = [
+        Row(found.name, found, published_name(found)) for found in map(read_experiment, folders)
+    ]
     tables = comparison(rows, reference, rule)
     title = heading(rows[0].experiment)
     written = FORMS[form](tables).rstrip("\n")

@@ -7,11 +7,23 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("torch", "lightning", "transformers", "torchmetrics", "numpy", "scipy", "omegaconf", "opencv-python-headless", "safetensors")
+PACKAGES = (
+    "torch",
+    "lightning",
+    "transformers",
+    "torchmetrics",
+    "numpy",
+    "scipy",
+    "omegaconf",
+    "opencv-python-headless",
+    "safetensors",
+)
 
 
 def environment() -> dict[str, object]:
-    """Plain values for `result.json`: library versions, git revision, machine, devices, command line."""
+    """Plain values for `result.json`: library versions, git revision, machine, devices, command
+    line.
+    """
     import torch
 
     from llmvs import __version__
@@ -30,17 +42,23 @@ def environment() -> dict[str, object]:
 
 
 def revision() -> str | None:
-    """The git commit of the source tree, with `+changes` when files differ from it; None outside a checkout."""
+    """The git commit of the source tree, with `+changes` when files differ from it; None outside a
+    checkout.
+    """
     try:
         here = Path(__file__).parent
         commit = _git(here, "rev-parse", "HEAD")
-        return commit + ("+changes" if _git(here, "status", "--porcelain", "--untracked-files=no") else "")
+        return commit + (
+            "+changes" if _git(here, "status", "--porcelain", "--untracked-files=no") else ""
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def _version(package: str) -> str | None:

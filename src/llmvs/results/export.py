@@ -22,13 +22,20 @@ CARD = "README.md"
 ADAPTER = "adapter"
 EXTRACTION = "extraction.yaml"
 MAKING = ("backbone.", "caption.", "prompt.", "examples.", "extract.")
-NOT_MAKING = ("backbone.device_map", "caption.batch", "extract.captions", "extract.embeddings", "extract.refresh",
-              "extract.tokens_per_batch")
+NOT_MAKING = (
+    "backbone.device_map",
+    "caption.batch",
+    "extract.captions",
+    "extract.embeddings",
+    "extract.refresh",
+    "extract.tokens_per_batch",
+)
 """Settings of extraction that shape no embedding, or name a place on this machine."""
 
 
 def export(run: Path, to: Path | None = None, repo: str | None = None) -> Path:
-    """Write what a finished run has trained as a folder to share, with its settings and a model card.
+    """Write what a finished run has trained as a folder to share, with its settings and a model
+    card.
 
     Args:
         run: folder of the run.
@@ -36,15 +43,21 @@ def export(run: Path, to: Path | None = None, repo: str | None = None) -> Path:
         repo: the hub id it is meant for, named in the card's example.
 
     Returns:
-        The folder: README.md, extraction.yaml (where known), and either model.safetensors and config.json, a head for
-        `llmvs.LLMVS.from_pretrained`, or the run's adapter in peft's format.
+        The folder: README.md, extraction.yaml (where known), and either model.safetensors and
+        config.json, a head for `llmvs.LLMVS.from_pretrained`, or the run's adapter in peft's
+        format.
 
     Raises:
-        UserError: no finished run there, nothing was trained, files missing or damaged, the folder cannot be written.
+        UserError: no finished run there, nothing was trained, files missing or damaged, the folder
+            cannot be written.
     """
     document, config = _finished(run)
     folder = run / "export" if to is None else to
-    extraction = _public({} if config.extract.embeddings else {key: value for key, value in flat(config).items() if _makes(key, config)})
+    extraction = _public(
+        {}
+        if config.extract.embeddings
+        else {key: value for key, value in flat(config).items() if _makes(key, config)}
+    )
     identity = _public(document["embeddings"]["identity"])
     write = _write_adapter if config.method.lora else _write_head
     kind = write(run, config, folder, extraction, identity, repo or "FOLDER")
@@ -52,13 +65,24 @@ def export(run: Path, to: Path | None = None, repo: str | None = None) -> Path:
         layer = OmegaConf.create()
         for key, value in extraction.items():
             OmegaConf.update(layer, key, value)
-        write_text(folder / EXTRACTION, f"# How the embeddings that this {kind.noun} was trained on are made.\n{OmegaConf.to_yaml(layer)}")
+        write_text(
+            folder / EXTRACTION,
+            f"# How the embeddings that this {kind.noun} was trained on are"
+            f" made.\n{OmegaConf.to_yaml(layer)}",
+        )
     write_text(folder / CARD, model_card(document, kind, extraction, identity))
     say(f"exported: {folder}, for {'PeftModel' if config.method.lora else 'LLMVS'}.from_pretrained")
     return folder
 
 
-def _write_head(run: Path, config: Config, folder: Path, extraction: Mapping[str, Any], identity: Mapping[str, Any], name: str) -> Kind:
+def _write_head(
+    run: Path,
+    config: Config,
+    folder: Path,
+    extraction: Mapping[str, Any],
+    identity: Mapping[str, Any],
+    name: str,
+) -> Kind:
     from llmvs.models.pretrained import LLMVS
 
     trained = load_head(run)
@@ -68,7 +92,14 @@ def _write_head(run: Path, config: Config, folder: Path, extraction: Mapping[str
     return head_kind(name, trained.input_dim, trained.config.inputs)
 
 
-def _write_adapter(run: Path, config: Config, folder: Path, extraction: Mapping[str, Any], identity: Mapping[str, Any], name: str) -> Kind:
+def _write_adapter(
+    run: Path,
+    config: Config,
+    folder: Path,
+    extraction: Mapping[str, Any],
+    identity: Mapping[str, Any],
+    name: str,
+) -> Kind:
     from llmvs.models.adapters.adapter import SETTINGS, WEIGHTS
 
     settings = _public(read_json(run / ADAPTER / SETTINGS, "the settings of an adapter"))
@@ -78,14 +109,18 @@ def _write_adapter(run: Path, config: Config, folder: Path, extraction: Mapping[
     except FileNotFoundError:
         raise UserError(f"{weights}: no such file (expected the weights of an adapter)") from None
     except (SafetensorError, OSError) as error:
-        raise UserError(f"{weights}: not the weights of an adapter ({' '.join(str(error).split())[:200]}): train again") from error
+        raise UserError(
+            f"{weights}: not the weights of an adapter ({' '.join(str(error).split())[:200]}):"
+            " train again"
+        ) from error
     save_tensors(folder / WEIGHTS, tensors, {"format": "pt"})
     write_json(folder / SETTINGS, settings)
     return adapter_kind(name, config.method.model, settings["base_model_name_or_path"])
 
 
 def push(folder: Path, repo: str) -> str:
-    """Upload an exported folder to the hub as one commit, creating the repository where it does not exist.
+    """Upload an exported folder to the hub as one commit, creating the repository where it does not
+    exist.
 
     Returns:
         The address of the commit.
@@ -100,36 +135,66 @@ def push(folder: Path, repo: str) -> str:
     try:
         api.whoami()
         repo_id = api.create_repo(repo, exist_ok=True).repo_id
-        return str(api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="Upload a head trained by llmvs"))
+        return str(
+            api.upload_folder(
+                repo_id=repo_id, folder_path=folder, commit_message="Upload a head trained by llmvs"
+            )
+        )
     except LocalTokenNotFoundError:
-        raise UserError(f"push=true: not logged in to the hub: run `hf auth login` first; {folder} is ready") from None
+        raise UserError(
+            f"push=true: not logged in to the hub: run `hf auth login` first; {folder} is ready"
+        ) from None
     except HfHubHTTPError as error:
         if error.response is not None and error.response.status_code == 401:
-            raise UserError(f"push=true: the hub does not accept the login: run `hf auth login` again; {folder} is ready") from None
-        raise UserError(f"repo={repo}: {' '.join(str(error).split())[:200]}; {folder} is ready") from error
+            raise UserError(
+                f"push=true: the hub does not accept the login: run `hf auth login` again; {folder}"
+                " is ready"
+            ) from None
+        raise UserError(
+            f"repo={repo}: {' '.join(str(error).split())[:200]}; {folder} is ready"
+        ) from error
     except (OSError, ValueError) as error:
-        raise UserError(f"repo={repo}: cannot be uploaded ({' '.join(str(error).split())[:200]}); {folder} is ready") from error
+        raise UserError(
+            f"repo={repo}: cannot be uploaded ({' '.join(str(error).split())[:200]}); {folder} is"
+            " ready"
+        ) from error
 
 
 def _finished(run: Path) -> tuple[dict[str, Any], Config]:
     if not run.is_dir():
-        raise UserError(f"{run}: no such folder: name the folder of a run, such as runs/demo/fold0/seed1112")
+        raise UserError(
+            f"{run}: no such folder: name the folder of a run, such as runs/demo/fold0/seed1112"
+        )
     if not (run / RESULT).exists():
-        raise UserError(f"{run}: no {RESULT}, so this run is not finished, or not a run: `llmvs train` with its settings ends it")
+        raise UserError(
+            f"{run}: no {RESULT}, so this run is not finished, or not a run: `llmvs train` with its"
+            " settings ends it"
+        )
     document = read_json(run / RESULT, "the result of a run")
-    if not isinstance(document, dict) or not {"protocols", "rules", "embeddings", "environment"} <= document.keys():
+    if (
+        not isinstance(document, dict)
+        or not {"protocols", "rules", "embeddings", "environment"} <= document.keys()
+    ):
         raise UserError(f"{run / RESULT}: not the result of a run")
     config = load_config([str(run / "config.yaml")])
     if config.method.zero_shot:
-        raise UserError(f"{run}: nothing was trained in this run (method.model={config.method.model}), so there are no weights to export")
+        raise UserError(
+            f"{run}: nothing was trained in this run (method.model={config.method.model}), so there"
+            " are no weights to export"
+        )
     return document, config
 
 
 def _makes(key: str, config: Config) -> bool:
-    captioned = config.extract.captions is not None and key.startswith(("caption.", "backbone.captioner"))
+    captioned = config.extract.captions is not None and key.startswith(
+        ("caption.", "backbone.captioner")
+    )
     return key.startswith(MAKING) and key not in NOT_MAKING and not captioned
 
 
 def _public(values: Mapping[str, Any]) -> dict[str, Any]:
     """Without the folders of this machine: of a model's absolute path only its name."""
-    return {key: Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value for key, value in values.items()}
+    return {
+        key: Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
+        for key, value in values.items()
+    }

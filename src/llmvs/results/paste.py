@@ -1,6 +1,8 @@
-"""Put the tables of finished experiments into documents: `python -m llmvs.results.paste README.md ...` (`make tables`).
+"""Put the tables of finished experiments into documents: `python -m llmvs.results.paste README.md
+...` (`make tables`).
 
-A document names the file that a table comes from, and what stands between the two comments is replaced with its content:
+A document names the file that a table comes from, and what stands between the two comments is
+replaced with its content:
 
     <!-- table: runs/ablation-pattern-demo/table.md -->
     <!-- end of table -->
@@ -28,7 +30,9 @@ def pasted(document: str, folder: Path) -> tuple[str, list[Path]]:
     def block(match: re.Match[str]) -> str:
         path = folder / match[2]
         if not path.is_file():
-            raise UserError(f"{path}: no such table, and a document wants it: run the experiment that writes it")
+            raise UserError(
+                f"{path}: no such table, and a document wants it: run the experiment that writes it"
+            )
         found.append(path)
         return f"{match[1]}{path.read_text(encoding='utf-8').strip()}\n{match[4]}"
 
@@ -43,10 +47,16 @@ def main(arguments: list[str]) -> int:
         before = place.read_text(encoding="utf-8")
         after, found = pasted(before, Path())
         if not found:
-            raise UserError(f"{place}: names no table (expected a line such as <!-- table: runs/EXPERIMENT/table.md -->)")
+            raise UserError(
+                f"{place}: names no table (expected a line such as <!-- table:"
+                " runs/EXPERIMENT/table.md -->)"
+            )
         if after != before:
             write_text(place, after)
-        say(f"{place}: {'renewed from' if after != before else 'as in'} {', '.join(map(str, found))}")
+        say(
+            f"{place}: {'renewed from' if after != before else 'as in'}"
+            f" {', '.join(map(str, found))}"
+        )
     return 0
 
 

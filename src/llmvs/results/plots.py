@@ -1,4 +1,6 @@
-"""A forest plot of a comparison: every row's mean and interval, published values, and the floor and ceiling as lines."""
+"""A forest plot of a comparison: every row's mean and interval, published values, and the floor and
+ceiling as lines.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +32,9 @@ def draw(tables: Sequence[Table], title: str, *paths: Path) -> None:
             _panel(place, table)
         figure.suptitle(title, x=0.01, ha="left", fontsize=9)
         handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower right", ncols=len(labels), frameon=False, fontsize=8)
+        figure.legend(
+            handles, labels, loc="outside lower right", ncols=len(labels), frameon=False, fontsize=8
+        )
         for path in paths:
             with atomic(path) as temporary:
                 plain: dict[str, Any] = {"Date": None} if path.suffix == ".svg" else {}
@@ -42,20 +46,49 @@ def _panel(axes: Axes, table: Table) -> None:
     for place, row in enumerate(rows):
         mean, (low, high), reference = row["tau"], row["tau: 95 %"], row.get("p") is None
         if mean == mean:  # an undefined mean has no place on the axis
-            axes.plot([low, high], [place, place], color=REFERENCE if reference else OURS, linewidth=1.6, solid_capstyle="butt")
+            axes.plot(
+                [low, high],
+                [place, place],
+                color=REFERENCE if reference else OURS,
+                linewidth=1.6,
+                solid_capstyle="butt",
+            )
             axes.plot(mean, place, "o", color=REFERENCE if reference else OURS, markersize=5.5)
         else:
-            axes.annotate("undefined", (0.02, place), xycoords=("axes fraction", "data"), va="center", color=FLOOR)
+            axes.annotate(
+                "undefined",
+                (0.02, place),
+                xycoords=("axes fraction", "data"),
+                va="center",
+                color=FLOOR,
+            )
         if row.get("published tau") is not None:
-            axes.plot(row["published tau"], place, "D", markerfacecolor="none", markeredgecolor=PUBLISHED, markersize=6.5)
+            axes.plot(
+                row["published tau"],
+                place,
+                "D",
+                markerfacecolor="none",
+                markeredgecolor=PUBLISHED,
+                markersize=6.5,
+            )
     for name, color, style in (("random", FLOOR, "--"), ("ceiling", CEILING, "-.")):
         floor = _floor(table, name)
         if floor is not None:
-            axes.axvline(floor, color=color, linestyle=style, linewidth=1.1, label=FLOORS[name].split(",")[0])
+            axes.axvline(
+                floor, color=color, linestyle=style, linewidth=1.1, label=FLOORS[name].split(",")[0]
+            )
     axes.plot([], [], "o-", color=OURS, label="ours, 95 % over videos")
     axes.plot([], [], "o-", color=REFERENCE, label="the row compared with")
     if any(row.get("published tau") is not None for row in rows):
-        axes.plot([], [], "D", markerfacecolor="none", markeredgecolor=PUBLISHED, linestyle="none", label="published")
+        axes.plot(
+            [],
+            [],
+            "D",
+            markerfacecolor="none",
+            markeredgecolor=PUBLISHED,
+            linestyle="none",
+            label="published",
+        )
     axes.set_yticks(range(len(rows)), [row[""] for row in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlabel("Kendall's tau")
@@ -69,10 +102,16 @@ def _panel(axes: Axes, table: Table) -> None:
 def _rows(table: Table) -> list[dict[str, Any]]:
     """The experiments of a table by column."""
     names = [column.name for column in table.columns]
-    return [row for row in (dict(zip(names, cells, strict=True)) for cells in table.rows) if row[""] not in FLOORS.values()]
+    return [
+        row
+        for row in (dict(zip(names, cells, strict=True)) for cells in table.rows)
+        if row[""] not in FLOORS.values()
+    ]
 
 
 def _floor(table: Table, name: str) -> float | None:
     names = [column.name for column in table.columns]
-    found = next((cells[names.index("tau")] for cells in table.rows if cells[0] == FLOORS[name]), None)
+    found = next(
+        (cells[names.index("tau")] for cells in table.rows if cells[0] == FLOORS[name]), None
+    )
     return found if isinstance(found, float) and found == found else None

@@ -7,7 +7,9 @@ from llmvs.evaluation.baselines import Figure
 from llmvs.evaluation.measures import CORRELATIONS, MEASURES
 
 UNTIED = "untied"
-"""A frozen model's numbers, or anybody's coarse scores, judged again with their ties broken by chance."""
+"""A frozen model's numbers, or anybody's coarse scores, judged again with their ties broken by
+chance.
+"""
 TITLES = {
     "zero_shot": "LLM alone, zero-shot",
     "captioner_zero_shot": "Captioner alone, zero-shot",
@@ -21,7 +23,9 @@ Rows = Mapping[str, Figure]
 """Row name -> figure; names that `TITLES` knows are spelled out."""
 
 
-def text_table(blocks: Mapping[str, Rows], titles: Mapping[str, str], notes: Sequence[str] = ()) -> str:
+def text_table(
+    blocks: Mapping[str, Rows], titles: Mapping[str, str], notes: Sequence[str] = ()
+) -> str:
     """One block per protocol (blocks with the same rows are merged), then the notes.
 
     Args:
@@ -31,7 +35,9 @@ def text_table(blocks: Mapping[str, Rows], titles: Mapping[str, str], notes: Seq
     """
     merged: list[tuple[list[str], Rows]] = []
     for name, rows in blocks.items():
-        same = next((names for names, other in merged if repr(other) == repr(rows)), None)  # an undefined figure is not equal to itself
+        same = next(
+            (names for names, other in merged if repr(other) == repr(rows)), None
+        )  # an undefined figure is not equal to itself
         if same:
             same.append(name)
         else:
@@ -46,9 +52,15 @@ def _block(names: Sequence[str], rows: Rows, title: str) -> str:
     width = max(len(TITLES.get(row, row)) for row in rows)
     lines = [f"{' = '.join(names)}: {title}", f"  {'':{width}} {columns[0]:>8} {columns[1]:>8}"]
     for row, figure in rows.items():
-        shown = f"  {TITLES.get(row, row):{width}} {_number(figure.first, percent)} {_number(figure.second, percent)}"
+        shown = (
+            f"  {TITLES.get(row, row):{width}} {_number(figure.first, percent)}"
+            f" {_number(figure.second, percent)}"
+        )
         if figure.first_sd is not None and figure.second_sd is not None:
-            shown += f"   sd {_number(figure.first_sd, percent).strip(' +')} {_number(figure.second_sd, percent).strip(' +')}"
+            shown += (
+                f"   sd {_number(figure.first_sd, percent).strip(' +')}"
+                f" {_number(figure.second_sd, percent).strip(' +')}"
+            )
         lines.append(shown)
     return "\n".join(lines)
 

@@ -1,4 +1,6 @@
-"""One model of a table and its four forms: text for the screen, Markdown, CSV and LaTeX. Figures are rounded but in CSV."""
+"""One model of a table and its four forms: text for the screen, Markdown, CSV and LaTeX. Figures
+are rounded but in CSV.
+"""
 
 import csv
 import io
@@ -26,7 +28,8 @@ class Table:
     """Rows under columns, with a title above and notes below."""
 
     name: str
-    """A word that tells it from its neighbours, such as the protocol; the first column of the CSV."""
+    """A word that tells it from its neighbours, such as the protocol; the first column of the CSV.
+    """
     title: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
@@ -35,12 +38,20 @@ class Table:
     def __post_init__(self) -> None:
         for row in self.rows:
             if len(row) != len(self.columns):
-                raise ValueError(f"a row of {len(row)} cells under {len(self.columns)} columns: {row}")
+                raise ValueError(
+                    f"a row of {len(row)} cells under {len(self.columns)} columns: {row}"
+                )
 
     def without_empty(self) -> "Table":
         """The table without the columns in which no row has anything."""
         kept = [i for i in range(len(self.columns)) if any(row[i] is not None for row in self.rows)]
-        return Table(self.name, self.title, [self.columns[i] for i in kept], [[row[i] for i in kept] for row in self.rows], self.notes)
+        return Table(
+            self.name,
+            self.title,
+            [self.columns[i] for i in kept],
+            [[row[i] for i in kept] for row in self.rows],
+            self.notes,
+        )
 
 
 def text(tables: Sequence[Table]) -> str:
@@ -55,16 +66,33 @@ def markdown(tables: Sequence[Table]) -> str:
         align = ["---" if column.kind == "text" else "---:" for column in table.columns]
         rows = [[column.name for column in table.columns], *_strings(table)]
         lines = [_piped([_markdown(cell) for cell in row]) for row in rows]
-        parts.append(f"### {_markdown(table.title)}\n\n" + "\n".join([lines[0], _piped(align), *lines[1:]]))
+        parts.append(
+            f"### {_markdown(table.title)}\n\n" + "\n".join([lines[0], _piped(align), *lines[1:]])
+        )
     notes = "\n".join(f"* {_markdown(note)}" for note in _notes(tables))
     return "\n\n".join([*parts, *_last(notes)]) + "\n"
 
 
 def to_csv(tables: Sequence[Table]) -> str:
-    """One header and all rows in full precision; an interval takes two columns, what is undefined or absent is empty."""
+    """One header and all rows in full precision; an interval takes two columns, what is undefined
+    or absent is empty.
+    """
     columns = list(dict.fromkeys(column.name for table in tables for column in table.columns))
-    intervals = {table.columns[i].name for table in tables for row in table.rows for i, cell in enumerate(row) if isinstance(cell, tuple)}
-    fields = ["table", *(field for name in columns for field in ([f"{name} low", f"{name} high"] if name in intervals else [name]))]
+    intervals = {
+        table.columns[i].name
+        for table in tables
+        for row in table.rows
+        for i, cell in enumerate(row)
+        if isinstance(cell, tuple)
+    }
+    fields = [
+        "table",
+        *(
+            field
+            for name in columns
+            for field in ([f"{name} low", f"{name} high"] if name in intervals else [name])
+        ),
+    ]
     out = io.StringIO()
     writer = csv.DictWriter(out, fields, restval="", lineterminator="\n")
     writer.writeheader()
@@ -73,7 +101,10 @@ def to_csv(tables: Sequence[Table]) -> str:
             written: dict[str, str] = {"table": table.name}
             for column, cell in zip(table.columns, row, strict=True):
                 if isinstance(cell, tuple):
-                    written |= {f"{column.name} low": _full(cell[0]), f"{column.name} high": _full(cell[1])}
+                    written |= {
+                        f"{column.name} low": _full(cell[0]),
+                        f"{column.name} high": _full(cell[1]),
+                    }
                 elif column.name not in intervals:
                     written[column.name] = cell if isinstance(cell, str) else _full(cell)
             writer.writerow(written)
@@ -88,8 +119,24 @@ def latex(tables: Sequence[Table]) -> str:
         rows = [[column.name for column in table.columns], *_strings(table)]
         lines = [" & ".join(_latex(cell) for cell in row) + r" \\" for row in rows]
         notes = [r"\par\smallskip\footnotesize " + _latex(note) for note in table.notes]
-        parts.append("\n".join([r"\begin{table}", r"\centering", rf"\caption{{{_latex(table.title)}}}", rf"\begin{{tabular}}{{{spec}}}",
-                                r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule", r"\end{tabular}", *notes, r"\end{table}"]))
+        parts.append(
+            "\n".join(
+                [
+                    r"\begin{table}",
+                    r"\centering",
+                    rf"\caption{{{_latex(table.title)}}}",
+                    rf"\begin{{tabular}}{{{spec}}}",
+                    r"\toprule",
+                    lines[0],
+                    r"\midrule",
+                    *lines[1:],
+                    r"\bottomrule",
+                    r"\end{tabular}",
+                    *notes,
+                    r"\end{table}",
+                ]
+            )
+        )
     return "% needs \\usepackage{booktabs}\n" + "\n\n".join(parts) + "\n"
 
 
@@ -113,7 +160,10 @@ def shown(cell: Cell, kind: Kind) -> str:
 
 
 def _strings(table: Table) -> list[list[str]]:
-    return [[shown(cell, column.kind) for column, cell in zip(table.columns, row, strict=True)] for row in table.rows]
+    return [
+        [shown(cell, column.kind) for column, cell in zip(table.columns, row, strict=True)]
+        for row in table.rows
+    ]
 
 
 def _notes(tables: Sequence[Table]) -> list[str]:
@@ -128,8 +178,13 @@ def _aligned(table: Table) -> str:
     rows = [[column.name for column in table.columns], *_strings(table)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     left = [column.kind == "text" for column in table.columns]
-    lines = ["  ".join(cell.ljust(width) if is_left else cell.rjust(width) for cell, width, is_left in zip(row, widths, left, strict=True))
-             for row in rows]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if is_left else cell.rjust(width)
+            for cell, width, is_left in zip(row, widths, left, strict=True)
+        )
+        for row in rows
+    ]
     return "\n".join([table.title, *(f"  {line}".rstrip() for line in lines)])
 
 
@@ -146,8 +201,15 @@ def _markdown(value: str) -> str:
     return re.sub(r"([\\|*_`\[\]<>#])", r"\\\1", " ".join(value.split()))
 
 
-_LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-          "|": r"\textbar{}", **{sign: f"\\{sign}" for sign in "&%$#_{}"}}
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+}
 
 
 def _latex(value: str) -> str:

@@ -1,4 +1,6 @@
-"""What happens beside the training: keeping the chosen epoch, a checkpoint to resume from, one line of progress."""
+"""What happens beside the training: keeping the chosen epoch, a checkpoint to resume from, one line
+of progress.
+"""
 
 import time
 from collections.abc import Callable
@@ -19,13 +21,17 @@ from llmvs.models.head import save_head
 from llmvs.models.module import JudgedModule, LLMVSModule, NotFinite
 
 RULES = ("last", "val", "test")
-"""How an epoch can be chosen: the last one, or the best mean tau on the held-out part or (as published) on the test part."""
+"""How an epoch can be chosen: the last one, or the best mean tau on the held-out part or (as
+published) on the test part.
+"""
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Checkpoints that are whole or absent."""
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
         """Write to the side, force to disk, rename.
 
         Raises:
@@ -36,14 +42,18 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 torch.save(checkpoint, temporary)
         except RuntimeError as error:  # how torch reports a full disk
             reason = str(error).splitlines()[0]
-            raise UserError(f"{path}: cannot be written ({reason}): choose another folder or free some space") from error
+            raise UserError(
+                f"{path}: cannot be written ({reason}): choose another folder or free some space"
+            ) from error
 
 
 class KeepEpochs(Checkpoint):
-    """Keeps the epoch of every rule in memory (the weights of one rule only) and writes `last.ckpt` now and then.
+    """Keeps the epoch of every rule in memory (the weights of one rule only) and writes `last.ckpt`
+    now and then.
 
-    As a `Checkpoint` it runs after the module's own epoch end, where the epoch's figures are complete. Its state is
-    part of the checkpoint, so that a resumed run still knows the best epoch before the interruption.
+    As a `Checkpoint` it runs after the module's own epoch end, where the epoch's figures are
+    complete. Its state is part of the checkpoint, so that a resumed run still knows the best epoch
+    before the interruption.
     """
 
     def __init__(self, path: Path, selection: str, seconds: float) -> None:
@@ -56,11 +66,15 @@ class KeepEpochs(Checkpoint):
         """
         self.path, self.selection, self.seconds = path, selection, seconds
         self.kept: dict[str, dict[str, Any]] = {}
-        """Rule -> its epoch (from 0), means {part: {protocol: [tau, rho]}}, loss {part: float}, undefined, scores {video: [T]}."""
+        """Rule -> its epoch (from 0), means {part: {protocol: [tau, rho]}}, loss {part: float},
+        undefined, scores {video: [T]}.
+        """
         self.weights: dict[str, Tensor] = {}
         """What was trained, at the epoch of `selection`; empty where that is the last one."""
         self.good: tuple[int, dict[str, Tensor]] | None = None
-        """The latest whole epoch and what was trained at its end, with which every score was finite."""
+        """The latest whole epoch and what was trained at its end, with which every score was
+        finite.
+        """
         self.history: list[dict[str, float]] = []
         """One row of logged figures per epoch."""
         self.spent = 0.0
@@ -68,8 +82,13 @@ class KeepEpochs(Checkpoint):
 
     def state_dict(self) -> dict[str, Any]:
         """Plain values and tensors, which load without unpickling code."""
-        return {"selection": self.selection, "kept": self.kept, "weights": self.weights, "history": self.history,
-                "spent": self.spent + time.monotonic() - self._started}
+        return {
+            "selection": self.selection,
+            "kept": self.kept,
+            "weights": self.weights,
+            "history": self.history,
+            "spent": self.spent + time.monotonic() - self._started,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over from an interrupted run."""
@@ -87,18 +106,33 @@ class KeepEpochs(Checkpoint):
         if trainer.current_epoch and isinstance(pl_module, JudgedModule):
             self.good = trainer.current_epoch - 1, _copied(pl_module)
 
-    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        """Where the head's training broke down, write its last good weights and say so in the error."""
-        if isinstance(exception, NotFinite) and isinstance(pl_module, LLMVSModule) and self.good is not None:
+    def on_exception(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
+    ) -> None:
+        """Where the head's training broke down, write its last good weights and say so in the
+        error.
+        """
+        if (
+            isinstance(exception, NotFinite)
+            and isinstance(pl_module, LLMVSModule)
+            and self.good is not None
+        ):
             epoch, weights = self.good
             save_head(self.path.parent, weights, pl_module.head.input_dim, pl_module.head.config)
-            exception.args = (f"{exception}; the weights after epoch {epoch}, the last good ones, are in {self.path.parent}",)
+            exception.args = (
+                (
+                    f"{exception}; the weights after epoch {epoch}, the last good ones, are in"
+                    f" {self.path.parent}"
+                ),
+            )
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Keep the epoch where a rule chooses it; write the checkpoint where it is due."""
         assert isinstance(pl_module, JudgedModule)
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        self.history.append({"epoch": trainer.current_epoch, "step": trainer.global_step - 1, **figures})
+        self.history.append(
+            {"epoch": trainer.current_epoch, "step": trainer.global_step - 1, **figures}
+        )
         self.good = trainer.current_epoch, _copied(pl_module)
         for rule in RULES:
             if self._chooses(rule, pl_module.verdicts):
@@ -119,7 +153,9 @@ class KeepEpochs(Checkpoint):
         best = self.kept[rule]["means"][rule] if rule in self.kept else None
         tau = next(iter(verdicts[rule].means.values())).tau
         before = next(iter(best.values()))[0] if best else float("nan")
-        return best is None or tau > before or (before != before and tau == tau)  # an undefined epoch gives way to any defined one
+        return (
+            best is None or tau > before or (before != before and tau == tau)
+        )  # an undefined epoch gives way to any defined one
 
 
 def _copied(module: JudgedModule) -> dict[str, Tensor]:
@@ -129,10 +165,19 @@ def _copied(module: JudgedModule) -> dict[str, Tensor]:
 def _record(epoch: int, verdicts: dict[str, Verdict]) -> dict[str, Any]:
     return {
         "epoch": epoch,
-        "means": {part: {name: list(row) for name, row in verdict.means.items()} for part, verdict in verdicts.items()},
+        "means": {
+            part: {name: list(row) for name, row in verdict.means.items()}
+            for part, verdict in verdicts.items()
+        },
         "loss": {part: verdict.loss for part, verdict in verdicts.items()},
-        "undefined": {part: verdict.undefined for part, verdict in verdicts.items() if verdict.undefined},
-        "scores": {key: torch.from_numpy(scores) for verdict in verdicts.values() for key, scores in verdict.scores.items()},
+        "undefined": {
+            part: verdict.undefined for part, verdict in verdicts.items() if verdict.undefined
+        },
+        "scores": {
+            key: torch.from_numpy(scores)
+            for verdict in verdicts.values()
+            for key, scores in verdict.scores.items()
+        },
     }
 
 
@@ -156,14 +201,24 @@ class EpochProgress(Callback):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Open the bar where a resumed run stands."""
-        self._bar = tqdm(total=trainer.max_epochs, initial=trainer.current_epoch, desc=self.title, unit="epoch",
-                         mininterval=0.5, dynamic_ncols=True, disable=not trainer.is_global_zero)
+        self._bar = tqdm(
+            total=trainer.max_epochs,
+            initial=trainer.current_epoch,
+            desc=self.title,
+            unit="epoch",
+            mininterval=0.5,
+            dynamic_ncols=True,
+            disable=not trainer.is_global_zero,
+        )
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """One epoch on."""
         assert self._bar is not None
-        shown = [f"{label} {float(trainer.callback_metrics[name]):.4f}"
-                 for label, name in (("loss", "train/loss"), ("val tau", "val/paper/tau")) if name in trainer.callback_metrics]
+        shown = [
+            f"{label} {float(trainer.callback_metrics[name]):.4f}"
+            for label, name in (("loss", "train/loss"), ("val tau", "val/paper/tau"))
+            if name in trainer.callback_metrics
+        ]
         self._bar.set_postfix_str(", ".join(shown), refresh=False)
         self._bar.update()
 
@@ -171,7 +226,9 @@ class EpochProgress(Callback):
         """Close the bar."""
         self._close()
 
-    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+    def on_exception(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
+    ) -> None:
         """Close the bar before the error is told."""
         self._close()
 

@@ -1,8 +1,10 @@
-"""Extraction on many devices: starting the processes that share the videos, or finding a place among them.
+"""Extraction on many devices: starting the processes that share the videos, or finding a place
+among them.
 
-Lightning Fabric knows where a process stands (started from here, by torchrun or by SLURM), chooses its device and connects
-the ranks. On one machine the ranks are started here and not by Lightning, which ends all of them when one dies: here the
-others finish. Lightning is imported where it is needed: a single process is not kept waiting for it.
+Lightning Fabric knows where a process stands (started from here, by torchrun or by SLURM), chooses
+its device and connects the ranks. On one machine the ranks are started here and not by Lightning,
+which ends all of them when one dies: here the others finish. Lightning is imported where it is
+needed: a single process is not kept waiting for it.
 """
 
 import multiprocessing
@@ -26,18 +28,26 @@ if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
 
-def extract_shared(config: Config, dataset: str, sources: Sequence[Source], train: Sequence[Video] = ()) -> Extraction:
-    """`llmvs.extraction.pipeline.extract` on `devices` x `num_nodes` processes that share the videos.
+def extract_shared(
+    config: Config, dataset: str, sources: Sequence[Source], train: Sequence[Video] = ()
+) -> Extraction:
+    """`llmvs.extraction.pipeline.extract` on `devices` x `num_nodes` processes that share the
+    videos.
 
-    Every rank that torchrun or SLURM has started calls this and gets the whole result; otherwise the ranks are started here.
+    Every rank that torchrun or SLURM has started calls this and gets the whole result; otherwise
+    the ranks are started here.
 
     Raises:
-        UserError: as `extract`; or a rank died (what it had finished stays, and the others have finished theirs).
+        UserError: as `extract`; or a rank died (what it had finished stays, and the others have
+            finished theirs).
     """
     job, n_ranks = (config, dataset, sources, train), config.devices * config.num_nodes
     if "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ["WORLD_SIZE"]) != n_ranks:
-        raise UserError(f"devices={config.devices} num_nodes={config.num_nodes}: torchrun has started {os.environ['WORLD_SIZE']} ranks: "
-                        "give as many devices as --nproc-per-node, and as many num_nodes as --nnodes")
+        raise UserError(
+            f"devices={config.devices} num_nodes={config.num_nodes}: torchrun has started"
+            f" {os.environ['WORLD_SIZE']} ranks: give as many devices as --nproc-per-node, and as"
+            " many num_nodes as --nnodes"
+        )
     if n_ranks == 1:
         return extract(*job)
     if _launched():
@@ -45,7 +55,9 @@ def extract_shared(config: Config, dataset: str, sources: Sequence[Source], trai
     elif config.num_nodes == 1:
         result = _start(job)
     else:
-        raise UserError(f"num_nodes={config.num_nodes}: start the ranks with torchrun or srun on every node")
+        raise UserError(
+            f"num_nodes={config.num_nodes}: start the ranks with torchrun or srun on every node"
+        )
     say(result.summary())
     return result
 
@@ -54,7 +66,9 @@ def _launched() -> bool:
     """Whether torchrun, SLURM or the user started this process as one rank of several."""
     from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 
-    return TorchElasticEnvironment.detect() or SLURMEnvironment.detect() or "LOCAL_RANK" in os.environ
+    return (
+        TorchElasticEnvironment.detect() or SLURMEnvironment.detect() or "LOCAL_RANK" in os.environ
+    )
 
 
 def _take_part(job: Job) -> Extraction:
@@ -90,7 +104,11 @@ def _start(job: Job) -> Extraction:
             process.join(timeout=5)  # after Ctrl-C they end by themselves
             process.terminate()
             process.join()
-    dead = [f"rank {rank} died (exit status {process.exitcode})" for rank, process in enumerate(processes) if records[rank] is None]
+    dead = [
+        f"rank {rank} died (exit status {process.exitcode})"
+        for rank, process in enumerate(processes)
+        if records[rank] is None
+    ]
     if dead:
         raise UserError(f"{', '.join(dead)}: run the same command again, it makes what is missing")
     return merged([record for record in records if record is not None])
@@ -127,10 +145,16 @@ def _fabric(config: HardwareConfig, backend: str | None) -> "Fabric":
 
     silence()
     try:
-        fabric = Fabric(accelerator=config.accelerator, devices=config.devices, num_nodes=config.num_nodes,
-                        strategy=DDPStrategy(process_group_backend=backend))
+        fabric = Fabric(
+            accelerator=config.accelerator,
+            devices=config.devices,
+            num_nodes=config.num_nodes,
+            strategy=DDPStrategy(process_group_backend=backend),
+        )
         fabric.launch()
     except (RuntimeError, ValueError, ImportError) as error:
-        raise UserError(f"accelerator={config.accelerator} devices={config.devices} num_nodes={config.num_nodes}: "
-                        f"{' '.join(str(error).split())}") from error
+        raise UserError(
+            f"accelerator={config.accelerator} devices={config.devices}"
+            f" num_nodes={config.num_nodes}: {' '.join(str(error).split())}"
+        ) from error
     return fabric

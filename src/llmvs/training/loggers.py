@@ -1,4 +1,6 @@
-"""Where a run's figures go: a CSV file always, Weights & Biases where it is installed; and what is kept from the screen."""
+"""Where a run's figures go: a CSV file always, Weights & Biases where it is installed; and what is
+kept from the screen.
+"""
 
 import importlib.util
 import logging
@@ -24,7 +26,9 @@ MOST_PLOTS = 20
 
 
 class Diary:
-    """What a run writes beside its result. W&B is started when it is first needed, and none of its troubles stops a run."""
+    """What a run writes beside its result. W&B is started when it is first needed, and none of its
+    troubles stops a run.
+    """
 
     def __init__(self, config: Config, folder: Path) -> None:
         """Nothing is opened yet.
@@ -42,7 +46,12 @@ class Diary:
         """The diary itself; leaving the block ends the W&B run."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         """End the W&B run, as failed after an error."""
         if self._run is not None:
             _finish(self._run, exit_code=0 if kind is None else 1)
@@ -61,8 +70,11 @@ class Diary:
         csv = CSVLogger(self.folder, name="", version="logs")
         return [csv] if self.run is None else [csv, Curves(experiment=self.run)]
 
-    def conclude(self, document: Mapping[str, Any], videos: Sequence[Video], scores: Mapping[str, Array]) -> None:
-        """Write the result to W&B: the selected epoch's figures, the final table, and the scores of test videos.
+    def conclude(
+        self, document: Mapping[str, Any], videos: Sequence[Video], scores: Mapping[str, Array]
+    ) -> None:
+        """Write the result to W&B: the selected epoch's figures, the final table, and the scores of
+        test videos.
 
         Args:
             document: the content of result.json.
@@ -74,18 +86,28 @@ class Diary:
         try:
             import wandb
 
-            table = wandb.Table(columns=["protocol", "row", "tau, or mean F1", "rho, or maximum F1"], data=_rows(document))
-            self.run.log({**selected(document), "result": table, **_plots(videos[:MOST_PLOTS], scores)})
+            table = wandb.Table(
+                columns=["protocol", "row", "tau, or mean F1", "rho, or maximum F1"],
+                data=_rows(document),
+            )
+            self.run.log(
+                {**selected(document), "result": table, **_plots(videos[:MOST_PLOTS], scores)}
+            )
             if len(videos) > MOST_PLOTS:
-                say(f"Weights & Biases: scores of {MOST_PLOTS} of {len(videos)} test videos are drawn")
+                say(
+                    f"Weights & Biases: scores of {MOST_PLOTS} of {len(videos)} test videos are"
+                    " drawn"
+                )
         except Exception as error:  # the result is on disk already
             say(f"Weights & Biases did not take the result ({_line(error)})")
 
 
 class Curves(WandbLogger):
-    """Tells W&B, when a metric first appears, to draw it over epochs and which of its values is the best.
+    """Tells W&B, when a metric first appears, to draw it over epochs and which of its values is the
+    best.
 
-    The best value on the test videos is not named: choosing by it is what `selection=test` warns of.
+    The best value on the test videos is not named: choosing by it is what `selection=test` warns
+    of.
     """
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
@@ -100,53 +122,81 @@ class Curves(WandbLogger):
 
 
 def selected(document: Mapping[str, Any]) -> dict[str, float]:
-    """`selected/PART/PROTOCOL/tau|rho` -> its mean over the part's videos, at the epoch that the run's rule chose.
+    """`selected/PART/PROTOCOL/tau|rho` -> its mean over the part's videos, at the epoch that the
+    run's rule chose.
 
-    W&B sweeps compare the last value of a metric; these are logged once, so it is the chosen epoch's and not the last one's.
+    W&B sweeps compare the last value of a metric; these are logged once, so it is the chosen
+    epoch's and not the last one's.
 
     >>> means = {"val": {"paper": {"tau": 0.2, "rho": 0.3}}}
     >>> selected({"selection": "val", "rules": {"val": {"epoch": 7, "means": means}}})
     {'selected/val/paper/tau': 0.2, 'selected/val/paper/rho': 0.3}
     """
     means = document["rules"][document["selection"]]["means"]
-    return {f"selected/{part}/{protocol}/{name}": value
-            for part, rows in means.items() for protocol, pair in rows.items() for name, value in pair.items()}
+    return {
+        f"selected/{part}/{protocol}/{name}": value
+        for part, rows in means.items()
+        for protocol, pair in rows.items()
+        for name, value in pair.items()
+    }
 
 
 def _rows(document: Mapping[str, Any]) -> list[list[Any]]:
-    return [[protocol, row, *list(figures.values())[:2]]
-            for protocol, block in document["protocols"].items() for row, figures in block.items()]
+    return [
+        [protocol, row, *list(figures.values())[:2]]
+        for protocol, block in document["protocols"].items()
+        for row, figures in block.items()
+    ]
 
 
 def _plots(videos: Sequence[Video], scores: Mapping[str, Array]) -> dict[str, Any]:
     """Per test video its scores and the people's over time."""
     import wandb
 
-    return {f"scores/{video.key}": wandb.plot.line_series(
-        xs=(video.picks / video.fps if video.fps else video.picks).tolist(), ys=[scores[video.key].tolist(), video.gtscore.tolist()],
-        keys=["scores", "people (gtscore)"], title=f"{video.key} ({video.name})", xname="seconds" if video.fps else "frame")
-        for video in videos}
+    return {
+        f"scores/{video.key}": wandb.plot.line_series(
+            xs=(video.picks / video.fps if video.fps else video.picks).tolist(),
+            ys=[scores[video.key].tolist(), video.gtscore.tolist()],
+            keys=["scores", "people (gtscore)"],
+            title=f"{video.key} ({video.name})",
+            xname="seconds" if video.fps else "frame",
+        )
+        for video in videos
+    }
 
 
 def _start_wandb(config: Config, folder: Path, title: str) -> Any:
-    """A W&B run, or None; online falls back to offline, and that to nothing: a training never fails for its diary."""
+    """A W&B run, or None; online falls back to offline, and that to nothing: a training never fails
+    for its diary.
+    """
     mode = _mode(config)
     if mode == "disabled":
         return None
     if not importlib.util.find_spec("wandb"):
         if mode == "online":
-            say("log.wandb=online: wandb is not installed (pip install 'llmvs[wandb]'): going on without W&B")
+            say(
+                "log.wandb=online: wandb is not installed (pip install 'llmvs[wandb]'): going on"
+                " without W&B"
+            )
         return None
     import wandb
 
-    for attempt, next_best in (("online", "offline"), ("offline", "without W&B"))[MODES.index(mode):]:
+    for attempt, next_best in (("online", "offline"), ("offline", "without W&B"))[
+        MODES.index(mode) :
+    ]:
         try:
             if attempt == "online" and not wandb.login(prompt=False):
                 raise RuntimeError("not logged in: `wandb login`, or set WANDB_API_KEY")
             folder.mkdir(parents=True, exist_ok=True)
-            return wandb.init(project=config.log.project, group=config.experiment, name=title, dir=folder, config=asdict(config),
-                              mode=attempt,  # type: ignore[arg-type]
-                              settings=wandb.Settings(silent=True, console="off", init_timeout=30))
+            return wandb.init(
+                project=config.log.project,
+                group=config.experiment,
+                name=title,
+                dir=folder,
+                config=asdict(config),
+                mode=attempt,  # type: ignore[arg-type]
+                settings=wandb.Settings(silent=True, console="off", init_timeout=30),
+            )
         except Exception as error:  # whatever W&B raises, the training matters more
             say(f"log.wandb={attempt} failed ({_line(error)}): going on {next_best}")
     return None
@@ -159,7 +209,9 @@ def _mode(config: Config) -> str:
 
 
 def _finish(run: Any, exit_code: int) -> None:
-    """End a W&B run. What goes wrong then (a full disk, say) must not hide what went wrong before, nor be told in pages."""
+    """End a W&B run. What goes wrong then (a full disk, say) must not hide what went wrong before,
+    nor be told in pages.
+    """
     tell, logging.raiseExceptions = logging.raiseExceptions, False
     try:
         run.finish(exit_code=exit_code)

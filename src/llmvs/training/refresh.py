@@ -1,4 +1,6 @@
-"""Extraction inside a Lightning fit, for a trainer of one's own; `llmvs train` extracts before it builds a trainer."""
+"""Extraction inside a Lightning fit, for a trainer of one's own; `llmvs train` extracts before it
+builds a trainer.
+"""
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback
@@ -13,11 +15,13 @@ from llmvs.models.datamodule import EmbeddingDataModule
 
 
 class RefreshEmbeddings(Callback):
-    """Makes the embeddings of a fold before its fit: those that are missing, or all (`extract.refresh`).
+    """Makes the embeddings of a fold before its fit: those that are missing, or all
+    (`extract.refresh`).
 
-    The trainer's ranks share the videos. When they are done the models are gone, their memory is free again, and the
-    trainer's `EmbeddingDataModule` holds the embeddings. Lightning sets the datamodule up before its callbacks, so give
-    it no cache: `EmbeddingDataModule(dataset, fold, None)`.
+    The trainer's ranks share the videos. When they are done the models are gone, their memory is
+    free again, and the trainer's `EmbeddingDataModule` holds the embeddings. Lightning sets the
+    datamodule up before its callbacks, so give it no cache: `EmbeddingDataModule(dataset, fold,
+    None)`.
     """
 
     def __init__(self, config: Config, dataset: Dataset, fold: Fold) -> None:
@@ -48,7 +52,12 @@ class RefreshEmbeddings(Callback):
     def _extract(self, rank: int, world_size: int) -> Extraction:
         keys = (*self.fold.train, *self.fold.val, *self.fold.test)
         sources = [Source.of(self.dataset.video(key)) for key in keys]
-        job = self.config, self.dataset.name, sources, [self.dataset.video(key) for key in self.fold.train]
+        job = (
+            self.config,
+            self.dataset.name,
+            sources,
+            [self.dataset.video(key) for key in self.fold.train],
+        )
         if world_size == 1:
             return extract(*job)
         extraction = extract_together(job, rank, world_size)

@@ -1,8 +1,8 @@
 """Read a video once, front to back, and keep the frames that were asked for.
 
-OpenCV decodes (it applies the rotation a phone writes into the header) and only wanted frames are turned into RGB; PyAV
-reads headers and time stamps, which OpenCV reports less exactly. Frames are chosen **by time stamp**: by index, a clip of
-variable frame rate is off by seconds.
+OpenCV decodes (it applies the rotation a phone writes into the header) and only wanted frames are
+turned into RGB; PyAV reads headers and time stamps, which OpenCV reports less exactly. Frames are
+chosen **by time stamp**: by index, a clip of variable frame rate is off by seconds.
 """
 
 import math
@@ -20,7 +20,9 @@ from av.stream import Disposition
 
 from llmvs.errors import VideoError
 
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # a damaged file is reported in one line, by us
+os.environ.setdefault(
+    "OPENCV_FFMPEG_LOGLEVEL", "-8"
+)  # a damaged file is reported in one line, by us
 
 Frame = npt.NDArray[np.uint8]
 CLOCK = 1e-4
@@ -64,26 +66,37 @@ def probe(path: str | Path) -> Probe:
     with _open(Path(path)) as container:
         stream = container.streams.video[0]
         rate = stream.average_rate or stream.guessed_rate or stream.base_rate
-        return Probe(float(rate) if rate else 0.0, stream.frames or None, _duration(stream), stream.width, stream.height)
+        return Probe(
+            float(rate) if rate else 0.0,
+            stream.frames or None,
+            _duration(stream),
+            stream.width,
+            stream.height,
+        )
 
 
-def sample(path: str | Path, fps: float | None = None, every_nth_frame: int | None = None) -> Iterator[Sampled]:
+def sample(
+    path: str | Path, fps: float | None = None, every_nth_frame: int | None = None
+) -> Iterator[Sampled]:
     """The sampled frames of a video, in order of time; memory holds one frame at a time.
 
     Args:
         path: the video file.
-        fps: steps per second. Step k is the frame whose time stamp is nearest to k / fps; a frame that is nearest to
-            several of these times (a frozen picture, or `fps` above the video's own rate) comes once.
+        fps: steps per second. Step k is the frame whose time stamp is nearest to k / fps; a frame
+            that is nearest to several of these times (a frozen picture, or `fps` above the video's
+            own rate) comes once.
         every_nth_frame: frames 0, n, 2n, ... instead. Exactly one of the two is given.
 
     Raises:
-        VideoError: the file cannot be opened, holds no frame, or decoding ends early: it misses more than 2 frames, and more
-            than a second or 2 %, of what the header states.
+        VideoError: the file cannot be opened, holds no frame, or decoding ends early: it misses
+            more than 2 frames, and more than a second or 2 %, of what the header states.
         ValueError: both or neither of `fps` and `every_nth_frame`, or one that is not positive.
     """
     path = Path(path)
     if (fps is None) == (every_nth_frame is None) or (fps or every_nth_frame or 0) <= 0:
-        raise ValueError(f"fps={fps}, every_nth_frame={every_nth_frame}: give one of them, positive")
+        raise ValueError(
+            f"fps={fps}, every_nth_frame={every_nth_frame}: give one of them, positive"
+        )
     head = probe(path)
     wanted = deque(_nearest(frame_times(path), fps)) if fps else None
     n_decoded, seconds = 0, 0.0
@@ -101,13 +114,17 @@ def sample(path: str | Path, fps: float | None = None, every_nth_frame: int | No
                 ok, picture = video.retrieve()
                 if not ok:
                     break
-                yield Sampled(index, seconds, np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8))
+                yield Sampled(
+                    index, seconds, np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+                )
     finally:
         video.release()
     _check_length(path, n_decoded, seconds, head)
 
 
-def step_frames(times: npt.NDArray[np.float64], fps: float | None = None, every_nth_frame: int | None = None) -> npt.NDArray[np.int64]:
+def step_frames(
+    times: npt.NDArray[np.float64], fps: float | None = None, every_nth_frame: int | None = None
+) -> npt.NDArray[np.int64]:
     """[T] frame indices of the steps that `sample` gives of a video, from its `frame_times`."""
     if fps is None:
         return np.arange(0, len(times), every_nth_frame or 1)
@@ -115,7 +132,8 @@ def step_frames(times: npt.NDArray[np.float64], fps: float | None = None, every_
 
 
 def frame_times(path: str | Path) -> npt.NDArray[np.float64]:
-    """[n_frames] time stamps of all frames in seconds from the start of the stream, increasing; read without decoding.
+    """[n_frames] time stamps of all frames in seconds from the start of the stream, increasing;
+    read without decoding.
 
     A stream without time stamps gets them from its mean frame rate.
     """
@@ -137,7 +155,9 @@ def frame_times(path: str | Path) -> npt.NDArray[np.float64]:
 
 
 def _nearest(times: npt.NDArray[np.float64], fps: float) -> npt.NDArray[np.float64]:
-    """The time stamps nearest to 0, 1 / fps, 2 / fps, ..., each once, up to half a frame behind the last."""
+    """The time stamps nearest to 0, 1 / fps, 2 / fps, ..., each once, up to half a frame behind the
+    last.
+    """
     if len(times) < 2:
         return times
     end = times[-1] + (times[-1] - times[0]) / (len(times) - 1) / 2
@@ -148,7 +168,9 @@ def _nearest(times: npt.NDArray[np.float64], fps: float) -> npt.NDArray[np.float
 
 
 def _grab(video: cv2.VideoCapture, fps: float) -> Iterator[tuple[int, float]]:
-    """Decode frame after frame: (index, time stamp). The picture itself is only made by `video.retrieve()`."""
+    """Decode frame after frame: (index, time stamp). The picture itself is only made by
+    `video.retrieve()`.
+    """
     index, seconds = 0, -math.inf
     while video.grab():
         seconds = _seconds(video.get(cv2.CAP_PROP_POS_MSEC) / 1000, seconds, index, fps)
@@ -157,14 +179,19 @@ def _grab(video: cv2.VideoCapture, fps: float) -> Iterator[tuple[int, float]]:
 
 
 def _seconds(stamp: float, previous: float, index: int, fps: float) -> float:
-    """The frame's time stamp; where the container has none (OpenCV then repeats 0), the mean frame rate's."""
+    """The frame's time stamp; where the container has none (OpenCV then repeats 0), the mean frame
+    rate's.
+    """
     return stamp if stamp > previous or not fps else index / fps
 
 
 def _check_length(path: Path, n_decoded: int, last: float, head: Probe) -> None:
     """Compare what was decoded (frames, time stamp of the last one) with the header."""
     if n_decoded == 0:
-        raise VideoError(f"{path}: no frame can be decoded: the file is damaged, or its codec is unknown to OpenCV")
+        raise VideoError(
+            f"{path}: no frame can be decoded: the file is damaged, or its codec is unknown to"
+            " OpenCV"
+        )
     if head.n_frames is not None:
         lost, found = head.n_frames - n_decoded, f"{n_decoded} of {head.n_frames} frames"
         short = lost > max(2, min(head.fps, 0.02 * head.n_frames))
@@ -174,7 +201,9 @@ def _check_length(path: Path, n_decoded: int, last: float, head: Probe) -> None:
     else:
         return
     if short:
-        raise VideoError(f"{path}: damaged: only {found} can be decoded: repair the file or leave it out")
+        raise VideoError(
+            f"{path}: damaged: only {found} can be decoded: repair the file or leave it out"
+        )
 
 
 def _duration(stream: av.VideoStream) -> float | None:
@@ -186,13 +215,20 @@ def _duration(stream: av.VideoStream) -> float | None:
         hours, minutes, seconds = map(float, parts)
     except ValueError:
         return None
-    return 3600 * hours + 60 * minutes + seconds - float((stream.start_time or 0) * (stream.time_base or 0))
+    return (
+        3600 * hours
+        + 60 * minutes
+        + seconds
+        - float((stream.start_time or 0) * (stream.time_base or 0))
+    )
 
 
 def _open(path: Path) -> "av.container.InputContainer":
     """The container of a file with a video stream, or a VideoError that says why not."""
     if not path.is_file():
-        raise VideoError(f"{path}: {'a folder, not a video file' if path.is_dir() else 'no such video file'}")
+        raise VideoError(
+            f"{path}: {'a folder, not a video file' if path.is_dir() else 'no such video file'}"
+        )
     if path.stat().st_size == 0:
         raise VideoError(f"{path}: the file is empty")
     try:
@@ -200,7 +236,12 @@ def _open(path: Path) -> "av.container.InputContainer":
     except (av.FFmpegError, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise VideoError(f"{path}: not a readable video ({reason})") from None
-    if not any(not stream.disposition & Disposition.attached_pic for stream in container.streams.video):
+    if not any(
+        not stream.disposition & Disposition.attached_pic for stream in container.streams.video
+    ):
         container.close()
-        raise VideoError(f"{path}: has no video stream (only {', '.join(sorted({s.type for s in container.streams})) or 'nothing'})")
+        raise VideoError(
+            f"{path}: has no video stream (only"
+            f" {', '.join(sorted({s.type for s in container.streams})) or 'nothing'})"
+        )
     return container

@@ -10,7 +10,9 @@ from llmvs.extraction.numbers import Numbers
 from llmvs.models.adapters.questions import Questions, load_captioner, load_scorer
 from tests.films import films, tiny_config
 
-CAPTIONS = {"one": ["a dog runs", "a dog sleeps", "a red car", "a red car", "a man cooks", "a man cooks"]}
+CAPTIONS = {
+    "one": ["a dog runs", "a dog sleeps", "a red car", "a red car", "a man cooks", "a man cooks"]
+}
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +33,9 @@ def dataset(tmp_path):
 
 
 def loaded_anew(role: str, config: Config) -> tuple[Any, Numbers, Questions]:
-    """A model, its numbers, and its questions. The tiny captioner finds all digits equally likely, so it gets another output layer."""
+    """A model, its numbers, and its questions. The tiny captioner finds all digits equally likely,
+    so it gets another output layer.
+    """
     if role == "scorer":
         return load_scorer(config, [], CAPTIONS)
     model, numbers, questions = load_captioner(config)

@@ -32,7 +32,9 @@ def test_new_adapters_change_nothing_and_training_changes_only_them(loaded, data
     assert torch.equal(answering.expected(asked), before)
     assert digest(model) == weights
     trainable = [value for value in adapted.parameters() if value.requires_grad]
-    assert sum(value.numel() for value in trainable) == sum(value.numel() for value in adapter.weights(adapted).values())
+    assert sum(value.numel() for value in trainable) == sum(
+        value.numel() for value in adapter.weights(adapted).values()
+    )
     optimizer, losses = torch.optim.AdamW(trainable, lr=1e-2), []
     for _ in range(12):
         loss = answering.losses(asked, [0, 10, 3, 3, 7, 7]).mean()
@@ -53,12 +55,17 @@ def test_a_saved_adapter_is_pefts_and_gives_the_same_scores(role, config, datase
     model, numbers, questions = load()
     asked = list(questions.about(dataset.video("one")))
     adapted = adapter.attach(model, LoraConfig(rank=2), f"builtin:{role}", seed=0)
-    changed = {name: torch.randn_like(value) / 10 for name, value in adapter.weights(adapted).items()}
+    changed = {
+        name: torch.randn_like(value) / 10 for name, value in adapter.weights(adapted).items()
+    }
     adapter.restore(adapted, changed)
     adapted.eval()
     expected = Answering(model, numbers).expected(asked)
     adapter.save(tmp_path / "adapter", changed, adapted.peft_config["default"])
-    assert {path.name for path in (tmp_path / "adapter").iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}
+    assert {path.name for path in (tmp_path / "adapter").iterdir()} == {
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    }
     for read in (adapter.load, PeftModel.from_pretrained):
         fresh, numbers, _ = load()
         again = read(fresh, tmp_path / "adapter")
@@ -73,7 +80,13 @@ def test_only_language_layers_are_adapted(config):
     assert len(attention) == 4  # two layers
     assert {name.rsplit(".", 1)[-1] for name in everything} >= {"gate_proj", "down_proj", "o_proj"}
     assert not any("vision" in name or "lm_head" in name for name in everything)
-    with pytest.raises(UserError, match=r"lora\.targets=query: .* no linear layers of these names \(it has .*q_proj.*all-linear\)"):
+    with pytest.raises(
+        UserError,
+        match=(
+            r"lora\.targets=query: .* no linear layers of these names \(it has"
+            r" .*q_proj.*all-linear\)"
+        ),
+    ):
         adapter.layers(model, "query")
 
 

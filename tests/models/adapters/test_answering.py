@@ -1,4 +1,6 @@
-"""Losses and expected numbers of padded batches, against the model run prompt by prompt, answer by answer."""
+"""Losses and expected numbers of padded batches, against the model run prompt by prompt, answer by
+answer.
+"""
 
 from pathlib import Path
 
@@ -47,7 +49,9 @@ def test_the_loss_is_the_models_own_on_the_answers_tokens(loaded, dataset):
         answer = numbers.answer(number)
         ids = torch.tensor([[*one.ids, *answer]])
         labels = torch.tensor([[-100] * len(one.ids) + answer])
-        assert loss == pytest.approx(float(model(input_ids=ids, labels=labels, **one.extras).loss), abs=1e-4)
+        assert loss == pytest.approx(
+            float(model(input_ids=ids, labels=labels, **one.extras).loss), abs=1e-4
+        )
 
 
 def test_scores_in_chunks_are_those_of_all_at_once(loaded, dataset):
@@ -65,14 +69,20 @@ def test_chosen_steps_are_asked_about_as_among_all(loaded, dataset):
     every = list(questions.about(dataset.video("one")))
     some = list(questions.about(dataset.video("one"), {1, 4}))
     assert [one.ids for one in some] == [every[1].ids, every[4].ids]
-    assert all(torch.equal(a.extras[name], b.extras[name]) for a, b in zip(some, (every[1], every[4]), strict=True) for name in a.extras)
+    assert all(
+        torch.equal(a.extras[name], b.extras[name])
+        for a, b in zip(some, (every[1], every[4]), strict=True)
+        for name in a.extras
+    )
 
 
 def test_the_scorers_prompt_is_that_of_extraction(config, dataset):
     example = Example(windows(["a cat sits", "a cat jumps"], 3)[1], 9)
     _, _, questions = load_scorer(config, [example], CAPTIONS)
     _, tokenizer = models.load_scorer(config.backbone, Path(config.cache), torch.device("cpu"))
-    expected = Template(tokenizer, "numeric", [example]).encode(windows(CAPTIONS["one"], config.prompt.window))
+    expected = Template(tokenizer, "numeric", [example]).encode(
+        windows(CAPTIONS["one"], config.prompt.window)
+    )
     assert [one.ids for one in questions.about(dataset.video("one"))] == expected
 
 
@@ -87,7 +97,12 @@ def test_a_prefix_read_once_gives_the_same_gradients(config, dataset, monkeypatc
         assert (reader._shared(asked) > 0) == (worth == 1)
         loss = reader.losses(asked, [0, 10, 1, 7, 10, 3]).mean()
         loss.backward()
-        found.append((float(loss.detach()), [value.grad for value in adapted.parameters() if value.requires_grad]))
+        found.append(
+            (
+                float(loss.detach()),
+                [value.grad for value in adapted.parameters() if value.requires_grad],
+            )
+        )
     (loss, gradients), (other, others) = found
     assert loss == pytest.approx(other, abs=1e-5)
     for one, two in zip(gradients, others, strict=True):

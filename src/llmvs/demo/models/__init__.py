@@ -1,1 +1,3 @@
-"""The small frozen models that come with the project, and how they are made. Each loads like any checkpoint, as `builtin:NAME`."""
+"""The small frozen models that come with the project, and how they are made. Each loads like any
+checkpoint, as `builtin:NAME`.
+"""

@@ -1,4 +1,6 @@
-"""The demo's taught models: their files come with this package, 16-bit weights, and are checked before they are used."""
+"""The demo's taught models: their files come with this package, 16-bit weights, and are checked
+before they are used.
+"""
 
 import hashlib
 from pathlib import Path
@@ -23,7 +25,9 @@ def shipped(name: str, weights: Path = WEIGHTS) -> Path:
         if not path.is_file():
             raise UserError(f"{path}: missing from the model builtin:{name}: {CURE}")
         if sha256(path) != expected:
-            raise UserError(f"{path}: damaged, not the file that came with the model builtin:{name}: {CURE}")
+            raise UserError(
+                f"{path}: damaged, not the file that came with the model builtin:{name}: {CURE}"
+            )
     return weights / name
 
 

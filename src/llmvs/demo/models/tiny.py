@@ -1,8 +1,10 @@
-"""The built-in backbone: a small LLaVA and a small Llama with random weights, in Hugging Face format.
+"""The built-in backbone: a small LLaVA and a small Llama with random weights, in Hugging Face
+format.
 
-They let everything run anywhere in seconds: no download, no GPU, the same loading code as for the real checkpoints.
-They have learnt nothing. A caption is a fixed but meaningless function of the picture, an embedding one of the captions.
-Every weight is drawn from a generator seeded with the parameter's own name, so all machines build the same models.
+They let everything run anywhere in seconds: no download, no GPU, the same loading code as for the
+real checkpoints. They have learnt nothing. A caption is a fixed but meaningless function of the
+picture, an embedding one of the captions. Every weight is drawn from a generator seeded with the
+parameter's own name, so all machines build the same models.
 """
 
 import tempfile
@@ -33,10 +35,14 @@ from llmvs.files import DISK_ERRORS, unwritable
 WIDTH, PIXELS, PATCH = 64, 112, 16
 
 SHARPEN = {"projector": 4, "q_proj": 3, "k_proj": 3}
-"""Factors on the scale of some weights: loud pictures, and attention that picks instead of averaging."""
+"""Factors on the scale of some weights: loud pictures, and attention that picks instead of
+averaging.
+"""
+
 
 def builtin(name: str, cache: Path) -> Path:
-    """The folder of `builtin:NAME`: shipped, or built under `CACHE/backbones` when it is not there yet (whole or absent).
+    """The folder of `builtin:NAME`: shipped, or built under `CACHE/backbones` when it is not there
+    yet (whole or absent).
 
     Raises:
         UserError: no such built-in model; a shipped one is damaged.
@@ -44,12 +50,16 @@ def builtin(name: str, cache: Path) -> Path:
     if name in SHIPPED:
         return shipped(name)
     if name not in BUILDERS:
-        raise UserError(f"builtin:{name}: no such built-in model{nearest(name, [*SHIPPED, *BUILDERS])}")
+        raise UserError(
+            f"builtin:{name}: no such built-in model{nearest(name, [*SHIPPED, *BUILDERS])}"
+        )
     folder = cache / "backbones" / f"{name}-{BUILTIN_VERSION}"
     if not folder.is_dir():
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder.parent, ignore_cleanup_errors=True) as aside:
+            with tempfile.TemporaryDirectory(
+                prefix=f".{name}-", dir=folder.parent, ignore_cleanup_errors=True
+            ) as aside:
                 whole = Path(aside) / name
                 BUILDERS[name](whole)
                 whole.rename(folder)
@@ -60,9 +70,19 @@ def builtin(name: str, cache: Path) -> Path:
 
 
 def _llama(vocabulary: int) -> LlamaConfig:
-    return LlamaConfig(vocab_size=vocabulary, hidden_size=WIDTH, intermediate_size=2 * WIDTH, num_hidden_layers=2,
-                       num_attention_heads=4, num_key_value_heads=4, max_position_embeddings=4096,
-                       bos_token_id=0, eos_token_id=1, pad_token_id=2, dtype=torch.float32)
+    return LlamaConfig(
+        vocab_size=vocabulary,
+        hidden_size=WIDTH,
+        intermediate_size=2 * WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        max_position_embeddings=4096,
+        bos_token_id=0,
+        eos_token_id=1,
+        pad_token_id=2,
+        dtype=torch.float32,
+    )
 
 
 def build_llama(folder: Path) -> None:
@@ -75,22 +95,47 @@ def build_llama(folder: Path) -> None:
 def build_llava(folder: Path) -> None:
     """Write the small captioner, its tokenizer and its image processor to `folder`."""
     text = tokenizer()
-    vision = CLIPVisionConfig(hidden_size=WIDTH, intermediate_size=2 * WIDTH, num_hidden_layers=2, num_attention_heads=4,
-                              image_size=PIXELS, patch_size=PATCH, projection_dim=WIDTH)
-    config = LlavaConfig(vision_config=vision, text_config=_llama(len(text)), image_token_index=text.get_vocab()[IMAGE],
-                         vision_feature_layer=-2, vision_feature_select_strategy="default", dtype=torch.float32)
-    _save(LlavaForConditionalGeneration(config), folder, text, {EOS, *("\u0120" + word for word in WORDS)})  # U+0120: a space
-    images = CLIPImageProcessorPil(size={"shortest_edge": PIXELS}, crop_size={"height": PIXELS, "width": PIXELS})
-    LlavaProcessor(image_processor=images, tokenizer=text, patch_size=PATCH, vision_feature_select_strategy="default",
-                   num_additional_image_tokens=1).save_pretrained(folder)
+    vision = CLIPVisionConfig(
+        hidden_size=WIDTH,
+        intermediate_size=2 * WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        image_size=PIXELS,
+        patch_size=PATCH,
+        projection_dim=WIDTH,
+    )
+    config = LlavaConfig(
+        vision_config=vision,
+        text_config=_llama(len(text)),
+        image_token_index=text.get_vocab()[IMAGE],
+        vision_feature_layer=-2,
+        vision_feature_select_strategy="default",
+        dtype=torch.float32,
+    )
+    _save(
+        LlavaForConditionalGeneration(config),
+        folder,
+        text,
+        {EOS, *("\u0120" + word for word in WORDS)},
+    )  # U+0120: a space
+    images = CLIPImageProcessorPil(
+        size={"shortest_edge": PIXELS}, crop_size={"height": PIXELS, "width": PIXELS}
+    )
+    LlavaProcessor(
+        image_processor=images,
+        tokenizer=text,
+        patch_size=PATCH,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+    ).save_pretrained(folder)
 
 
 def _save(model: PreTrainedModel, folder: Path, text: TokenizersBackend, said: set[str]) -> None:
     """Draw the weights and save the model.
 
-    Matrices keep the scale of their input, so that pictures and words stay visible to the end. Only tokens in `said` are ever
-    chosen, so that captions are words and answers are digits: the others get the mean of their rows in the output layer,
-    and no mean exceeds the largest.
+    Matrices keep the scale of their input, so that pictures and words stay visible to the end. Only
+    tokens in `said` are ever chosen, so that captions are words and answers are digits: the others
+    get the mean of their rows in the output layer, and no mean exceeds the largest.
     """
     with torch.no_grad():
         for name, weight in model.named_parameters():
@@ -101,9 +146,13 @@ def _save(model: PreTrainedModel, folder: Path, text: TokenizersBackend, said: s
             else:
                 scale = 1.0 if "embed" in name else weight[0].numel() ** -0.5
                 scale *= next((factor for part, factor in SHARPEN.items() if part in name), 1)
-                weight.normal_(0, scale, generator=torch.Generator().manual_seed(zlib.crc32(name.encode())))
+                weight.normal_(
+                    0, scale, generator=torch.Generator().manual_seed(zlib.crc32(name.encode()))
+                )
         head, vocabulary = model.get_output_embeddings().weight, text.get_vocab()
-        chosen = torch.tensor([token in said for token in sorted(vocabulary, key=vocabulary.__getitem__)])
+        chosen = torch.tensor(
+            [token in said for token in sorted(vocabulary, key=vocabulary.__getitem__)]
+        )
         head[~chosen] = head[chosen].mean(0)
     model.generation_config = GenerationConfig(bos_token_id=0, eos_token_id=1, pad_token_id=2)
     model.save_pretrained(folder)

@@ -1,6 +1,8 @@
-"""`python -m llmvs.demo.recipe [FOLDER]`: teach the demo's two models and write them to FOLDER, each when it is done.
+"""`python -m llmvs.demo.recipe [FOLDER]`: teach the demo's two models and write them to FOLDER,
+each when it is done.
 
-A model that is in FOLDER already, and whole, is not taught again; without FOLDER that is where the package keeps its own.
+A model that is in FOLDER already, and whole, is not taught again; without FOLDER that is where the
+package keeps its own.
 """
 
 import argparse
@@ -16,17 +18,32 @@ from llmvs.files import write_json
 
 def main(arguments: list[str]) -> int:
     """Teach what is missing or damaged; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m llmvs.demo.recipe", description="Teach the demo's two models.")
+    parser = argparse.ArgumentParser(
+        prog="python -m llmvs.demo.recipe", description="Teach the demo's two models."
+    )
     parser.add_argument("folder", type=Path, nargs="?", default=WEIGHTS)
     parser.add_argument("--again", action="store_true", help="also those that are there and whole")
-    parser.add_argument("--share", type=float, default=1.0, help="how much of the training to do (to try the recipe: far below 1)")
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=1.0,
+        help="how much of the training to do (to try the recipe: far below 1)",
+    )
     given = parser.parse_args(arguments)
     names = [name for name in SHIPPED if given.again or not _is_whole(name, given.folder)]
     for _ in teach(given.folder, names, given.share):
         whole = {name: given.folder / name for name in SHIPPED if (given.folder / name).is_dir()}
-        write_json(given.folder / CHECKSUMS, {name: {path.name: sha256(path) for path in sorted(model.iterdir())}
-                                              for name, model in whole.items()})
-    say(f"{given.folder}: {'taught ' + ' and '.join(names) if names else 'both models are there and whole'}")
+        write_json(
+            given.folder / CHECKSUMS,
+            {
+                name: {path.name: sha256(path) for path in sorted(model.iterdir())}
+                for name, model in whole.items()
+            },
+        )
+    say(
+        f"{given.folder}:"
+        f" {'taught ' + ' and '.join(names) if names else 'both models are there and whole'}"
+    )
     return 0
 
 

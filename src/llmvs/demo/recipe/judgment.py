@@ -1,7 +1,9 @@
-"""How the demo's models judge a frame: by the three things that the project's instruction asks to weigh, seen through a window.
+"""How the demo's models judge a frame: by the three things that the project's instruction asks to
+weigh, seen through a window.
 
-A large language model has never met a benchmark's annotators, nor sees more of a video than it is given. So the small ones
-are taught neither these people's ratings nor how often something happens in the whole clip: learning that is the head's part.
+A large language model has never met a benchmark's annotators, nor sees more of a video than it is
+given. So the small ones are taught neither these people's ratings nor how often something happens
+in the whole clip: learning that is the head's part.
 """
 
 import functools
@@ -16,35 +18,42 @@ Facts = frozenset[tuple[str, ...]]
 
 
 def judgment(moments: Sequence[Moment], centre: int) -> int:
-    """How much the moment at position `centre` of a window matters, 0 to 10: the mean of what `weighed` gives.
+    """How much the moment at position `centre` of a window matters, 0 to 10: the mean of what
+    `weighed` gives.
 
     >>> waits, dances = (Moment("beach", "day", "clear", (("man", "red", action),), None) for action in ("waits", "dances"))
     >>> judgment([waits, waits], 1), judgment([waits, waits, dances], 2), judgment([dances], 0)
     (0, 4, 9)
     """
-    return level([claims(moment) for moment in moments[:centre + 1]], centre)
+    return level([claims(moment) for moment in moments[: centre + 1]], centre)
 
 
 def level(captions: Sequence[Facts], centre: int) -> int:
-    """The same from what a window's captions say, true or not: their facts, of which those after the centre are not looked at."""
+    """The same from what a window's captions say, true or not: their facts, of which those after
+    the centre are not looked at.
+    """
     values = weighed(captions, centre)
     return round(10 * sum(values) / len(values))
 
 
 def weighed(captions: Sequence[Facts], centre: int) -> tuple[float, ...]:
-    """The things that `judgment` weighs, each from 0 to 1: dynamics and, where the window has a caption before, significance and novelty.
+    """The things that `judgment` weighs, each from 0 to 1: dynamics and, where the window has a
+    caption before, significance and novelty.
 
-    Dynamics: 1 in an event, else how lively the liveliest figure is. Significance: something begins, in that the event or
-    the place is not that of the caption before. Novelty: of what is said here, how much the captions before it in the
-    window do not say, on average.
+    Dynamics: 1 in an event, else how lively the liveliest figure is. Significance: something
+    begins, in that the event or the place is not that of the caption before. Novelty: of what is
+    said here, how much the captions before it in the window do not say, on average.
     """
     facts, before = captions[centre], captions[:centre]
     lively = [ACTIONS[fact[2]].liveliness for fact in facts if fact[0] == "action"]
     dynamics = 1.0 if any(fact[0] == "event" for fact in facts) else max(lively, default=0.0)
     if not before:
         return (dynamics,)
-    return (dynamics, float(_scene(before[-1]) != _scene(facts)),
-            sum(len(facts - other) for other in before) / max(1, len(facts)) / len(before))
+    return (
+        dynamics,
+        float(_scene(before[-1]) != _scene(facts)),
+        sum(len(facts - other) for other in before) / max(1, len(facts)) / len(before),
+    )
 
 
 @functools.lru_cache(maxsize=4096)

@@ -1,4 +1,6 @@
-"""The words of the demo's models: everything that the project's prompts and the demo world's sentences are made of."""
+"""The words of the demo's models: everything that the project's prompts and the demo world's
+sentences are made of.
+"""
 
 import itertools
 import re
@@ -30,7 +32,12 @@ def _texts() -> Iterator[str]:
         yield from (*example.window.captions, example.summary)
     for place, action, event in itertools.product(PLACES, ACTIONS, EVENTS):
         known = (ACTIONS[action], EVENTS[event])
-        yield " ".join([PLACES[place].phrase, *(text for each in known for text in (each.finite, each.participle))])
+        yield " ".join(
+            [
+                PLACES[place].phrase,
+                *(text for each in known for text in (each.finite, each.participle)),
+            ]
+        )
     figures = [(kind, colour) for kind, known in COLOURS_OF.items() for colour in known]
     for (kind, colour), time, weather in itertools.product(figures, TIMES, ("", *WEATHERS)):
         if weather or time != "sunset":

@@ -1,7 +1,9 @@
-"""How true the captioner's sentences are, and how well the scorer follows its formula, over every step of the demo's own clips.
+"""How true the captioner's sentences are, and how well the scorer follows its formula, over every
+step of the demo's own clips.
 
-`python -m llmvs.demo.recipe.measure [PAIRS.png] [SETTING...]` reads the captions and answers that extraction cached,
-prints a table and a line, and draws 32 steps, chosen by chance, with what was said of them.
+`python -m llmvs.demo.recipe.measure [PAIRS.png] [SETTING...]` reads the captions and answers that
+extraction cached, prints a table and a line, and draws 32 steps, chosen by chance, with what was
+said of them.
 """
 
 import sys
@@ -35,39 +37,64 @@ Said = Mapping[str, tuple[list[int], list[str]]]
 
 
 def counts(scripts: Mapping[str, Script], said: Said) -> dict[str, Counter[str]]:
-    """Kind of fact -> how often it was `right`, `missed` (true but not said) and `wrong` (said but not true)."""
+    """Kind of fact -> how often it was `right`, `missed` (true but not said) and `wrong` (said but
+    not true).
+    """
     found = {kind: Counter[str]() for kind in KINDS}
     for key, (frames, texts) in said.items():
         for number, text in zip(frames, texts, strict=True):
-            true, claimed = words.facts(words.sentence(scripts[key].moment(number))), words.facts(text)
-            for name, facts in (("right", true & claimed), ("missed", true - claimed), ("wrong", claimed - true)):
+            true, claimed = (
+                words.facts(words.sentence(scripts[key].moment(number))),
+                words.facts(text),
+            )
+            for name, facts in (
+                ("right", true & claimed),
+                ("missed", true - claimed),
+                ("wrong", claimed - true),
+            ):
                 for fact in facts:
                     found[fact[0]][name] += 1
     return found
 
 
 def table(found: Mapping[str, Counter[str]]) -> str:
-    """Markdown, per kind of fact: how many of the true ones are said, and of all that are true or said, how many are both."""
+    """Markdown, per kind of fact: how many of the true ones are said, and of all that are true or
+    said, how many are both.
+    """
     rows = {**found, "all": sum(found.values(), Counter[str]())}
-    lines = ["| fact | right | missed | wrong | of the true | of all |", "|---|---:|---:|---:|---:|---:|"]
+    lines = [
+        "| fact | right | missed | wrong | of the true | of all |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
     for kind, n in rows.items():
-        true, all_ = (100 * n["right"] / max(1, count) for count in (n["right"] + n["missed"], n.total()))
-        lines.append(f"| {kind} | {n['right']} | {n['missed']} | {n['wrong']} | {true:.1f} % | {all_:.1f} % |")
+        true, all_ = (
+            100 * n["right"] / max(1, count) for count in (n["right"] + n["missed"], n.total())
+        )
+        lines.append(
+            f"| {kind} | {n['right']} | {n['missed']} | {n['wrong']} | {true:.1f} % |"
+            f" {all_:.1f} % |"
+        )
     return "\n".join(lines)
 
 
-def followed(said: Mapping[str, Sequence[str]], answers: Mapping[str, Sequence[str]], before: int) -> str:
-    """One line: how many of the scorer's answers are what its formula makes of the same captions, `before` of them ahead of the centre."""
+def followed(
+    said: Mapping[str, Sequence[str]], answers: Mapping[str, Sequence[str]], before: int
+) -> str:
+    """One line: how many of the scorer's answers are what its formula makes of the same captions,
+    `before` of them ahead of the centre.
+    """
     apart = []
     for key, texts in said.items():
         facts = [frozenset(words.facts(text)) for text in texts]
         for step, answer in enumerate(answers[key]):
-            window = facts[max(0, step - before):step + 1]
+            window = facts[max(0, step - before) : step + 1]
             number = parse_number(answer)
             apart.append(10.0 if number is None else abs(number - level(window, len(window) - 1)))
     n, same = len(apart), sum(distance == 0 for distance in apart)
-    return (f"answers: {same} of {n} are what the formula makes of the same captions ({100 * same / n:.0f} %), "
-            f"{sum(apart) / n:.2f} beside it on average")
+    return (
+        f"answers: {same} of {n} are what the formula makes of the same captions"
+        f" ({100 * same / n:.0f} %), {sum(apart) / n:.2f} beside it on average"
+    )
 
 
 def main(arguments: list[str]) -> int:
@@ -84,11 +111,23 @@ def main(arguments: list[str]) -> int:
     cache = EmbeddingCache(identity.folder(config, "demo", "embeddings", made_with), made_with)
     if config.prompt.style == "numeric" and set(said) <= set(cache.keys()):
         answers = {key: cache.read(key).answers for key in said}
-        print(followed({key: texts for key, (_, texts) in said.items()}, answers, config.prompt.window // 2))
+        print(
+            followed(
+                {key: texts for key, (_, texts) in said.items()}, answers, config.prompt.window // 2
+            )
+        )
     for path in (Path(argument) for argument in arguments if argument not in settings):
         steps = [(key, i) for key, (frames, _) in said.items() for i in range(len(frames))]
         chosen = np.random.default_rng(0).choice(len(steps), _PAIRS, replace=False)
-        save(mosaic([_pair(scripts[key], said[key][0][i], said[key][1][i]) for key, i in (steps[c] for c in chosen)]), path)
+        save(
+            mosaic(
+                [
+                    _pair(scripts[key], said[key][0][i], said[key][1][i])
+                    for key, i in (steps[c] for c in chosen)
+                ]
+            ),
+            path,
+        )
     return 0
 
 

@@ -28,7 +28,9 @@ def teach_captioner(folder: Path, share: float, threads: int) -> None:
     """Teach the captioner and save it."""
     device, text = _begin(1, threads)
     model, processor = captioner.build(text)
-    captioner.teach(model, processor, [(what, max(1, round(count * share))) for what, count in ROUNDS], device)
+    captioner.teach(
+        model, processor, [(what, max(1, round(count * share))) for what, count in ROUNDS], device
+    )
     _save(folder, model, processor)
 
 
@@ -44,19 +46,26 @@ MODELS = {"demo-llava": teach_captioner, "demo-llama": teach_scorer}
 
 
 def teach(folder: Path, names: Sequence[str], share: float) -> Iterator[str]:
-    """Teach the models of these names and save them in `folder`; give each name when its model is there.
+    """Teach the models of these names and save them in `folder`; give each name when its model is
+    there.
 
-    On CPUs they are taught side by side, each with its part of the cores: two processes with one thread each get more
-    done than one with two, for much of a step is not worth sharing. One thread gives the same bits every time, on the
-    same processor and with the same libraries. A GPU takes one after the other.
+    On CPUs they are taught side by side, each with its part of the cores: two processes with one
+    thread each get more done than one with two, for much of a step is not worth sharing. One thread
+    gives the same bits every time, on the same processor and with the same libraries. A GPU takes
+    one after the other.
     """
     if torch.cuda.is_available() or min(cores(), len(names)) < 2:
         for name in names:
             MODELS[name](folder / name, share, cores())
             yield name
         return
-    with ProcessPoolExecutor(len(names), multiprocessing.get_context(START), end_with_parent) as pool:
-        tasks = {pool.submit(MODELS[name], folder / name, share, cores() // len(names)): name for name in names}
+    with ProcessPoolExecutor(
+        len(names), multiprocessing.get_context(START), end_with_parent
+    ) as pool:
+        tasks = {
+            pool.submit(MODELS[name], folder / name, share, cores() // len(names)): name
+            for name in names
+        }
         for task in as_completed(tasks):
             task.result()
             yield tasks[task]
@@ -70,7 +79,9 @@ def _begin(seed: int, threads: int) -> tuple[torch.device, TokenizersBackend]:
 
 
 def _save(folder: Path, model: PreTrainedModel, companion: object) -> None:
-    """Write 16-bit weights; the configuration asks for 32 bits when they are loaded, since CPUs are slow with 16."""
+    """Write 16-bit weights; the configuration asks for 32 bits when they are loaded, since CPUs are
+    slow with 16.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     logging.disable_progress_bar()
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as aside:
@@ -81,6 +92,8 @@ def _save(folder: Path, model: PreTrainedModel, companion: object) -> None:
         write_json(place, {**read_json(place, "a model's configuration"), "dtype": "float32"})
         for path in whole.iterdir():
             path.chmod(0o644)
-        shutil.rmtree(folder, ignore_errors=True)  # a damaged one, or the last one of `--again`: kept until there is a better
+        shutil.rmtree(
+            folder, ignore_errors=True
+        )  # a damaged one, or the last one of `--again`: kept until there is a better
         whole.rename(folder)
     say(f"wrote {folder}")

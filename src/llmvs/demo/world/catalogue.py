@@ -1,4 +1,6 @@
-"""What can be in the demo world, by name: places, figures and what they do, events. No drawing, no chance."""
+"""What can be in the demo world, by name: places, figures and what they do, events. No drawing, no
+chance.
+"""
 
 from dataclasses import dataclass
 
@@ -61,14 +63,35 @@ _ANY_TIME, _DAYLIGHT = TIMES, ("day", "sunset")
 _OPEN = ("rides a bicycle", "flies a kite", "plays with a ball")
 
 PLACES: dict[str, Place] = {
-    "beach": Place("on the beach", _ANY_TIME, ("clear", "rain"), ("dog", "bird", "boat"), ("flies a kite", "plays with a ball"), 104),
+    "beach": Place(
+        "on the beach",
+        _ANY_TIME,
+        ("clear", "rain"),
+        ("dog", "bird", "boat"),
+        ("flies a kite", "plays with a ball"),
+        104,
+    ),
     "forest": Place("in the forest", _ANY_TIME, ("clear", "rain", "fog"), ("dog", "bird"), ()),
-    "street": Place("in the street", _ANY_TIME, ("clear", "rain"), ("dog", "cat", "car"), ("rides a bicycle",)),
+    "street": Place(
+        "in the street", _ANY_TIME, ("clear", "rain"), ("dog", "cat", "car"), ("rides a bicycle",)
+    ),
     "kitchen": Place("in the kitchen", ("day", "night"), (), ("cat",), ("cooks",)),
-    "mountain road": Place("on the mountain road", _DAYLIGHT, ("clear", "fog", "snow"), ("car", "bird"), ("rides a bicycle",)),
-    "stadium": Place("in the stadium", ("day", "night"), ("clear", "rain"), (), ("plays with a ball",)),
-    "harbour": Place("in the harbour", _ANY_TIME, ("clear", "rain", "fog"), ("bird", "boat"), (), 112),
-    "farm": Place("on the farm", _ANY_TIME, ("clear", "rain"), ("dog", "cow", "horse"), ("flies a kite",)),
+    "mountain road": Place(
+        "on the mountain road",
+        _DAYLIGHT,
+        ("clear", "fog", "snow"),
+        ("car", "bird"),
+        ("rides a bicycle",),
+    ),
+    "stadium": Place(
+        "in the stadium", ("day", "night"), ("clear", "rain"), (), ("plays with a ball",)
+    ),
+    "harbour": Place(
+        "in the harbour", _ANY_TIME, ("clear", "rain", "fog"), ("bird", "boat"), (), 112
+    ),
+    "farm": Place(
+        "on the farm", _ANY_TIME, ("clear", "rain"), ("dog", "cow", "horse"), ("flies a kite",)
+    ),
     "snowy village": Place("in the snowy village", _ANY_TIME, ("clear", "snow"), ("dog",), ()),
     "city": Place("in the city", _ANY_TIME, ("clear", "rain"), ("car",), ("rides a bicycle",)),
     "park": Place("in the park", _DAYLIGHT, ("clear", "rain", "fog"), ("dog", "bird"), _OPEN),
@@ -111,39 +134,131 @@ FIGURES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "camel": (("brown",), ("waits", "walks")),
 }
 """Colours and actions of every kind of figure that is not a person."""
-COLOURS_OF = {**dict.fromkeys(PEOPLE, SHIRTS), **{kind: colours for kind, (colours, _) in FIGURES.items()}}
+COLOURS_OF = {
+    **dict.fromkeys(PEOPLE, SHIRTS),
+    **{kind: colours for kind, (colours, _) in FIGURES.items()},
+}
 """Every kind of figure -> the colours that it comes in."""
-DOINGS_AT = {name: {kind: FIGURES[kind][1] if kind in FIGURES else EVERYWHERE + place.doings for kind in (*PEOPLE, *place.figures)}
-             for name, place in PLACES.items()}
+DOINGS_AT = {
+    name: {
+        kind: FIGURES[kind][1] if kind in FIGURES else EVERYWHERE + place.doings
+        for kind in (*PEOPLE, *place.figures)
+    }
+    for name, place in PLACES.items()
+}
 """Place -> every kind of figure that can be there -> what it can do there."""
 
 EVENTS: dict[str, Event] = {
-    "fireworks": Event("fireworks burst in the sky", "fireworks bursting in the sky",
-                       ("beach", "stadium", "harbour", "snowy village", "city"), "spectacle", times=("night",)),
-    "crash": Event("{} crashes into a fence", "{} crashing into a fence",
-                   ("street", "mountain road", "city", "desert"), "danger", ("car",), "drives"),
-    "goal": Event("{} scores a goal", "{} scoring a goal", ("stadium",), "play", PEOPLE, "plays with a ball"),
-    "catch": Event("{} leaps and catches a ball", "{} leaping to catch a ball",
-                   ("beach", "farm", "snowy village", "park", "forest"), "play", ("dog",), "sits"),
-    "lightning": Event("lightning strikes", "lightning striking", ("beach", "forest", "harbour", "farm", "city", "stadium"),
-                       "danger", weathers=("rain",)),
-    "collapse": Event("a tower of boxes collapses", "a tower of boxes collapsing", ("street", "harbour", "farm", "city"), "danger"),
-    "balloons": Event("balloons rise into the sky", "balloons rising into the sky",
-                      ("street", "stadium", "park", "beach"), "spectacle", times=_DAYLIGHT),
-    "dolphin": Event("a dolphin leaps out of the water", "a dolphin leaping out of the water", ("beach", "harbour"), "play"),
-    "flames": Event("a pan bursts into flames", "a pan bursting into flames", ("kitchen",), "danger"),
-    "cake": Event("{} brings a birthday cake", "{} bringing a birthday cake", ("kitchen",), "spectacle", PEOPLE, "walks"),
-    "vase": Event("{} knocks over a vase", "{} knocking over a vase", ("kitchen",), "play", ("cat",), "sits"),
-    "avalanche": Event("an avalanche thunders down the slope", "an avalanche thundering down the slope",
-                       ("mountain road", "snowy village"), "danger"),
-    "rainbow": Event("a rainbow appears", "a rainbow appearing", ("farm", "park", "mountain road", "beach"), "spectacle",
-                     times=("day",), weathers=("clear", "rain")),
-    "hot-air balloon": Event("a hot-air balloon takes off", "a hot-air balloon taking off",
-                             ("farm", "park", "desert"), "spectacle", times=_DAYLIGHT, weathers=("clear", "fog")),
-    "rocks": Event("rocks tumble down", "rocks tumbling down", ("mountain road", "desert"), "danger"),
-    "shooting star": Event("a shooting star crosses the sky", "a shooting star crossing the sky",
-                           ("forest", "snowy village", "desert"), "spectacle", times=("night",), weathers=("clear",)),
-    "saucer": Event("a flying saucer hovers above the ground", "a flying saucer hovering above the ground",
-                    ("forest", "farm", "desert"), "spectacle", times=("night",)),
-    "falling tree": Event("a tree crashes to the ground", "a tree crashing to the ground", ("forest", "park"), "danger"),
+    "fireworks": Event(
+        "fireworks burst in the sky",
+        "fireworks bursting in the sky",
+        ("beach", "stadium", "harbour", "snowy village", "city"),
+        "spectacle",
+        times=("night",),
+    ),
+    "crash": Event(
+        "{} crashes into a fence",
+        "{} crashing into a fence",
+        ("street", "mountain road", "city", "desert"),
+        "danger",
+        ("car",),
+        "drives",
+    ),
+    "goal": Event(
+        "{} scores a goal", "{} scoring a goal", ("stadium",), "play", PEOPLE, "plays with a ball"
+    ),
+    "catch": Event(
+        "{} leaps and catches a ball",
+        "{} leaping to catch a ball",
+        ("beach", "farm", "snowy village", "park", "forest"),
+        "play",
+        ("dog",),
+        "sits",
+    ),
+    "lightning": Event(
+        "lightning strikes",
+        "lightning striking",
+        ("beach", "forest", "harbour", "farm", "city", "stadium"),
+        "danger",
+        weathers=("rain",),
+    ),
+    "collapse": Event(
+        "a tower of boxes collapses",
+        "a tower of boxes collapsing",
+        ("street", "harbour", "farm", "city"),
+        "danger",
+    ),
+    "balloons": Event(
+        "balloons rise into the sky",
+        "balloons rising into the sky",
+        ("street", "stadium", "park", "beach"),
+        "spectacle",
+        times=_DAYLIGHT,
+    ),
+    "dolphin": Event(
+        "a dolphin leaps out of the water",
+        "a dolphin leaping out of the water",
+        ("beach", "harbour"),
+        "play",
+    ),
+    "flames": Event(
+        "a pan bursts into flames", "a pan bursting into flames", ("kitchen",), "danger"
+    ),
+    "cake": Event(
+        "{} brings a birthday cake",
+        "{} bringing a birthday cake",
+        ("kitchen",),
+        "spectacle",
+        PEOPLE,
+        "walks",
+    ),
+    "vase": Event(
+        "{} knocks over a vase", "{} knocking over a vase", ("kitchen",), "play", ("cat",), "sits"
+    ),
+    "avalanche": Event(
+        "an avalanche thunders down the slope",
+        "an avalanche thundering down the slope",
+        ("mountain road", "snowy village"),
+        "danger",
+    ),
+    "rainbow": Event(
+        "a rainbow appears",
+        "a rainbow appearing",
+        ("farm", "park", "mountain road", "beach"),
+        "spectacle",
+        times=("day",),
+        weathers=("clear", "rain"),
+    ),
+    "hot-air balloon": Event(
+        "a hot-air balloon takes off",
+        "a hot-air balloon taking off",
+        ("farm", "park", "desert"),
+        "spectacle",
+        times=_DAYLIGHT,
+        weathers=("clear", "fog"),
+    ),
+    "rocks": Event(
+        "rocks tumble down", "rocks tumbling down", ("mountain road", "desert"), "danger"
+    ),
+    "shooting star": Event(
+        "a shooting star crosses the sky",
+        "a shooting star crossing the sky",
+        ("forest", "snowy village", "desert"),
+        "spectacle",
+        times=("night",),
+        weathers=("clear",),
+    ),
+    "saucer": Event(
+        "a flying saucer hovers above the ground",
+        "a flying saucer hovering above the ground",
+        ("forest", "farm", "desert"),
+        "spectacle",
+        times=("night",),
+    ),
+    "falling tree": Event(
+        "a tree crashes to the ground",
+        "a tree crashing to the ground",
+        ("forest", "park"),
+        "danger",
+    ),
 }

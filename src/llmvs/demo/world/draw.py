@@ -1,4 +1,5 @@
-"""One frame of a scene: the still background through the camera, then the event, the figures and the weather.
+"""One frame of a scene: the still background through the camera, then the event, the figures and
+the weather.
 
 Drawing is pure: a frame depends on its scene and its number only.
 """
@@ -23,12 +24,35 @@ from llmvs.demo.world.script import FPS, HEIGHT, WIDTH, Actor, Scene, Script
 FINE = 2
 """The background is drawn this much finer than it is shown, so that zooming in finds detail."""
 _BACKGROUNDS: dict[str, Callable[[Pen, np.random.Generator, str], None]] = {
-    "beach": places.beach, "forest": places.forest, "mountain road": places.mountain_road, "farm": places.farm,
-    "snowy village": places.snowy_village, "park": places.park, "desert": places.desert,
-    "street": towns.street, "kitchen": towns.kitchen, "stadium": towns.stadium, "harbour": towns.harbour, "city": towns.city,
+    "beach": places.beach,
+    "forest": places.forest,
+    "mountain road": places.mountain_road,
+    "farm": places.farm,
+    "snowy village": places.snowy_village,
+    "park": places.park,
+    "desert": places.desert,
+    "street": towns.street,
+    "kitchen": towns.kitchen,
+    "stadium": towns.stadium,
+    "harbour": towns.harbour,
+    "city": towns.city,
 }
-_TEMPO = {"walks": 7.0, "runs": 11.5, "jumps": 6, "waves": 9, "dances": 8, "plays the guitar": 9, "rides a bicycle": 9, "flies a kite": 3,
-          "plays with a ball": 7, "cooks": 5, "flies": 8, "drives": 14, "gallops": 11, "sails": 3}  # radians per second
+_TEMPO = {
+    "walks": 7.0,
+    "runs": 11.5,
+    "jumps": 6,
+    "waves": 9,
+    "dances": 8,
+    "plays the guitar": 9,
+    "rides a bicycle": 9,
+    "flies a kite": 3,
+    "plays with a ball": 7,
+    "cooks": 5,
+    "flies": 8,
+    "drives": 14,
+    "gallops": 11,
+    "sails": 3,
+}  # radians per second
 _SLOW = 2.0  # everybody else breathes
 _SHADOW = [(13 * float(np.cos(a)), 0.5 + 2.6 * float(np.sin(a))) for a in np.linspace(0, 6, 12)]
 
@@ -50,10 +74,19 @@ class Painter:
         return image
 
     def layers(self, number: int) -> Iterator[tuple[Actor | str, Picture]]:
-        """The same picture after each thing is drawn upon it, and what it was: `background`, `event`, every figure, `weather`."""
+        """The same picture after each thing is drawn upon it, and what it was: `background`,
+        `event`, every figure, `weather`.
+        """
         image = self._seen(number) if self.still is None else self.still.copy()
         left, top, width, height = camera(self.scene, number)
-        pen = Pen(image, -left * WIDTH / width, -top * HEIGHT / height, FINE * WIDTH / width, FINE * HEIGHT / height, self.near)
+        pen = Pen(
+            image,
+            -left * WIDTH / width,
+            -top * HEIGHT / height,
+            FINE * WIDTH / width,
+            FINE * HEIGHT / height,
+            self.near,
+        )
         seconds = number / FPS
         self._ambience(pen, seconds)
         yield "background", image
@@ -71,21 +104,37 @@ class Painter:
     def _seen(self, number: int) -> Picture:
         """The background through the camera."""
         left, top, width, height = camera(self.scene, number)
-        seen = self.background[top:top + height, left:left + width]
-        return np.asarray(cv2.resize(seen, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR), np.uint8)
+        seen = self.background[top : top + height, left : left + width]
+        return np.asarray(
+            cv2.resize(seen, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR), np.uint8
+        )
 
     def _figure(self, pen: Pen, actor: Actor, number: int) -> None:
         own = pen.at(self.scene.position(actor, number), actor.y, _size(actor), actor.facing < 0)
         if actor.action != "flies" and actor.kind not in ("boat", "car"):
             own.veil(_SHADOW, (20, 22, 30), 0.35)
-        figure(own, actor.kind, actor.colour, actor.action, _phase(actor, number), _look(self.scene, actor))
+        figure(
+            own,
+            actor.kind,
+            actor.colour,
+            actor.action,
+            _phase(actor, number),
+            _look(self.scene, actor),
+        )
 
     def _event(self, pen: Pen, number: int) -> None:
         scene = self.scene
         assert scene.event is not None
         actor = scene.actors[0] if EVENTS[scene.event].actor else None
         phase, look = (_phase(actor, number), _look(scene, actor)) if actor else (0.0, 0)
-        act = Act((number - scene.event_frame) / FPS, actor, phase, look, self.chance, PLACES[scene.place].water or 0.0)
+        act = Act(
+            (number - scene.event_frame) / FPS,
+            actor,
+            phase,
+            look,
+            self.chance,
+            PLACES[scene.place].water or 0.0,
+        )
         own = pen.at(scene.event_x, 0, flip=scene.event_x < 200)
         DRAWN[scene.event](own.lit() if scene.event in SHINING else own, act)
 
@@ -103,22 +152,39 @@ class Painter:
             for i in range(9):
                 rise = (seconds * 0.22 + self.chance[i, 0]) % 1
                 x = (60, 192, 324)[i % 3]
-                pen.glow(x + 14 * rise + 2 * np.sin(seconds + i), 88 - 44 * rise, 4 + 8 * rise, (226, 228, 234), 0.5 * (1 - rise))
+                pen.glow(
+                    x + 14 * rise + 2 * np.sin(seconds + i),
+                    88 - 44 * rise,
+                    4 + 8 * rise,
+                    (226, 228, 234),
+                    0.5 * (1 - rise),
+                )
 
     def _weather(self, pen: Pen, seconds: float) -> None:
         if self.scene.weather == "rain":
             a, b, c, _ = self.chance[:52].T
-            top = np.stack([a * (WIDTH + 40) - 20, (b + seconds * (1.5 + c)) % 1 * (HEIGHT + 30) - 20], axis=1)
-            Pen(pen.image).lines(np.stack([top, top + np.array((-3.5, 13))], axis=1), 1, (196, 208, 222))
+            top = np.stack(
+                [a * (WIDTH + 40) - 20, (b + seconds * (1.5 + c)) % 1 * (HEIGHT + 30) - 20], axis=1
+            )
+            Pen(pen.image).lines(
+                np.stack([top, top + np.array((-3.5, 13))], axis=1), 1, (196, 208, 222)
+            )
         elif self.scene.weather == "snow":
             flakes = Pen(pen.image)
             for a, b, c, d in self.chance[:48]:
                 y = ((b + seconds * (0.14 + 0.14 * c)) % 1) * (HEIGHT + 10) - 5
-                flakes.disc(a * WIDTH + 8 * np.sin(seconds * 1.3 + d * 6.28), y, 0.9 + 1.3 * c, (250, 252, 255))
+                flakes.disc(
+                    a * WIDTH + 8 * np.sin(seconds * 1.3 + d * 6.28),
+                    y,
+                    0.9 + 1.3 * c,
+                    (250, 252, 255),
+                )
 
 
 def frame(script: Script, number: int) -> Picture:
-    """Frame `number` of a clip: RGB, uint8 [180, 320, 3]. For many frames of one scene, keep a `Painter`."""
+    """Frame `number` of a clip: RGB, uint8 [180, 320, 3]. For many frames of one scene, keep a
+    `Painter`.
+    """
     scene, inside = script.locate(number)
     return Painter(scene).frame(inside)
 
@@ -144,7 +210,8 @@ def _light(time: str, weather: str) -> str:
 def camera(scene: Scene, number: int) -> tuple[int, int, int, int]:
     """What the camera sees: left, top, width and height in pixels of the background.
 
-    Whole pixels of the fine background are half pixels of the frame: smooth enough, and a crop is far cheaper than a warp.
+    Whole pixels of the fine background are half pixels of the frame: smooth enough, and a crop is
+    far cheaper than a warp.
     """
     way = number / max(1, scene.n_frames - 1)
     centre, width = 200.0, float(WIDTH)

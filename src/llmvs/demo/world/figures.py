@@ -31,8 +31,19 @@ _BUILDS = {
 }
 
 
-LARGER = {"cow": 1.3, "horse": 1.3, "camel": 1.3, "dog": 1.6, "cat": 1.6, "bird": 1.6, "car": 1.1, "boat": 1.2}
-"""How many times as large as its drawing a figure is shown; people 1.5 times. Large enough that one sees what they do."""
+LARGER = {
+    "cow": 1.3,
+    "horse": 1.3,
+    "camel": 1.3,
+    "dog": 1.6,
+    "cat": 1.6,
+    "bird": 1.6,
+    "car": 1.1,
+    "boat": 1.2,
+}
+"""How many times as large as its drawing a figure is shown; people 1.5 times. Large enough that one
+sees what they do.
+"""
 
 
 def figure(pen: Pen, kind: str, colour: str, action: str, phase: float, look: int) -> None:
@@ -62,7 +73,9 @@ def _quadruped(pen: Pen, kind: str, colour: Colour, action: str, phase: float) -
         _standing(pen, kind, build, colour, action, phase)
 
 
-def _standing(pen: Pen, kind: str, build: _Build, colour: Colour, action: str, phase: float) -> None:
+def _standing(
+    pen: Pen, kind: str, build: _Build, colour: Colour, action: str, phase: float
+) -> None:
     if kind == "camel" and action == "waits":
         build = replace(build, leg=5)  # it kneels
     fast = action in ("runs", "gallops")
@@ -73,12 +86,26 @@ def _standing(pen: Pen, kind: str, build: _Build, colour: Colour, action: str, p
     body = -build.leg - build.thick - lift + 2
     half = build.length / 2
     turns = (0.0, 2.6, 1.2, 3.8) if fast else (0.0, 3.1, 3.1, 0.0)
-    for x, turn, tone in zip((half - 4, -half + 4, half - 1, -half + 1), turns, (0.9, 0.75, 0.75, 0.9), strict=True):
+    for x, turn, tone in zip(
+        (half - 4, -half + 4, half - 1, -half + 1), turns, (0.9, 0.75, 0.75, 0.9), strict=True
+    ):
         swing = stride * sin(phase + turn) * (build.leg + 3)
         knee = (x + swing * 0.4, body + build.thick + build.leg * 0.4)
-        pen.line([(x, body + 3), knee, (x + swing, -abs(swing) * 0.25 - lift * 0.4)], build.limb, shade(colour, tone))
+        pen.line(
+            [(x, body + 3), knee, (x + swing, -abs(swing) * 0.25 - lift * 0.4)],
+            build.limb,
+            shade(colour, tone),
+        )
     tail, (back, down) = 3 * sin(phase * (3 if kind == "dog" else 1)), build.tail
-    pen.line([(-half, body - 3), (-half + back * 0.6, body + down * 0.4), (-half + back + tail, body + down)], 2.6, shade(colour, 0.8))
+    pen.line(
+        [
+            (-half, body - 3),
+            (-half + back * 0.6, body + down * 0.4),
+            (-half + back + tail, body + down),
+        ],
+        2.6,
+        shade(colour, 0.8),
+    )
     pen.oval(0, body, half + 2, build.thick + 1, shade(colour, 0.5))
     pen.oval(0, body, half + 1, build.thick, colour)
     if kind == "camel":
@@ -86,8 +113,18 @@ def _standing(pen: Pen, kind: str, build: _Build, colour: Colour, action: str, p
             pen.oval(x, body - 10, 7, 8, colour)
     if kind == "cow":
         for x, y, size in ((-8, -2, 6), (7, 2, 5)):
-            pen.oval(x, body + y, size, size * 0.7, (244, 240, 232) if sum(colour) < 500 else (60, 50, 48))
-    dx, dy = (build.neck[0] + 6, build.leg + build.thick - 9 + 2 * sin(phase * 0.7)) if action == "grazes" else build.neck
+            pen.oval(
+                x,
+                body + y,
+                size,
+                size * 0.7,
+                (244, 240, 232) if sum(colour) < 500 else (60, 50, 48),
+            )
+    dx, dy = (
+        (build.neck[0] + 6, build.leg + build.thick - 9 + 2 * sin(phase * 0.7))
+        if action == "grazes"
+        else build.neck
+    )
     if action == "grazes":
         for i in range(6):
             x = half + dx + 3 * i - 6
@@ -102,10 +139,16 @@ def _dust(pen: Pen, build: _Build, phase: float, fast: bool) -> None:
         pen.glow(back - 4 - 6 * i, -2 - i, 5 + 2 * i + sin(phase), (236, 226, 206), 0.75 - 0.2 * i)
     if fast:
         for i in range(3):
-            pen.line([(back - 22 - 3 * (i % 2), -10 - 7 * i), (back - 9 - 3 * (i % 2), -10 - 7 * i)], 1.6, (246, 246, 246))
+            pen.line(
+                [(back - 22 - 3 * (i % 2), -10 - 7 * i), (back - 9 - 3 * (i % 2), -10 - 7 * i)],
+                1.6,
+                (246, 246, 246),
+            )
 
 
-def _neck_and_head(pen: Pen, kind: str, build: _Build, colour: Colour, x: float, y: float, dx: float, dy: float) -> None:
+def _neck_and_head(
+    pen: Pen, kind: str, build: _Build, colour: Colour, x: float, y: float, dx: float, dy: float
+) -> None:
     pen.line([(x - 2, y), (x + dx - 3, y + dy + 2)], build.thick * 1.05, colour)
     if kind == "horse":
         pen.line([(x - 5, y - 4), (x + dx - 8, y + dy - 2)], 3.4, shade(colour, 0.5))
@@ -128,7 +171,13 @@ def _head(pen: Pen, kind: str, size: tuple[float, float], colour: Colour) -> Non
         pen.poly([(-5, -4), (-1, -5), (-2, 5), (-6, 4)], shade(colour, 0.62))
         pen.disc(2.4, -1.8, 1.1, (24, 22, 24))
     else:
-        pen.oval(width - 2.5, 1.5, 4.2, height * 0.8, (226, 178, 166) if kind == "cow" else shade(colour, 0.75))
+        pen.oval(
+            width - 2.5,
+            1.5,
+            4.2,
+            height * 0.8,
+            (226, 178, 166) if kind == "cow" else shade(colour, 0.75),
+        )
         pen.poly([(-5, -3), (-3, -10 if kind == "horse" else -7), (0, -4)], shade(colour, 0.7))
         if kind == "cow":
             pen.line([(-2, -6), (1, -11)], 1.8, (240, 232, 206))
@@ -186,7 +235,18 @@ def _bird(pen: Pen, colour: Colour, action: str, phase: float) -> None:
 def car(pen: Pen, colour: Colour, phase: float, moving: bool) -> None:
     """A car seen from its side, 78 units long: with a driver, lamps and dust when it moves."""
     pen.oval(0, -1, 42, 3.5, (50, 50, 54))
-    shell = [(-38, -8), (-39, -18), (-33, -23), (-20, -25), (-11, -37), (12, -37), (22, -25), (35, -22), (39, -16), (38, -8)]
+    shell = [
+        (-38, -8),
+        (-39, -18),
+        (-33, -23),
+        (-20, -25),
+        (-11, -37),
+        (12, -37),
+        (22, -25),
+        (35, -22),
+        (39, -16),
+        (38, -8),
+    ]
     pen.line([*shell, shell[0]], 2, shade(colour, 0.5))
     pen.poly(shell, colour)
     pen.poly([(-16, -25), (-9, -34.5), (-1, -34.5), (-1, -25)], (186, 220, 236))
@@ -200,12 +260,22 @@ def car(pen: Pen, colour: Colour, phase: float, moving: bool) -> None:
     for x in (-23, 23):
         pen.disc(x, -8, 8.4, (30, 30, 34))
         pen.disc(x, -8, 4.2, (196, 198, 204))
-        pen.line([(x - 4 * cos(phase), -8 - 4 * sin(phase)), (x + 4 * cos(phase), -8 + 4 * sin(phase))], 1.2, (90, 92, 98))
+        pen.line(
+            [(x - 4 * cos(phase), -8 - 4 * sin(phase)), (x + 4 * cos(phase), -8 + 4 * sin(phase))],
+            1.2,
+            (90, 92, 98),
+        )
     if moving:
         for y, back in ((-14, 46), (-22, 44), (-30, 34)):
             pen.line([(-back, y), (-back - 16, y)], 2, (248, 248, 248))
         for i in range(3):
-            pen.glow(-43 - 8 * i, -5 - 2 * i, 7 + 2 * i + 1.5 * sin(phase * 2), (226, 224, 220), 0.8 - 0.2 * i)
+            pen.glow(
+                -43 - 8 * i,
+                -5 - 2 * i,
+                7 + 2 * i + 1.5 * sin(phase * 2),
+                (226, 224, 220),
+                0.8 - 0.2 * i,
+            )
 
 
 def _parking_sign(pen: Pen) -> None:
@@ -213,7 +283,14 @@ def _parking_sign(pen: Pen) -> None:
     pen.box(36, -62, 53, -44, (250, 250, 250))
     pen.box(37, -61, 52, -45, (30, 90, 210))
     right = 1 if pen.sx > 0 else -1  # the letter is not mirrored with the car
-    pen.line([(44.5 + right * x, y) for x, y in ((-2.5, -47.5), (-2.5, -58), (2.5, -58), (2.5, -53), (-2.5, -53))], 2, (250, 250, 250))
+    pen.line(
+        [
+            (44.5 + right * x, y)
+            for x, y in ((-2.5, -47.5), (-2.5, -58), (2.5, -58), (2.5, -53), (-2.5, -53))
+        ],
+        2,
+        (250, 250, 250),
+    )
 
 
 def _boat(pen: Pen, colour: Colour, action: str, phase: float) -> None:

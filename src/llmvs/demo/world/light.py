@@ -12,15 +12,28 @@ _TIME: dict[str, tuple[Colour, Colour]] = {  # factor of every channel, and what
     "night": ((0.42, 0.47, 0.66), (6, 9, 24)),
 }
 _WEATHER: dict[str, tuple[Colour, float]] = {  # colour of the air, and its share
-    "clear": ((255, 255, 255), 0.0), "": ((255, 255, 255), 0.0), "rain": ((112, 124, 138), 0.26),
-    "snow": ((214, 222, 234), 0.16), "fog": ((198, 204, 208), 0.46),
+    "clear": ((255, 255, 255), 0.0),
+    "": ((255, 255, 255), 0.0),
+    "rain": ((112, 124, 138), 0.26),
+    "snow": ((214, 222, 234), 0.16),
+    "fog": ((198, 204, 208), 0.46),
 }
-_SKY = {"day": ((92, 164, 232), (206, 232, 248)), "sunset": ((84, 78, 150), (255, 168, 96)), "night": ((8, 12, 38), (48, 56, 104))}
-_CLOUD: dict[str, Colour] = {"day": (255, 255, 255), "sunset": (236, 170, 158), "night": (44, 50, 88)}
+_SKY = {
+    "day": ((92, 164, 232), (206, 232, 248)),
+    "sunset": ((84, 78, 150), (255, 168, 96)),
+    "night": ((8, 12, 38), (48, 56, 104)),
+}
+_CLOUD: dict[str, Colour] = {
+    "day": (255, 255, 255),
+    "sunset": (236, 170, 158),
+    "night": (44, 50, 88),
+}
 
 
 def grade(time: str, weather: str, near: bool = False) -> Callable[[Colour], Colour]:
-    """How colours look in this light. Figures are `near`: less dark and less foggy, so that their colours stay plain."""
+    """How colours look in this light. Figures are `near`: less dark and less foggy, so that their
+    colours stay plain.
+    """
     factor, added = _TIME[time]
     air, share = _WEATHER[weather]
     if near:
@@ -31,7 +44,9 @@ def grade(time: str, weather: str, near: bool = False) -> Callable[[Colour], Col
 
     def look(colour: Colour) -> Colour:
         if colour not in known:
-            red, green, blue = (min(c * f + a, 255) for c, f, a in zip(colour, factor, added, strict=True))
+            red, green, blue = (
+                min(c * f + a, 255) for c, f, a in zip(colour, factor, added, strict=True)
+            )
             known[colour] = mix((red, green, blue), air, share)
         return known[colour]
 
@@ -50,7 +65,12 @@ def sky(pen: Pen, rng: np.random.Generator, time: str, weather: str, horizon: fl
     if weather == "clear":
         _sun(shine, rng, time, x, y, horizon)
     if time == "night" and weather in ("clear", "snow"):
-        for sx, sy, size in zip(rng.uniform(0, 400, 90), rng.uniform(0, horizon, 90), rng.uniform(0.3, 0.8, 90), strict=True):
+        for sx, sy, size in zip(
+            rng.uniform(0, 400, 90),
+            rng.uniform(0, horizon, 90),
+            rng.uniform(0.3, 0.8, 90),
+            strict=True,
+        ):
             shine.disc(sx, sy, size, mix((120, 130, 170), (255, 255, 245), size))
     body = mix(_CLOUD[time], haze, share)
     for _ in range(6 if weather == "rain" else 4):
@@ -75,4 +95,10 @@ def cloud(pen: Pen, rng: np.random.Generator, x: float, y: float, colour: Colour
     """A soft cloud around (x, y)."""
     for _ in range(9):
         dx = float(rng.normal(0, 16))
-        pen.glow(x + dx, y - max(0, 6 - abs(dx) / 4) + float(rng.normal(0, 2)), float(rng.uniform(8, 14)), colour, 0.85)
+        pen.glow(
+            x + dx,
+            y - max(0, 6 - abs(dx) / 4) + float(rng.normal(0, 2)),
+            float(rng.uniform(8, 14)),
+            colour,
+            0.85,
+        )

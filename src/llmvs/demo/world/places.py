@@ -1,4 +1,6 @@
-"""The still parts of places in the open country: everything behind the figures, drawn once for a scene."""
+"""The still parts of places in the open country: everything behind the figures, drawn once for a
+scene.
+"""
 
 import numpy as np
 
@@ -13,14 +15,25 @@ def beach(pen: Pen, rng: np.random.Generator, time: str) -> None:
     ridge(pen, rng, 90, 16, (120, 158, 152))
     _water(pen, rng, 84, 122, (44, 136, 184))
     ground(pen, rng, 122, (238, 214, 156), 4)
-    pen.poly([(-5, 120), *[(x, 121 + 3 * np.sin(x / 31)) for x in range(0, WORLD + 20, 10)], (405, 126), (-5, 126)], (226, 240, 238))
+    pen.poly(
+        [
+            (-5, 120),
+            *[(x, 121 + 3 * np.sin(x / 31)) for x in range(0, WORLD + 20, 10)],
+            (405, 126),
+            (-5, 126),
+        ],
+        (226, 240, 238),
+    )
     for x, size in ((float(rng.uniform(18, 70)), 1.0), (float(rng.uniform(325, 380)), 1.15)):
         _palm(pen.at(x, 146, size))
     left = float(rng.uniform(96, 124)) if rng.random() < 0.5 else float(rng.uniform(276, 304))
     tone = [(226, 70, 60), (60, 120, 210), (250, 190, 50)][int(rng.integers(3))]
     pen.line([(left, 142), (left, 112)], 1.5, (120, 90, 60))
     for i in range(4):
-        pen.poly([(left - 20 + i * 10, 115), (left, 102), (left - 10 + i * 10, 115)], tone if i % 2 == 0 else (246, 244, 236))
+        pen.poly(
+            [(left - 20 + i * 10, 115), (left, 102), (left - 10 + i * 10, 115)],
+            tone if i % 2 == 0 else (246, 244, 236),
+        )
 
 
 def forest(pen: Pen, rng: np.random.Generator, time: str) -> None:
@@ -28,10 +41,16 @@ def forest(pen: Pen, rng: np.random.Generator, time: str) -> None:
     ridge(pen, rng, 112, 52, (92, 142, 112), 1.6)
     ridge(pen, rng, 118, 30, (66, 118, 84), 1.6)
     for foot in range(-6, WORLD, 17):
-        pine(pen, foot + float(rng.uniform(-6, 6)), 126, float(rng.uniform(0.75, 1.1)), (50, 104, 76))
+        pine(
+            pen, foot + float(rng.uniform(-6, 6)), 126, float(rng.uniform(0.75, 1.1)), (50, 104, 76)
+        )
     ground(pen, rng, 124, (96, 122, 62), 6)
     for foot in range(0, WORLD + 10, 40):
-        x, y, size = foot + float(rng.uniform(-12, 12)), float(rng.uniform(129, 136)), float(rng.uniform(1.0, 1.45))
+        x, y, size = (
+            foot + float(rng.uniform(-12, 12)),
+            float(rng.uniform(129, 136)),
+            float(rng.uniform(1.0, 1.45)),
+        )
         if rng.random() < 0.6:
             pine(pen, x, y, size)
         else:
@@ -49,7 +68,12 @@ def mountain_road(pen: Pen, rng: np.random.Generator, time: str) -> None:
         peak(pen, rng, float(x), 122, float(rng.uniform(66, 104)), (128, 136, 156))
     ridge(pen, rng, 128, 26, (104, 128, 92), 1.3)
     for _ in range(12):
-        pine(pen, float(rng.uniform(0, WORLD)), float(rng.uniform(122, 130)), float(rng.uniform(0.28, 0.5)))
+        pine(
+            pen,
+            float(rng.uniform(0, WORLD)),
+            float(rng.uniform(122, 130)),
+            float(rng.uniform(0.28, 0.5)),
+        )
     ground(pen, rng, 130, (132, 150, 96), 6)
     road(pen, 140, 162)
     for x in range(4, WORLD, 26):
@@ -66,7 +90,9 @@ def farm(pen: Pen, rng: np.random.Generator, time: str) -> None:
     ground(pen, rng, 112, (158, 186, 84), 4)
     for i in range(9):
         crop = (198, 190, 92) if i % 2 else (146, 180, 78)
-        pen.poly([(i * 52 - 60, 190), (i * 26 + 96, 113), (i * 26 + 108, 113), (i * 52 - 36, 190)], crop)
+        pen.poly(
+            [(i * 52 - 60, 190), (i * 26 + 96, 113), (i * 26 + 108, 113), (i * 52 - 36, 190)], crop
+        )
     ground(pen, rng, 138, _GRASS, 5)
     x = float(rng.uniform(26, 70)) if rng.random() < 0.5 else float(rng.uniform(270, 310))
     pen.box(x, 84, x + 62, 134, (178, 52, 44))
@@ -91,9 +117,15 @@ def snowy_village(pen: Pen, rng: np.random.Generator, time: str) -> None:
         peak(pen, rng, float(x), 120, float(rng.uniform(60, 88)), (158, 174, 202))
     ridge(pen, rng, 120, 18, (220, 230, 240))
     for i, x in enumerate(np.arange(8, WORLD - 30, 66)):
-        wall = [(170, 112, 80), (196, 150, 96), (150, 90, 84), (206, 190, 160)][int(rng.integers(4))]
+        wall = [(170, 112, 80), (196, 150, 96), (150, 90, 84), (206, 190, 160)][
+            int(rng.integers(4))
+        ]
         pine(pen, float(x) - 8, 132, float(rng.uniform(0.5, 0.8)), snow=True)
-        left, width, height = float(x + rng.uniform(0, 10)), float(rng.uniform(38, 46)), float(rng.uniform(26, 36))
+        left, width, height = (
+            float(x + rng.uniform(0, 10)),
+            float(rng.uniform(38, 46)),
+            float(rng.uniform(26, 36)),
+        )
         house(pen, left, 136, width, height, wall, (112, 74, 66), time != "day", snow=True)
         if i == 2:
             pen.box(x + 50, 72, x + 64, 134, (232, 226, 214))
@@ -108,7 +140,14 @@ def park(pen: Pen, rng: np.random.Generator, time: str) -> None:
     ridge(pen, rng, 112, 18, (120, 168, 130))
     ground(pen, rng, 112, (126, 186, 92), 4)
     for foot in range(5, WORLD, 42):
-        tree(pen, rng, foot + float(rng.uniform(-12, 12)), float(rng.uniform(114, 122)), float(rng.uniform(0.75, 1.1)), _leaf(rng))
+        tree(
+            pen,
+            rng,
+            foot + float(rng.uniform(-12, 12)),
+            float(rng.uniform(114, 122)),
+            float(rng.uniform(0.75, 1.1)),
+            _leaf(rng),
+        )
     pond = float(rng.uniform(110, 290))
     pen.oval(pond, 133, 62, 9.5, (202, 206, 168))
     pen.oval(pond, 133, 59, 8, (94, 160, 196))
@@ -148,16 +187,33 @@ def _palm(pen: Pen) -> None:
     pen.line([(0, 0), (3, -22), (9, -44), (16, -62)], 4.5, (150, 112, 72))
     for dx, dy in ((-30, -58), (-22, -76), (2, -88), (34, -86), (50, -66), (44, -50), (-10, -48)):
         middle = ((16 + dx) / 2, (-62 + dy) / 2 - 9)
-        pen.poly([(16, -62), (middle[0], middle[1] - 3), (dx, dy), (middle[0], middle[1] + 4)], (54, 138, 70) if dx < 20 else (44, 118, 62))
+        pen.poly(
+            [(16, -62), (middle[0], middle[1] - 3), (dx, dy), (middle[0], middle[1] + 4)],
+            (54, 138, 70) if dx < 20 else (44, 118, 62),
+        )
     for dx in (13, 18):
         pen.disc(dx, -59, 2.6, (112, 78, 44))
 
 
-def _water(pen: Pen, rng: np.random.Generator, top: float, bottom: float, colour: tuple[float, float, float]) -> None:
+def _water(
+    pen: Pen,
+    rng: np.random.Generator,
+    top: float,
+    bottom: float,
+    colour: tuple[float, float, float],
+) -> None:
     for i in range(8):
         y = top + (bottom - top) * i / 8
-        pen.box(-5, y, WORLD + 5, bottom, mix(shade(colour, 0.85), mix(colour, (210, 240, 240), 0.35), i / 7))
+        pen.box(
+            -5,
+            y,
+            WORLD + 5,
+            bottom,
+            mix(shade(colour, 0.85), mix(colour, (210, 240, 240), 0.35), i / 7),
+        )
 
 
 def _leaf(rng: np.random.Generator) -> tuple[float, float, float]:
-    return [(66, 142, 66), (92, 156, 62), (60, 124, 84), (150, 160, 60), (196, 130, 56)][int(rng.integers(5))]
+    return [(66, 142, 66), (92, 156, 62), (60, 124, 84), (150, 160, 60), (196, 130, 56)][
+        int(rng.integers(5))
+    ]

@@ -1,7 +1,8 @@
 """Draw clips into video files, on all cores.
 
-The workers are programs of their own (`python -m llmvs.demo.world.render`, jobs on standard input) and not children
-of `multiprocessing`: those would run the caller's script again, or inherit its threads.
+The workers are programs of their own (`python -m llmvs.demo.world.render`, jobs on standard input)
+and not children of `multiprocessing`: those would run the caller's script again, or inherit its
+threads.
 """
 
 import json
@@ -23,7 +24,11 @@ from llmvs.errors import UserError
 from llmvs.processes import cores
 from llmvs.video.writer import write
 
-_X264 = {"preset": "ultrafast", "crf": "24", "x264-params": "cabac=1:bframes=3:b-adapt=0:weightb=0"}  # superfast's size in 2/3 of its time
+_X264 = {
+    "preset": "ultrafast",
+    "crf": "24",
+    "x264-params": "cabac=1:bframes=3:b-adapt=0:weightb=0",
+}  # superfast's size in 2/3 of its time
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,12 @@ def render(jobs: Sequence[Job]) -> None:
     Raises:
         UserError: a file cannot be written; those that are done stay.
     """
-    with tqdm(total=sum(job.clip.n_frames for job in jobs), desc="rendering the synthetic demo", unit="frame", disable=not jobs) as bar:
+    with tqdm(
+        total=sum(job.clip.n_frames for job in jobs),
+        desc="rendering the synthetic demo",
+        unit="frame",
+        disable=not jobs,
+    ) as bar:
         workers = min(cores(), len(jobs))
         if workers < 2:
             for job in jobs:
@@ -53,7 +63,15 @@ def render(jobs: Sequence[Job]) -> None:
 
 
 def _write(job: Job, drawn: Callable[[int], Any]) -> None:
-    write(job.path, _frames(job.clip, drawn), FPS, soundtrack(job.clip), RATE, {"comment": job.tag}, _X264)
+    write(
+        job.path,
+        _frames(job.clip, drawn),
+        FPS,
+        soundtrack(job.clip),
+        RATE,
+        {"comment": job.tag},
+        _X264,
+    )
 
 
 def _frames(clip: Script, drawn: Callable[[int], Any]) -> Iterator[Picture]:
@@ -66,7 +84,16 @@ def _frames(clip: Script, drawn: Callable[[int], Any]) -> Iterator[Picture]:
 
 def _share_out(shares: Sequence[Sequence[Job]], bar: tqdm) -> None:
     command = [sys.executable, "-m", "llmvs.demo.world.render"]
-    workers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in shares]
+    workers = [
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in shares
+    ]
     said = [""] * len(workers)
 
     def follow(number: int) -> None:
@@ -77,12 +104,20 @@ def _share_out(shares: Sequence[Sequence[Job]], bar: tqdm) -> None:
             bar.update(int(line))
         said[number] = worker.stderr.read().strip()
 
-    listeners = [Thread(target=follow, args=(number,), daemon=True) for number in range(len(workers))]
+    listeners = [
+        Thread(target=follow, args=(number,), daemon=True) for number in range(len(workers))
+    ]
     try:
         for worker, share in zip(workers, shares, strict=True):
             assert worker.stdin
             with worker.stdin:
-                json.dump([{"clip": job.clip.to_json(), "path": str(job.path), "tag": job.tag} for job in share], worker.stdin)
+                json.dump(
+                    [
+                        {"clip": job.clip.to_json(), "path": str(job.path), "tag": job.tag}
+                        for job in share
+                    ],
+                    worker.stdin,
+                )
         for listener in listeners:
             listener.start()
         for worker, listener in zip(workers, listeners, strict=True):
@@ -93,14 +128,23 @@ def _share_out(shares: Sequence[Sequence[Job]], bar: tqdm) -> None:
             worker.terminate()
     for worker, words in zip(workers, said, strict=True):
         if worker.returncode:
-            raise UserError(words.splitlines()[-1] if words else f"rendering the demo: status {worker.returncode} of a worker: run again")
+            raise UserError(
+                words.splitlines()[-1]
+                if words
+                else f"rendering the demo: status {worker.returncode} of a worker: run again"
+            )
 
 
 def main() -> int:
-    """A worker: jobs as JSON on standard input; on standard output the number of frames of every scene that is done."""
+    """A worker: jobs as JSON on standard input; on standard output the number of frames of every
+    scene that is done.
+    """
     for job in json.load(sys.stdin):
         try:
-            _write(Job(Script.from_json(job["clip"]), Path(job["path"]), job["tag"]), lambda count: print(count, flush=True))
+            _write(
+                Job(Script.from_json(job["clip"]), Path(job["path"]), job["tag"]),
+                lambda count: print(count, flush=True),
+            )
         except UserError as error:
             print(error, file=sys.stderr)
             return 2

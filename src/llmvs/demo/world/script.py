@@ -1,10 +1,13 @@
-"""What happens in a clip: a script of scenes, drawn by chance from a seed. Pure functions, no pictures.
+"""What happens in a clip: a script of scenes, drawn by chance from a seed. Pure functions, no
+pictures.
 
-A clip's *script* is a row of scenes; a scene is one shot. The world is 400 units wide and 180 high; the camera sees
-320 x 180 of it. A *moment* is what a frame shows, in names: the ground truth of its description.
+A clip's *script* is a row of scenes; a scene is one shot. The world is 400 units wide and 180 high;
+the camera sees 320 x 180 of it. A *moment* is what a frame shows, in names: the ground truth of its
+description.
 
-Seeds: `script(seed, clip)` depends on nothing but its arguments. The demo's own clips take seeds below
-`TRAINING_SEEDS`; whoever needs material to train models on takes seeds from `TRAINING_SEEDS` on, and shares none of it.
+Seeds: `script(seed, clip)` depends on nothing but its arguments. The demo's own clips take seeds
+below `TRAINING_SEEDS`; whoever needs material to train models on takes seeds from `TRAINING_SEEDS`
+on, and shares none of it.
 """
 
 from dataclasses import asdict, dataclass
@@ -18,7 +21,17 @@ from llmvs.demo.world.catalogue import ACTIONS, COLOURS_OF, DOINGS_AT, EVENTS, P
 FPS = 24
 WIDTH, HEIGHT = 320, 180
 TRAINING_SEEDS = 1_000_000
-_CAMERAS = ("still", "still", "still", "pan left", "pan right", "pan left", "pan right", "zoom in", "zoom out")
+_CAMERAS = (
+    "still",
+    "still",
+    "still",
+    "pan left",
+    "pan right",
+    "pan left",
+    "pan right",
+    "zoom in",
+    "zoom out",
+)
 SCENE_SECONDS = 4.2
 """How long a scene is on average."""
 
@@ -68,7 +81,13 @@ class Scene:
     def moment(self, frame: int) -> "Moment":
         """What frame `frame` of the scene shows."""
         event = self.event if self.event and frame >= self.event_frame else None
-        return Moment(self.place, self.time, self.weather, tuple((a.kind, a.colour, a.action) for a in self.actors), event)
+        return Moment(
+            self.place,
+            self.time,
+            self.weather,
+            tuple((a.kind, a.colour, a.action) for a in self.actors),
+            event,
+        )
 
 
 @dataclass(frozen=True)
@@ -100,7 +119,9 @@ class Script:
     def shots(self) -> np.ndarray:
         """int64 [S, 2]: first and last frame of every scene, both inclusive."""
         ends = np.cumsum([scene.n_frames for scene in self.scenes])
-        return np.stack([ends - [scene.n_frames for scene in self.scenes], ends - 1], axis=1).astype(np.int64)
+        return np.stack(
+            [ends - [scene.n_frames for scene in self.scenes], ends - 1], axis=1
+        ).astype(np.int64)
 
     def locate(self, frame: int) -> tuple[Scene, int]:
         """The scene that frame `frame` of the clip lies in, and its number within that scene."""
@@ -122,23 +143,37 @@ class Script:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Script":
         """The script that `to_json` gave."""
-        scenes = tuple(Scene(**{**scene, "actors": tuple(Actor(**actor) for actor in scene["actors"])}) for scene in value["scenes"])
+        scenes = tuple(
+            Scene(**{**scene, "actors": tuple(Actor(**actor) for actor in scene["actors"])})
+            for scene in value["scenes"]
+        )
         return cls(value["seed"], value["clip"], scenes)
 
 
 def script(seed: int, clip: int, seconds: tuple[float, float] = (40, 120)) -> Script:
-    """The script of clip number `clip` in the world of `seed`, between `seconds[0]` and `seconds[1]` long, mostly nearer the former.
+    """The script of clip number `clip` in the world of `seed`, between `seconds[0]` and
+    `seconds[1]` long, mostly nearer the former.
 
-    Three kinds of shots share a clip: idle ones (a small pool, so that they repeat), actions (some repeat) and events
-    (about three in ten; one of them happens two or three times, the others once).
+    Three kinds of shots share a clip: idle ones (a small pool, so that they repeat), actions (some
+    repeat) and events (about three in ten; one of them happens two or three times, the others
+    once).
     """
     rng = np.random.default_rng([seed, clip, 7])
-    total = round((seconds[0] + (seconds[1] - seconds[0]) * rng.random() ** 3) * FPS)  # most are short, a few long
+    total = round(
+        (seconds[0] + (seconds[1] - seconds[0]) * rng.random() ** 3) * FPS
+    )  # most are short, a few long
     count = max(3, round(total / FPS / SCENE_SECONDS))
-    sets = [_set(rng, str(place)) for place in rng.permutation(list(PLACES))[: min(count, int(rng.integers(3, 6)))]]
+    sets = [
+        _set(rng, str(place))
+        for place in rng.permutation(list(PLACES))[: min(count, int(rng.integers(3, 6)))]
+    ]
     shots = _in_order(rng, _shots(rng, sets, count))
     lengths = _lengths(rng, total, count)
-    return Script(seed, clip, tuple(_scene(rng, *shot, frames) for shot, frames in zip(shots, lengths, strict=True)))
+    return Script(
+        seed,
+        clip,
+        tuple(_scene(rng, *shot, frames) for shot, frames in zip(shots, lengths, strict=True)),
+    )
 
 
 _Set = tuple[str, str, str, int]  # place, time, weather, layout
@@ -154,7 +189,9 @@ def _reach(actor: Actor) -> float:
 
 def _set(rng: np.random.Generator, place: str) -> _Set:
     kind = PLACES[place]
-    weather = str(rng.choice(kind.weathers, p=_favour_first(len(kind.weathers)))) if kind.weathers else ""
+    weather = (
+        str(rng.choice(kind.weathers, p=_favour_first(len(kind.weathers)))) if kind.weathers else ""
+    )
     return place, str(rng.choice(kind.times)), weather, int(rng.integers(2**31))
 
 
@@ -170,9 +207,16 @@ def _shots(rng: np.random.Generator, sets: list[_Set], count: int) -> list[_Shot
     repeats = min(int(rng.integers(2, 4)), n_events - 1) if n_events > 2 else 1
     events = _events(rng, sets, n_events - repeats + 1)
     idle = [_shot(rng, sets, idle=True) for _ in range(max(1, round(n_idle / 2.5)))]
-    actions = [_shot(rng, sets, idle=False) for _ in range(max(1, round(0.75 * (count - n_events - n_idle))))]
-    return (events + events[:1] * (n_events - len(events)) + [idle[i % len(idle)] for i in range(n_idle)]
-            + [actions[i % len(actions)] for i in range(count - n_events - n_idle)])
+    actions = [
+        _shot(rng, sets, idle=False)
+        for _ in range(max(1, round(0.75 * (count - n_events - n_idle))))
+    ]
+    return (
+        events
+        + events[:1] * (n_events - len(events))
+        + [idle[i % len(idle)] for i in range(n_idle)]
+        + [actions[i % len(actions)] for i in range(count - n_events - n_idle)]
+    )
 
 
 def _events(rng: np.random.Generator, sets: list[_Set], count: int) -> list[_Shot]:
@@ -188,7 +232,9 @@ def _events(rng: np.random.Generator, sets: list[_Set], count: int) -> list[_Sho
 def _can_happen(where: _Set, name: str) -> bool:
     place, time, weather, _ = where
     event = EVENTS[name]
-    return place in event.places and time in event.times and (not weather or weather in event.weathers)
+    return (
+        place in event.places and time in event.times and (not weather or weather in event.weathers)
+    )
 
 
 def _event_shot(rng: np.random.Generator, where: _Set, name: str) -> _Shot:
@@ -197,20 +243,40 @@ def _event_shot(rng: np.random.Generator, where: _Set, name: str) -> _Shot:
     figures = [(kind, _colour(rng, kind), event.before)] if kind else []
     if not kind or rng.random() < 0.6:
         onlooker = str(rng.choice([person for person in PEOPLE if person != kind]))
-        figures.append((onlooker, _colour(rng, onlooker), str(rng.choice(["waits", "waves", "jumps", "walks"]))))
+        figures.append(
+            (
+                onlooker,
+                _colour(rng, onlooker),
+                str(rng.choice(["waits", "waves", "jumps", "walks"])),
+            )
+        )
     return where, tuple(figures), name, str(rng.choice(["still", "still", "zoom in"]))
 
 
 def _shot(rng: np.random.Generator, sets: list[_Set], idle: bool) -> _Shot:
-    """A shot without an event, of one to three figures that do nothing much (idle) or something lively (the first of them)."""
+    """A shot without an event, of one to three figures that do nothing much (idle) or something
+    lively (the first of them).
+    """
     where = sets[int(rng.integers(len(sets)))]
     figures: list[_Figure] = []
     for i in range(int(rng.choice([1, 2, 3], p=[0.45, 0.4, 0.15]))):
         others = [kind for kind in PLACES[where[0]].figures if kind not in {f[0] for f in figures}]
-        kind = str(rng.choice(others if others and rng.random() < 0.45 else [k for k in PEOPLE if k not in {f[0] for f in figures}]))
+        kind = str(
+            rng.choice(
+                others
+                if others and rng.random() < 0.45
+                else [k for k in PEOPLE if k not in {f[0] for f in figures}]
+            )
+        )
         quiet = idle or (i > 0 and rng.random() < 0.5)
         known = DOINGS_AT[where[0]][kind]
-        figures.append((kind, _colour(rng, kind), str(rng.choice([a for a in known if (ACTIONS[a].liveliness <= 0.15) == quiet]))))
+        figures.append(
+            (
+                kind,
+                _colour(rng, kind),
+                str(rng.choice([a for a in known if (ACTIONS[a].liveliness <= 0.15) == quiet])),
+            )
+        )
     return where, tuple(figures), None, str(rng.choice(_CAMERAS))
 
 
@@ -231,13 +297,22 @@ def _in_order(rng: np.random.Generator, shots: list[_Shot]) -> list[_Shot]:
 
 
 def _lengths(rng: np.random.Generator, total: int, count: int) -> list[int]:
-    """Frames of every scene, between about a half and one and a half times the mean, `total` in all."""
+    """Frames of every scene, between about a half and one and a half times the mean, `total` in
+    all.
+    """
     weights = rng.uniform(0.6, 1.4, count)
     ends = np.round(np.cumsum(weights) / weights.sum() * total).astype(int)
     return [int(n) for n in np.diff(ends, prepend=0)]
 
 
-def _scene(rng: np.random.Generator, where: _Set, figures: tuple[_Figure, ...], event: str | None, camera: str, n_frames: int) -> Scene:
+def _scene(
+    rng: np.random.Generator,
+    where: _Set,
+    figures: tuple[_Figure, ...],
+    event: str | None,
+    camera: str,
+    n_frames: int,
+) -> Scene:
     place, time, weather, layout = where
     event_x = float(rng.choice([155, 245])) if event else 200.0
     if event == "flames":

@@ -1,4 +1,6 @@
-"""A contact sheet of the demo world, with a sentence under every frame: `python -m llmvs.demo.world.sheet OUT.png [SEED]`."""
+"""A contact sheet of the demo world, with a sentence under every frame: `python -m
+llmvs.demo.world.sheet OUT.png [SEED]`.
+"""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,22 +24,42 @@ _BAND = 40
 
 
 def sheet(seed: int) -> Picture:
-    """Frames of the world of `seed` in which something is seen for the first time: RGB, uint8 [height, width, 3]."""
+    """Frames of the world of `seed` in which something is seen for the first time: RGB, uint8
+    [height, width, 3].
+    """
     return mosaic([_scene_tile(scene) for scene in islice(_novel(seed), COLUMNS * ROWS)])
 
 
 def mosaic(tiles: Sequence[Picture]) -> Picture:
     """Tiles of one size, four in a row; a last row that they do not fill is left out."""
-    return np.vstack([np.hstack(tiles[i:i + COLUMNS]) for i in range(0, len(tiles) // COLUMNS * COLUMNS, COLUMNS)])
+    return np.vstack(
+        [
+            np.hstack(tiles[i : i + COLUMNS])
+            for i in range(0, len(tiles) // COLUMNS * COLUMNS, COLUMNS)
+        ]
+    )
 
 
-def tile(picture: Picture, paragraphs: Sequence[tuple[str, tuple[int, int, int]]], band: int = _BAND) -> Picture:
-    """A frame with paragraphs of text below it, each in a colour of its own, on a white band so many pixels high."""
+def tile(
+    picture: Picture, paragraphs: Sequence[tuple[str, tuple[int, int, int]]], band: int = _BAND
+) -> Picture:
+    """A frame with paragraphs of text below it, each in a colour of its own, on a white band so
+    many pixels high.
+    """
     card = np.full((_TALL + band, _WIDE, 3), 255, np.uint8)
     cv2.resize(picture, (_WIDE, _TALL), card[:_TALL], interpolation=cv2.INTER_AREA)
     lines = [(line, colour) for text, colour in paragraphs for line in _wrapped(text, 50)]
     for row, (line, colour) in enumerate(lines):
-        cv2.putText(card, line, (5, _TALL + 12 + 11 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.31, colour, 1, cv2.LINE_AA)
+        cv2.putText(
+            card,
+            line,
+            (5, _TALL + 12 + 11 * row),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            0.31,
+            colour,
+            1,
+            cv2.LINE_AA,
+        )
     card[:, -2:] = 255
     return card
 
@@ -49,12 +71,20 @@ def save(picture: Picture, path: Path) -> None:
         UserError: it cannot be written.
     """
     with atomic(path) as temporary:
-        cv2.imwrite(str(temporary), cv2.cvtColor(picture & 0xF8, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 9])
+        cv2.imwrite(
+            str(temporary),
+            cv2.cvtColor(picture & 0xF8, cv2.COLOR_RGB2BGR),
+            [cv2.IMWRITE_PNG_COMPRESSION, 9],
+        )
 
 
 def main(arguments: list[str]) -> int:
     """Write the sheet as a PNG file; return the exit status."""
-    if not 1 <= len(arguments) <= 2 or not arguments[0].endswith(".png") or not "".join(arguments[1:] or "0").isdigit():
+    if (
+        not 1 <= len(arguments) <= 2
+        or not arguments[0].endswith(".png")
+        or not "".join(arguments[1:] or "0").isdigit()
+    ):
         print("usage: python -m llmvs.demo.world.sheet OUT.png [SEED]", file=sys.stderr)
         return 2
     try:
@@ -66,7 +96,9 @@ def main(arguments: list[str]) -> int:
 
 
 def _novel(seed: int) -> Iterator[Scene]:
-    """Scenes whose event, or else whose place, no scene before had; three with an event for each without."""
+    """Scenes whose event, or else whose place, no scene before had; three with an event for each
+    without.
+    """
     seen: set[str] = set()
     quiet = 0
     for clip in count():
@@ -87,7 +119,11 @@ def _scene_tile(scene: Scene) -> Picture:
 def _wrapped(text: str, width: int) -> list[str]:
     lines = [""]
     for word in text.split():
-        lines[-1:] = [f"{lines[-1]} {word}".strip()] if len(lines[-1]) + len(word) < width else [lines[-1], word]
+        lines[-1:] = (
+            [f"{lines[-1]} {word}".strip()]
+            if len(lines[-1]) + len(word) < width
+            else [lines[-1], word]
+        )
     return lines
 
 

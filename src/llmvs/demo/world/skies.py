@@ -1,4 +1,6 @@
-"""How events in the sky and on the slopes look: one function for each, given the time since it began (negative: not yet)."""
+"""How events in the sky and on the slopes look: one function for each, given the time since it
+began (negative: not yet).
+"""
 
 from math import cos, pi, sin
 
@@ -9,7 +11,14 @@ from llmvs.demo.world.acts import BRIGHT, Act, rotated
 from llmvs.demo.world.pen import Colour, Pen, Points, mix, shade
 
 _RAINBOW: tuple[Colour, ...] = (
-    (228, 58, 58), (244, 140, 50), (250, 226, 80), (90, 196, 90), (80, 170, 240), (70, 90, 200), (150, 80, 190))
+    (228, 58, 58),
+    (244, 140, 50),
+    (250, 226, 80),
+    (90, 196, 90),
+    (80, 170, 240),
+    (70, 90, 200),
+    (150, 80, 190),
+)
 _RAYS = np.stack([np.cos(np.arange(18) * pi / 9), np.sin(np.arange(18) * pi / 9)], axis=1)
 
 
@@ -23,10 +32,14 @@ def fireworks(pen: Pen, act: Act) -> None:
         cx, cy, tone, size = act.chance[(number * 3 + i) % 64]
         x, y = -120 + 160 * cx, 28 + 40 * cy
         colour = BRIGHT[int(tone * 6)]
-        reach = (26 + 16 * size) * (0.35 + 0.65 * age ** 0.5)
+        reach = (26 + 16 * size) * (0.35 + 0.65 * age**0.5)
         pen.glow(x, y, reach * 1.5, colour, 0.45 * (1 - age))
         ends = np.array((x, y)) + reach * _RAYS + (0, 9 * age * age)
-        pen.lines(np.stack([np.array((x, y)) * 0.28 + ends * 0.72, ends], axis=1), 1.6, mix(colour, (60, 50, 70), age * 0.7))
+        pen.lines(
+            np.stack([np.array((x, y)) * 0.28 + ends * 0.72, ends], axis=1),
+            1.6,
+            mix(colour, (60, 50, 70), age * 0.7),
+        )
         for ex, ey in ends.tolist():
             pen.disc(ex, ey, 1.5 * (1.2 - age), (255, 250, 230))
 
@@ -44,7 +57,11 @@ def lightning(pen: Pen, act: Act) -> None:
         points.append((x, y))
     pen.line(points, 6, (170, 180, 255))
     pen.line(points, 3, (255, 255, 236))
-    pen.line([points[3], (points[3][0] + 16, points[3][1] + 16), (points[3][0] + 14, points[3][1] + 30)], 2, (240, 240, 255))
+    pen.line(
+        [points[3], (points[3][0] + 16, points[3][1] + 16), (points[3][0] + 14, points[3][1] + 30)],
+        2,
+        (240, 240, 255),
+    )
     pen.glow(*points[-1], 30, (230, 230, 255), 0.8 * (1 - age))
 
 
@@ -96,10 +113,16 @@ def hot_air_balloon(pen: Pen, act: Act) -> None:
     for dx in (-1, 1):
         own.line([(dx * 6, -12), (dx * 15, -34)], 0.9, (80, 60, 44))
     own.box(-7, -12, 7, 0, (150, 100, 56))
-    outline = [(15.0, -34.0), *[(30 * cos(a), -62 - 30 * sin(a)) for a in np.linspace(-0.3, pi / 2, 12)]]
+    outline = [
+        (15.0, -34.0),
+        *[(30 * cos(a), -62 - 30 * sin(a)) for a in np.linspace(-0.3, pi / 2, 12)],
+    ]
     red, yellow, blue = (226, 60, 60), (250, 210, 70), (60, 120, 220)
     for stripe, colour in ((1.0, red), (0.6, yellow), (0.2, blue)):
-        own.poly([(x * stripe, y) for x, y in outline] + [(-x * stripe, y) for x, y in outline[::-1]], colour)
+        own.poly(
+            [(x * stripe, y) for x, y in outline] + [(-x * stripe, y) for x, y in outline[::-1]],
+            colour,
+        )
 
 
 def rocks(pen: Pen, act: Act) -> None:
@@ -112,8 +135,13 @@ def rocks(pen: Pen, act: Act) -> None:
         x = 40 - 110 * age + 30 * (b - 0.5)
         y = 44 + 106 * age - 16 * abs(sin(age * pi * (2 + 2 * b))) + 14 * c
         size = 5 + 7 * c
-        shape: Points = [(size * cos(k * pi / 3.5), size * (0.8 + 0.2 * sin(k * 5 + i)) * sin(k * pi / 3.5)) for k in range(7)]
-        rotated(pen, [(1.18 * px, 1.18 * py) for px, py in shape], x, y, act.t * 5 + i, (70, 62, 56))
+        shape: Points = [
+            (size * cos(k * pi / 3.5), size * (0.8 + 0.2 * sin(k * 5 + i)) * sin(k * pi / 3.5))
+            for k in range(7)
+        ]
+        rotated(
+            pen, [(1.18 * px, 1.18 * py) for px, py in shape], x, y, act.t * 5 + i, (70, 62, 56)
+        )
         rotated(pen, shape, x, y, act.t * 5 + i, (150, 136, 122))
         pen.glow(x + 6, y - 6, size * 1.6, (206, 190, 168), 0.45)
 
@@ -126,11 +154,22 @@ def shooting_star(pen: Pen, act: Act) -> None:
     x, y = 36 - 170 * age, 36 + 36 * age  # below what a zoom cuts off
     for i in range(10, 0, -1):
         tail = (x + i * 6, y - i * 1.9)
-        pen.line([tail, (tail[0] - 6, tail[1] + 1.9)], 3.2 - 0.26 * i, mix((255, 250, 220), (60, 70, 120), i / 11))
+        pen.line(
+            [tail, (tail[0] - 6, tail[1] + 1.9)],
+            3.2 - 0.26 * i,
+            mix((255, 250, 220), (60, 70, 120), i / 11),
+        )
     pen.glow(x, y, 16, (255, 255, 230), 0.9)
     for angle in (0, pi / 2, pi / 4, 3 * pi / 4):
         reach = 7 if angle in (0, pi / 2) else 4
-        pen.line([(x - reach * cos(angle), y - reach * sin(angle)), (x + reach * cos(angle), y + reach * sin(angle))], 1.4, (255, 255, 246))
+        pen.line(
+            [
+                (x - reach * cos(angle), y - reach * sin(angle)),
+                (x + reach * cos(angle), y + reach * sin(angle)),
+            ],
+            1.4,
+            (255, 255, 246),
+        )
 
 
 def saucer(pen: Pen, act: Act) -> None:
@@ -139,7 +178,11 @@ def saucer(pen: Pen, act: Act) -> None:
         return
     y = 66 - 70 * max(0.0, 1 - act.t * 1.6) ** 2 + 2.5 * sin(act.t * 3)
     x = -20 + 3 * sin(act.t * 2)
-    pen.veil([(x - 14, y + 6), (x + 14, y + 6), (x + 42, 156), (x - 42, 156)], (170, 255, 190), 0.4 + 0.08 * sin(act.t * 9))
+    pen.veil(
+        [(x - 14, y + 6), (x + 14, y + 6), (x + 42, 156), (x - 42, 156)],
+        (170, 255, 190),
+        0.4 + 0.08 * sin(act.t * 9),
+    )
     pen.oval(x, y - 9, 18, 13, (150, 220, 240))
     pen.oval(x, y - 8, 5, 6, (90, 190, 110))
     pen.oval(x, y, 42, 11, (96, 100, 116))

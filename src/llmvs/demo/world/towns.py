@@ -1,11 +1,20 @@
-"""The still parts of places that people built: everything behind the figures, drawn once for a scene."""
+"""The still parts of places that people built: everything behind the figures, drawn once for a
+scene.
+"""
 
 import numpy as np
 
 from llmvs.demo.world.pen import Colour, Pen, mix, shade
 from llmvs.demo.world.scenery import WORLD, ground, house, lamp, ridge, road, tree, window
 
-_BRICKS: list[Colour] = [(206, 120, 96), (226, 186, 132), (150, 172, 190), (196, 152, 176), (168, 190, 150), (224, 206, 168)]
+_BRICKS: list[Colour] = [
+    (206, 120, 96),
+    (226, 186, 132),
+    (150, 172, 190),
+    (196, 152, 176),
+    (168, 190, 150),
+    (224, 206, 168),
+]
 _AWNINGS: list[Colour] = [(206, 60, 60), (52, 118, 96), (60, 90, 170), (226, 160, 50)]
 
 
@@ -26,23 +35,40 @@ def street(pen: Pen, rng: np.random.Generator, time: str) -> None:
         lamp(pen, lx + float(rng.uniform(-12, 12)), 138, 60, time != "day")
 
 
-def _shop(pen: Pen, rng: np.random.Generator, x: float, width: float, height: float, lights: bool) -> None:
+def _shop(
+    pen: Pen, rng: np.random.Generator, x: float, width: float, height: float, lights: bool
+) -> None:
     wall, awning = _BRICKS[int(rng.integers(len(_BRICKS)))], _AWNINGS[int(rng.integers(4))]
     pen.box(x, 126 - height, x + width, 127, wall)
     pen.box(x, 126 - height, x + width, 130 - height, shade(wall, 0.75))
     for floor in range(int((height - 44) // 24) + 1):
         for i in range(3):
-            window(pen, x + width * (0.1 + 0.3 * i), 134 - height + floor * 24, width * 0.2, 15, lights and rng.random() < 0.6)
+            window(
+                pen,
+                x + width * (0.1 + 0.3 * i),
+                134 - height + floor * 24,
+                width * 0.2,
+                15,
+                lights and rng.random() < 0.6,
+            )
     window(pen, x + width * 0.08, 103, width * 0.5, 20, lights)
     pen.box(x + width * 0.7, 102, x + width * 0.9, 127, shade(wall, 0.5))
     stripe = (width - 4) / 6
     for i in range(6):
-        pen.box(x + 2 + stripe * i, 94, x + 2 + stripe * (i + 1), 101, awning if i % 2 == 0 else (244, 240, 230))
+        pen.box(
+            x + 2 + stripe * i,
+            94,
+            x + 2 + stripe * (i + 1),
+            101,
+            awning if i % 2 == 0 else (244, 240, 230),
+        )
 
 
 def kitchen(pen: Pen, rng: np.random.Generator, time: str) -> None:
     """A tiled wall, cupboards, a window, a stove, a table with a vase."""
-    wall = [(250, 232, 196), (206, 228, 214), (214, 222, 240), (246, 214, 204)][int(rng.integers(4))]
+    wall = [(250, 232, 196), (206, 228, 214), (214, 222, 240), (246, 214, 204)][
+        int(rng.integers(4))
+    ]
     door = [(96, 132, 150), (178, 124, 80), (120, 150, 116), (214, 208, 196)][int(rng.integers(4))]
     pen.image[:] = np.array(wall, np.uint8)
     for x in range(0, WORLD, 14):
@@ -75,7 +101,10 @@ def _kitchen_window(pen: Pen, x: float, time: str) -> None:
     pen.box(x - 3, 18, x + 79, 76, (244, 240, 232))
     pen.box(x, 21, x + 76, 73, pane)
     if time == "day":
-        pen.poly([(x, 73), (x, 64), (x + 20, 58), (x + 46, 61), (x + 76, 66), (x + 76, 73)], (120, 180, 100))
+        pen.poly(
+            [(x, 73), (x, 64), (x + 20, 58), (x + 46, 61), (x + 76, 66), (x + 76, 73)],
+            (120, 180, 100),
+        )
         pen.disc(x + 60, 32, 6, (255, 240, 150))
     else:
         pen.disc(x + 58, 34, 6, (240, 238, 214))
@@ -85,7 +114,15 @@ def _kitchen_window(pen: Pen, x: float, time: str) -> None:
     pen.line([(x + 38, 21), (x + 38, 73)], 2.5, (244, 240, 232))
     pen.line([(x, 46), (x + 76, 46)], 2.5, (244, 240, 232))
     for side in (-10, 72):
-        pen.poly([(x + side, 14), (x + side + 16, 14), (x + side + (4 if side < 0 else 14), 74), (x + side, 74)], (214, 96, 84))
+        pen.poly(
+            [
+                (x + side, 14),
+                (x + side + 16, 14),
+                (x + side + (4 if side < 0 else 14), 74),
+                (x + side, 74),
+            ],
+            (214, 96, 84),
+        )
 
 
 def stadium(pen: Pen, rng: np.random.Generator, time: str) -> None:
@@ -94,7 +131,9 @@ def stadium(pen: Pen, rng: np.random.Generator, time: str) -> None:
         y = 58 + row * 7
         pen.box(-5, y - 4, WORLD + 5, 126, shade((96, 104, 124), 1 - row * 0.03))
         for x in np.arange(-4 + (row % 2) * 3, WORLD, 6.2):
-            tone = [(220, 70, 64), (60, 110, 210), (240, 240, 240), (246, 206, 60), (52, 54, 60)][int(rng.integers(5))]
+            tone = [(220, 70, 64), (60, 110, 210), (240, 240, 240), (246, 206, 60), (52, 54, 60)][
+                int(rng.integers(5))
+            ]
             if rng.random() < 0.85:
                 pen.box(x - 1.8, y, x + 1.8, y + 5, tone)
                 pen.disc(x, y - 1.2, 1.7, (226, 180, 146))
@@ -102,8 +141,14 @@ def stadium(pen: Pen, rng: np.random.Generator, time: str) -> None:
     for i in range(10):
         pen.box(i * 40 - 2, 117, i * 40 + 38, 127, boards[int(rng.integers(5))])
     for i in range(12):
-        pen.poly([(i * 40 - 40, 127), (i * 40 - 4, 127), (i * 46 - 72, 190), (i * 46 - 118, 190)], (70, 158, 74))
-        pen.poly([(i * 40 - 4, 127), (i * 40, 127), (i * 46 - 68, 190), (i * 46 - 72, 190)], (84, 174, 84))
+        pen.poly(
+            [(i * 40 - 40, 127), (i * 40 - 4, 127), (i * 46 - 72, 190), (i * 46 - 118, 190)],
+            (70, 158, 74),
+        )
+        pen.poly(
+            [(i * 40 - 4, 127), (i * 40, 127), (i * 46 - 68, 190), (i * 46 - 72, 190)],
+            (84, 174, 84),
+        )
     pen.line([(-5, 133), (WORLD + 5, 133)], 1.4, (236, 240, 232))
     for x in (50, 350):
         pen.line([(x, 70), (x, 14)], 3, (70, 74, 82))
@@ -118,15 +163,35 @@ def harbour(pen: Pen, rng: np.random.Generator, time: str) -> None:
     """Warehouses and masts across the water, a lighthouse, a quay."""
     ridge(pen, rng, 96, 16, (118, 150, 140))
     for left in range(4, WORLD, 48):
-        wall, width, height = _BRICKS[int(rng.integers(len(_BRICKS)))], float(rng.uniform(32, 40)), float(rng.uniform(18, 28))
-        house(pen, left + float(rng.uniform(0, 8)), 96, width, height, wall, (142, 78, 66), time != "day")
+        wall, width, height = (
+            _BRICKS[int(rng.integers(len(_BRICKS)))],
+            float(rng.uniform(32, 40)),
+            float(rng.uniform(18, 28)),
+        )
+        house(
+            pen,
+            left + float(rng.uniform(0, 8)),
+            96,
+            width,
+            height,
+            wall,
+            (142, 78, 66),
+            time != "day",
+        )
     for i in range(8):
         pen.box(-5, 95 + i * 6, WORLD + 5, 150, mix((32, 96, 134), (86, 154, 178), i / 7))
     x = 56 if rng.random() < 0.5 else 344
     pen.oval(x, 98, 22, 6, (128, 124, 118))
     for i, y in enumerate(range(96, 40, -14)):
-        pen.poly([(x - 8 + i * 0.8, y), (x + 8 - i * 0.8, y), (x + 7.2 - i * 0.8, y - 14), (x - 7.2 + i * 0.8, y - 14)],
-                 (214, 60, 54) if i % 2 else (244, 242, 236))
+        pen.poly(
+            [
+                (x - 8 + i * 0.8, y),
+                (x + 8 - i * 0.8, y),
+                (x + 7.2 - i * 0.8, y - 14),
+                (x - 7.2 + i * 0.8, y - 14),
+            ],
+            (214, 60, 54) if i % 2 else (244, 242, 236),
+        )
     pen.box(x - 5, 30, x + 5, 40, (64, 66, 74))
     pen.lit().box(x - 3, 32, x + 3, 39, (255, 236, 150))
     if time != "day":
@@ -144,7 +209,12 @@ def city(pen: Pen, rng: np.random.Generator, time: str) -> None:
         x = -8.0
         while x < WORLD:
             width = float(rng.uniform(24, 40))
-            tone = shade([(112, 130, 160), (136, 146, 162), (150, 136, 148), (96, 120, 140)][int(rng.integers(4))], 1.15 - layer * 0.2)
+            tone = shade(
+                [(112, 130, 160), (136, 146, 162), (150, 136, 148), (96, 120, 140)][
+                    int(rng.integers(4))
+                ],
+                1.15 - layer * 0.2,
+            )
             _tower(pen, rng, x, width, float(rng.uniform(low, high)) + 20, tone, time)
             x += width + float(rng.uniform(0, 7))
     ground(pen, rng, 128, (178, 176, 174), 3)
@@ -155,7 +225,15 @@ def city(pen: Pen, rng: np.random.Generator, time: str) -> None:
         lamp(pen, x + float(rng.uniform(-8, 8)), 138, 46, time != "day")
 
 
-def _tower(pen: Pen, rng: np.random.Generator, x: float, width: float, height: float, tone: Colour, time: str) -> None:
+def _tower(
+    pen: Pen,
+    rng: np.random.Generator,
+    x: float,
+    width: float,
+    height: float,
+    tone: Colour,
+    time: str,
+) -> None:
     top = 132 - height
     pen.box(x, top, x + width, 134, tone)
     pen.box(x + width * 0.8, top, x + width, 134, shade(tone, 0.86))
@@ -165,6 +243,18 @@ def _tower(pen: Pen, rng: np.random.Generator, x: float, width: float, height: f
     for wy in np.arange(top + 5, 128, 8):
         for wx in np.arange(x + 3, x + width - 4, 6.5):
             if rng.random() < bright:
-                pen.lit().box(wx, wy, wx + 3.5, wy + 4.5, [(255, 222, 130), (255, 240, 190), (190, 220, 255)][int(rng.integers(3))])
+                pen.lit().box(
+                    wx,
+                    wy,
+                    wx + 3.5,
+                    wy + 4.5,
+                    [(255, 222, 130), (255, 240, 190), (190, 220, 255)][int(rng.integers(3))],
+                )
             else:
-                pen.box(wx, wy, wx + 3.5, wy + 4.5, mix(tone, (190, 220, 240), 0.5) if time == "day" else shade(tone, 0.7))
+                pen.box(
+                    wx,
+                    wy,
+                    wx + 3.5,
+                    wy + 4.5,
+                    mix(tone, (190, 220, 240), 0.5) if time == "day" else shade(tone, 0.7),
+                )

@@ -1,4 +1,6 @@
-"""True sentences about a moment of the demo world: one canonical wording, and others to train and test captioners with."""
+"""True sentences about a moment of the demo world: one canonical wording, and others to train and
+test captioners with.
+"""
 
 import re
 
@@ -8,15 +10,27 @@ from llmvs.demo.world.catalogue import ACTIONS, EVENTS, FIGURES, PEOPLE, PLACES
 from llmvs.demo.world.script import Moment
 
 _WHEN = {
-    ("day", "clear"): "on a sunny day", ("sunset", "clear"): "at sunset", ("night", "clear"): "at night",
-    ("day", "rain"): "on a rainy day", ("sunset", "rain"): "in the rain at sunset", ("night", "rain"): "on a rainy night",
-    ("day", "snow"): "on a snowy day", ("sunset", "snow"): "in falling snow at sunset", ("night", "snow"): "on a snowy night",
-    ("day", "fog"): "on a foggy day", ("sunset", "fog"): "in the fog at sunset", ("night", "fog"): "on a foggy night",
-    ("day", ""): "by day", ("night", ""): "at night",
+    ("day", "clear"): "on a sunny day",
+    ("sunset", "clear"): "at sunset",
+    ("night", "clear"): "at night",
+    ("day", "rain"): "on a rainy day",
+    ("sunset", "rain"): "in the rain at sunset",
+    ("night", "rain"): "on a rainy night",
+    ("day", "snow"): "on a snowy day",
+    ("sunset", "snow"): "in falling snow at sunset",
+    ("night", "snow"): "on a snowy night",
+    ("day", "fog"): "on a foggy day",
+    ("sunset", "fog"): "in the fog at sunset",
+    ("night", "fog"): "on a foggy night",
+    ("day", ""): "by day",
+    ("night", ""): "at night",
 }
 _DRESS = {"man": "shirt", "woman": "dress", "child": "cap"}
 _ORDER = (*PEOPLE, *FIGURES)
-_FIGURE = rf"\ban? (?:({'|'.join(PEOPLE)}) in an? (\w+) (?:{'|'.join(_DRESS.values())})|(\w+) ({'|'.join(FIGURES)}))"
+_FIGURE = (
+    rf"\ban? (?:({'|'.join(PEOPLE)}) in an? (\w+) (?:{'|'.join(_DRESS.values())})|(\w+)"
+    rf" ({'|'.join(FIGURES)}))"
+)
 _DOES = rf" ({'|'.join(sorted((action.finite for action in ACTIONS.values()), key=len)[::-1])})\b"
 
 
@@ -52,8 +66,12 @@ def wordings(moment: Moment) -> list[str]:
     place, when = _place(moment), _when(moment)
     clauses = [c for c in (finite[0], *finite[1]) if c]
     phrases = [p for p in (participle[0], *participle[1]) if p]
-    return [sentence(moment), _capital(f"{place} {when}, {_and(clauses)}."),
-            _capital(f"{when}, {_and(clauses)} {place}."), f"The picture shows {_and(phrases)} {place} {when}."]
+    return [
+        sentence(moment),
+        _capital(f"{place} {when}, {_and(clauses)}."),
+        _capital(f"{when}, {_and(clauses)} {place}."),
+        f"The picture shows {_and(phrases)} {place} {when}.",
+    ]
 
 
 def random_sentence(moment: Moment, rng: np.random.Generator) -> str:
@@ -78,9 +96,17 @@ def _split(moment: Moment, finite: bool) -> tuple[str, list[str]]:
         happening = event.finite if finite else event.participle
         if event.actor:
             happening = happening.format(figure(*figures.pop(0)[:2]))
-    figures.sort(key=lambda each: _ORDER.index(each[0]))  # the order a script has them in cannot be seen in the picture
-    verbs = [(ACTIONS[action].finite if finite else ACTIONS[action].participle) for _, _, action in figures]
-    return happening, [f"{figure(kind, colour)} {verb}" for (kind, colour, _), verb in zip(figures, verbs, strict=True)]
+    figures.sort(
+        key=lambda each: _ORDER.index(each[0])
+    )  # the order a script has them in cannot be seen in the picture
+    verbs = [
+        (ACTIONS[action].finite if finite else ACTIONS[action].participle)
+        for _, _, action in figures
+    ]
+    return happening, [
+        f"{figure(kind, colour)} {verb}"
+        for (kind, colour, _), verb in zip(figures, verbs, strict=True)
+    ]
 
 
 def _place(moment: Moment) -> str:
@@ -100,12 +126,15 @@ def _capital(text: str) -> str:
 
 
 def facts(text: str) -> set[tuple[str, ...]]:
-    """What a sentence in the canonical wording claims: place, time and weather, event, and every figure with colour and action.
+    """What a sentence in the canonical wording claims: place, time and weather, event, and every
+    figure with colour and action.
 
     >>> sorted(facts("A pan bursts into flames in the kitchen at night while a man in a blue shirt waits."))[:3]
     [('action', 'man', 'waits'), ('colour', 'man', 'blue'), ('event', 'flames')]
     """
-    known: set[tuple[str, ...]] = {("place", name) for name, place in PLACES.items() if re.search(rf"\b{place.phrase}\b", text)}
+    known: set[tuple[str, ...]] = {
+        ("place", name) for name, place in PLACES.items() if re.search(rf"\b{place.phrase}\b", text)
+    }
     times = [phrase for phrase in _WHEN.values() if f" {phrase}" in text]
     known |= {("when", max(times, key=len))} if times else set()
     for name, event in EVENTS.items():
@@ -114,5 +143,11 @@ def facts(text: str) -> set[tuple[str, ...]]:
     for person, colour, animal, kind in re.findall(_FIGURE, text, re.IGNORECASE):
         known |= {("figure", person or kind), ("colour", person or kind, colour or animal)}
     for match in re.finditer(_FIGURE + _DOES, text, re.IGNORECASE):
-        known.add(("action", match[1] or match[4], next(name for name, action in ACTIONS.items() if action.finite == match[5])))
+        known.add(
+            (
+                "action",
+                match[1] or match[4],
+                next(name for name, action in ACTIONS.items() if action.finite == match[5]),
+            )
+        )
     return known

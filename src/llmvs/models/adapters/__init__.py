@@ -1,1 +1,3 @@
-"""Fine-tuning a frozen model with low-rank adapters, so that its own numbers become the scores (paper, the fine-tuned rows)."""
+"""Fine-tuning a frozen model with low-rank adapters, so that its own numbers become the scores
+(paper, the fine-tuned rows).
+"""

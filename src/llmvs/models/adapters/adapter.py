@@ -1,4 +1,6 @@
-"""Low-rank adapters in peft's own form: put on a model, written to a folder, read from it. The model's weights never change."""
+"""Low-rank adapters in peft's own form: put on a model, written to a folder, read from it. The
+model's weights never change.
+"""
 
 import importlib.util
 import tempfile
@@ -43,7 +45,12 @@ def attach(model: Any, config: LoraConfig, name: str, seed: int) -> "PeftModel":
     from peft import LoraConfig as PeftConfig
     from peft import get_peft_model
 
-    settings = PeftConfig(r=config.rank, lora_alpha=config.alpha, lora_dropout=config.dropout, target_modules=layers(model, config.targets))
+    settings = PeftConfig(
+        r=config.rank,
+        lora_alpha=config.alpha,
+        lora_dropout=config.dropout,
+        target_modules=layers(model, config.targets),
+    )
     torch.manual_seed(seed)
     adapted: PeftModel = get_peft_model(model, settings)
     settings.base_model_name_or_path = name
@@ -51,20 +58,29 @@ def attach(model: Any, config: LoraConfig, name: str, seed: int) -> "PeftModel":
 
 
 def layers(model: Any, targets: str) -> list[str]:
-    """Full names of the linear layers that get an adapter: none in the vision tower, and not the output layer.
+    """Full names of the linear layers that get an adapter: none in the vision tower, and not the
+    output layer.
 
     Raises:
         UserError: there are none of these names.
     """
     tower = model.get_encoder(modality="image")
     seeing = set(tower.modules()) if isinstance(tower, nn.Module) and tower is not model else set()
-    known = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)
-             and module not in seeing and module is not model.get_output_embeddings()}
+    known = {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear)
+        and module not in seeing
+        and module is not model.get_output_embeddings()
+    }
     wanted = targets.replace(",", " ").split()
     found = [name for name in known if EVERYTHING in wanted or name.rsplit(".", 1)[-1] in wanted]
     if not found:
         names = ", ".join(sorted({name.rsplit(".", 1)[-1] for name in known}))
-        raise UserError(f"lora.targets={targets}: the model has no linear layers of these names (it has {names}; or {EVERYTHING})")
+        raise UserError(
+            f"lora.targets={targets}: the model has no linear layers of these names (it has"
+            f" {names}; or {EVERYTHING})"
+        )
     return found
 
 
@@ -83,7 +99,8 @@ def restore(adapted: "PeftModel", state: Mapping[str, Tensor]) -> None:
 
 
 def save(folder: Path, state: Mapping[str, Tensor], settings: Any = None) -> None:
-    """Write an adapter as peft does: `PeftModel.from_pretrained(model, folder)` reads it. Each file is whole or absent.
+    """Write an adapter as peft does: `PeftModel.from_pretrained(model, folder)` reads it. Each file
+    is whole or absent.
 
     Args:
         folder: where it goes.
@@ -97,7 +114,11 @@ def save(folder: Path, state: Mapping[str, Tensor], settings: Any = None) -> Non
         with tempfile.TemporaryDirectory() as aside:
             settings.save_pretrained(aside)
             write_text(folder / SETTINGS, (Path(aside) / SETTINGS).read_text(encoding="utf-8"))
-    save_tensors(folder / WEIGHTS, {name: value.detach().cpu().contiguous() for name, value in state.items()}, {"format": "pt"})
+    save_tensors(
+        folder / WEIGHTS,
+        {name: value.detach().cpu().contiguous() for name, value in state.items()},
+        {"format": "pt"},
+    )
 
 
 def load(model: Any, folder: Path) -> "PeftModel":
@@ -113,4 +134,6 @@ def load(model: Any, folder: Path) -> "PeftModel":
     try:
         return PeftModel.from_pretrained(model, folder)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise UserError(f"{folder}: not an adapter of this model: {' '.join(str(error).split())[:200]}") from error
+        raise UserError(
+            f"{folder}: not an adapter of this model: {' '.join(str(error).split())[:200]}"
+        ) from error

@@ -1,4 +1,6 @@
-"""The questions of a fold in batches: chosen steps of the training videos to learn from, whole videos to score."""
+"""The questions of a fold in batches: chosen steps of the training videos to learn from, whole
+videos to score.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -57,7 +59,9 @@ class _Samples(TorchDataset[Steps]):
         self.samples = list(samples)
 
     def __getitem__(self, share: Share) -> Steps:
-        return Steps([self.samples[i] for i in share.which], torch.tensor(share.weight), share.videos)
+        return Steps(
+            [self.samples[i] for i in share.which], torch.tensor(share.weight), share.videos
+        )
 
 
 class _Videos(TorchDataset[int]):
@@ -66,9 +70,17 @@ class _Videos(TorchDataset[int]):
 
 
 class FinetuneData(L.LightningDataModule):
-    """Serves the questions of a fold. The module that is trained knows how to ask them, once it has loaded its model."""
+    """Serves the questions of a fold. The module that is trained knows how to ask them, once it has
+    loaded its model.
+    """
 
-    def __init__(self, videos: Mapping[str, Sequence[Video]], config: LoraConfig, seed: int, identity: Identity) -> None:
+    def __init__(
+        self,
+        videos: Mapping[str, Sequence[Video]],
+        config: LoraConfig,
+        seed: int,
+        identity: Identity,
+    ) -> None:
         """Nothing is asked before the loaders are made.
 
         Args:
@@ -91,22 +103,47 @@ class FinetuneData(L.LightningDataModule):
         assert self.trainer is not None
         questions: Questions = self.trainer.lightning_module.questions  # type: ignore[assignment]
         samples = []
-        for video in tqdm(self.videos["train"], desc="questions", unit="video", delay=2, leave=False, disable=not is_first_process()):
+        for video in tqdm(
+            self.videos["train"],
+            desc="questions",
+            unit="video",
+            delay=2,
+            leave=False,
+            disable=not is_first_process(),
+        ):
             steps = chosen(video, self.config.steps_per_video)
             numbers = nearest(video.gtscore)
-            samples += [Sample(video, t, numbers[t], asked) for t, asked in zip(steps, questions.about(video, set(steps)), strict=True)]
-        return _loader(_Samples(samples), GlobalBatches(len(samples), self.config.batch_steps, self.seed, *self._rank()))
+            samples += [
+                Sample(video, t, numbers[t], asked)
+                for t, asked in zip(steps, questions.about(video, set(steps)), strict=True)
+            ]
+        return _loader(
+            _Samples(samples),
+            GlobalBatches(len(samples), self.config.batch_steps, self.seed, *self._rank()),
+        )
 
     def val_dataloader(self) -> list[DataLoader]:
         """One loader per judged part, of positions of its videos."""
-        return [_loader(_Videos(), OneByOne(len(self.videos[part]), *self._rank())) for part in self.judged]
+        return [
+            _loader(_Videos(), OneByOne(len(self.videos[part]), *self._rank()))
+            for part in self.judged
+        ]
 
     def _rank(self) -> tuple[int, int]:
-        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
+        return (
+            (self.trainer.global_rank, self.trainer.world_size)
+            if self.trainer is not None
+            else (0, 1)
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint must agree with before it may be continued."""
-        return {"videos": {part: [video.key for video in videos] for part, videos in self.videos.items()}, "identity": self.identity}
+        return {
+            "videos": {
+                part: [video.key for video in videos] for part, videos in self.videos.items()
+            },
+            "identity": self.identity,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Refuse a checkpoint that was trained on other videos or other questions.
@@ -116,14 +153,20 @@ class FinetuneData(L.LightningDataModule):
         """
         mine = self.state_dict()
         changes = differences(state_dict["identity"], mine["identity"])
-        changes += [f"other {part} videos" for part in PARTS if state_dict["videos"].get(part) != mine["videos"].get(part)]
+        changes += [
+            f"other {part} videos"
+            for part in PARTS
+            if state_dict["videos"].get(part) != mine["videos"].get(part)
+        ]
         if changes:
             raise UserError(f"the checkpoint was trained with {'; '.join(changes)}: {START_OVER}")
 
 
 def _loader(data: TorchDataset, shares: Any) -> DataLoader:
     # Its own generator: otherwise judging would draw from the global one, and change the training.
-    return DataLoader(data, sampler=shares, batch_size=None, generator=torch.Generator(), collate_fn=_as_it_is)
+    return DataLoader(
+        data, sampler=shares, batch_size=None, generator=torch.Generator(), collate_fn=_as_it_is
+    )
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -1,4 +1,6 @@
-"""Training of the adapters: cross-entropy on the answer's tokens, and the expected number of every step as its score."""
+"""Training of the adapters: cross-entropy on the answer's tokens, and the expected number of every
+step as its score.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -36,9 +38,17 @@ SCORED_AT_ONCE = 4
 
 
 class FinetuneModule(JudgedModule):
-    """Adapters on a frozen model. Only they are this module's: the model is not moved, counted, saved or changed."""
+    """Adapters on a frozen model. Only they are this module's: the model is not moved, counted,
+    saved or changed.
+    """
 
-    def __init__(self, config: Config, load: Load, metrics: Mapping[str, VideoScores], folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        load: Load,
+        metrics: Mapping[str, VideoScores],
+        folder: Path | None = None,
+    ) -> None:
         """Load nothing yet.
 
         Args:
@@ -48,7 +58,9 @@ class FinetuneModule(JudgedModule):
             folder: where the adapter is written after every epoch; None: nowhere.
         """
         super().__init__(config.seed, metrics)
-        self.save_hyperparameters({"lora": asdict(config.lora), "method": asdict(config.method), "seed": config.seed})
+        self.save_hyperparameters(
+            {"lora": asdict(config.lora), "method": asdict(config.method), "seed": config.seed}
+        )
         self.settings, self.load, self.folder = config, load, folder
         self.judged_every = config.lora.epochs if config.selection == "last" else 1
         self.adapters = torch.nn.ModuleList()
@@ -60,7 +72,9 @@ class FinetuneModule(JudgedModule):
             return
         model, numbers, self.questions = self.load()
         role = self.settings.method.model
-        adapted = adapter.attach(model, self.settings.lora, getattr(self.settings.backbone, role), self.seed)
+        adapted = adapter.attach(
+            model, self.settings.lora, getattr(self.settings.backbone, role), self.seed
+        )
         self._base = [adapted]
         from peft.tuners.lora import LoraLayer
 
@@ -84,22 +98,34 @@ class FinetuneModule(JudgedModule):
         """What a checkpoint holds of this module: the adapters' weights by peft's names."""
         return self.trained()
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> None:
-        """Set the adapters' weights, by peft's names; the process that only starts the ranks has none."""
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> None:
+        """Set the adapters' weights, by peft's names; the process that only starts the ranks has
+        none.
+        """
         if self._base:
             adapter.restore(self.adapted, state_dict)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW without weight decay; a cosine over all optimizer steps, down to 0."""
-        optimizer = torch.optim.AdamW(self.adapters.parameters(), lr=self.settings.lora.lr, weight_decay=0)
+        optimizer = torch.optim.AdamW(
+            self.adapters.parameters(), lr=self.settings.lora.lr, weight_decay=0
+        )
         cosine = CosineAnnealingLR(optimizer, T_max=int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cosine, "interval": "step"}}
 
     def on_train_epoch_start(self) -> None:
         """An epoch may take an hour: show how far it is."""
         super().on_train_epoch_start()
-        self.bar = tqdm(total=int(self.trainer.num_training_batches), desc=f"epoch {self.current_epoch + 1}", unit="batch", delay=2,
-                        leave=False, disable=not is_first_process())
+        self.bar = tqdm(
+            total=int(self.trainer.num_training_batches),
+            desc=f"epoch {self.current_epoch + 1}",
+            unit="batch",
+            delay=2,
+            leave=False,
+            disable=not is_first_process(),
+        )
 
     def on_train_batch_end(self, outputs: Any, batch: Steps, batch_idx: int) -> None:
         """One batch on."""
@@ -107,7 +133,9 @@ class FinetuneModule(JudgedModule):
         if batch_idx + 1 == self.bar.total:
             self.bar.close()
 
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+    def transfer_batch_to_device(
+        self, batch: Any, device: torch.device, dataloader_idx: int
+    ) -> Any:
         """A batch stays as it is: it holds videos, and `Answering` moves what the model reads."""
         return batch
 
@@ -118,14 +146,26 @@ class FinetuneModule(JudgedModule):
             UserError: the loss is not a finite number.
         """
         at_once = self.settings.lora.at_once
-        parts = [batch.samples[start:start + at_once] for start in range(0, len(batch.samples), at_once)]
+        parts = [
+            batch.samples[start : start + at_once]
+            for start in range(0, len(batch.samples), at_once)
+        ]
         if len(parts) == 1:
             losses = self._losses(parts[0])
         else:  # only one part's activations are in memory at a time; they are made again on the way back
-            losses = torch.cat([checkpoint(self._losses, part, use_reentrant=False) for part in parts])
+            losses = torch.cat(
+                [checkpoint(self._losses, part, use_reentrant=False) for part in parts]
+            )
         self._check(losses, "loss", [(sample.video, sample.step) for sample in batch.samples])
         loss = (losses * batch.weight.to(losses.device)).sum()
-        self.log("train/loss", loss.detach(), on_step=False, on_epoch=True, batch_size=batch.steps, sync_dist=self.trainer.world_size > 1)
+        self.log(
+            "train/loss",
+            loss.detach(),
+            on_step=False,
+            on_epoch=True,
+            batch_size=batch.steps,
+            sync_dist=self.trainer.world_size > 1,
+        )
         return loss
 
     def validation_step(self, index: int, batch_idx: int, dataloader_idx: int = 0) -> None:
@@ -136,9 +176,17 @@ class FinetuneModule(JudgedModule):
         """
         part, metric = self._metrics()[dataloader_idx]
         video = metric.videos[index]
-        with tqdm(total=video.n_steps, desc=f"{part} {video.key}", unit="step", delay=2, leave=False,
-                  disable=not is_first_process()) as bar:
-            scores = self.answering.scores(self.questions.about(video), SCORED_AT_ONCE * self.settings.lora.at_once, bar.update)
+        with tqdm(
+            total=video.n_steps,
+            desc=f"{part} {video.key}",
+            unit="step",
+            delay=2,
+            leave=False,
+            disable=not is_first_process(),
+        ) as bar:
+            scores = self.answering.scores(
+                self.questions.about(video), SCORED_AT_ONCE * self.settings.lora.at_once, bar.update
+            )
         self._check(scores, "score", [(video, step) for step in range(video.n_steps)])
         metric.update(torch.tensor([index]), scores[None].to(metric.scores.device))
 
@@ -152,8 +200,10 @@ class FinetuneModule(JudgedModule):
         state = self.trained()
         for name, value in state.items():
             if not torch.isfinite(value).all():
-                raise UserError(f"the adapter's {name} became NaN or infinite in epoch {self.current_epoch}: "
-                                f"lower lora.lr={self.settings.lora.lr}")
+                raise UserError(
+                    f"the adapter's {name} became NaN or infinite in epoch {self.current_epoch}: "
+                    f"lower lora.lr={self.settings.lora.lr}"
+                )
         if self.folder is not None and self.global_rank == 0:
             adapter.save(self.folder, state, self.adapted.peft_config["default"])
 
@@ -168,16 +218,24 @@ class FinetuneModule(JudgedModule):
             raise UserError(f"the checkpoint was made with {'; '.join(changes)}: {START_OVER}")
 
     def _losses(self, samples: Sequence[Sample]) -> Tensor:
-        return self.answering.losses([sample.asked for sample in samples], [sample.number for sample in samples])
+        return self.answering.losses(
+            [sample.asked for sample in samples], [sample.number for sample in samples]
+        )
 
     def _check(self, values: Tensor, what: str, places: Sequence[tuple[Video, int]]) -> None:
         bad = (~torch.isfinite(values)).nonzero()
         if len(bad):
             video, step = places[int(bad[0])]
-            raise UserError(f"the {what} became NaN or infinite in epoch {self.current_epoch} at step {step} of "
-                            f"{video.key} ({video.name}): lower lora.lr={self.settings.lora.lr}, or set backbone.dtype=bfloat16 or float32")
+            raise UserError(
+                f"the {what} became NaN or infinite in epoch {self.current_epoch} at step {step} of"
+                f" {video.key} ({video.name}): lower lora.lr={self.settings.lora.lr}, or set"
+                " backbone.dtype=bfloat16 or float32"
+            )
 
 
 def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"{key}.{inner}" if inner else key: item for key, value in values.items()
-            for inner, item in (value.items() if isinstance(value, Mapping) else [("", value)])}
+    return {
+        f"{key}.{inner}" if inner else key: item
+        for key, value in values.items()
+        for inner, item in (value.items() if isinstance(value, Mapping) else [("", value)])
+    }

@@ -1,4 +1,6 @@
-"""The questions: about a window of captions to the scorer, exactly as in extraction, or about a frame to the captioner."""
+"""The questions: about a window of captions to the scorer, exactly as in extraction, or about a
+frame to the captioner.
+"""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +12,16 @@ from llmvs.errors import UserError
 from llmvs.extraction import models
 from llmvs.extraction.captioner import Captioner, plain_prompt
 from llmvs.extraction.numbers import Numbers
-from llmvs.extraction.prompts import FRAME_QUESTION, INSTRUCTION, Example, Template, Window, question, render, windows
+from llmvs.extraction.prompts import (
+    FRAME_QUESTION,
+    INSTRUCTION,
+    Example,
+    Template,
+    Window,
+    question,
+    render,
+    windows,
+)
 from llmvs.extraction.source import only_picks
 from llmvs.models.adapters.answering import Asked
 from llmvs.video.reader import sample
@@ -28,21 +39,29 @@ class Questions(Protocol):
 class Windows:
     """Asks the scorer about windows of captions."""
 
-    def __init__(self, template: Template, captions: Mapping[str, Sequence[str]], size: int) -> None:
-        """Take the prompts' template, the captions of every video by its key, and the captions in a window."""
+    def __init__(
+        self, template: Template, captions: Mapping[str, Sequence[str]], size: int
+    ) -> None:
+        """Take the prompts' template, the captions of every video by its key, and the captions in a
+        window.
+        """
         self.template, self.captions, self.size = template, captions, size
 
     def about(self, video: Video, steps: Collection[int] | None = None) -> Iterator[Asked]:
         """One question per step, or per step in `steps`, in order."""
-        every = windows(self.captions[video.key][:video.n_steps], self.size)
-        for ids in self.template.encode([window for t, window in enumerate(every) if steps is None or t in steps]):
+        every = windows(self.captions[video.key][: video.n_steps], self.size)
+        for ids in self.template.encode(
+            [window for t, window in enumerate(every) if steps is None or t in steps]
+        ):
             yield Asked(ids, {})
 
 
 class Frames:
     """Asks the captioner about frames; the video is decoded as it is read."""
 
-    def __init__(self, captioner: Captioner, fps: float | None, every_nth_frame: int | None) -> None:
+    def __init__(
+        self, captioner: Captioner, fps: float | None, every_nth_frame: int | None
+    ) -> None:
         """Take a captioner that asks `FRAME_QUESTION`, and how videos are sampled."""
         self.captioner, self.fps, self.every_nth_frame = captioner, fps, every_nth_frame
 
@@ -53,7 +72,10 @@ class Frames:
             UserError: no such video file, or another video than the annotated one.
         """
         if video.path is None or not video.path.is_file():
-            raise UserError(f"{video.path or video.key}: no such video file: put it where the dataset expects it")
+            raise UserError(
+                f"{video.path or video.key}: no such video file: put it where the dataset"
+                " expects it"
+            )
         sampled = sample(video.path, fps=self.fps, every_nth_frame=self.every_nth_frame)
         for t, step in enumerate(only_picks(video.path, sampled, video.picks)):
             if steps is None or t in steps:
@@ -63,16 +85,22 @@ class Frames:
                 yield Asked(ids, inputs)
 
 
-def load_scorer(config: Config, shown: Sequence[Example], captions: Mapping[str, Sequence[str]]) -> tuple[Any, Numbers, Questions]:
+def load_scorer(
+    config: Config, shown: Sequence[Example], captions: Mapping[str, Sequence[str]]
+) -> tuple[Any, Numbers, Questions]:
     """The scorer, how it spells numbers, and its questions.
 
     Raises:
         UserError: as `models.load_scorer`.
     """
-    model, tokenizer = models.load_scorer(config.backbone, Path(config.cache), models.pick_device(config.accelerator))
+    model, tokenizer = models.load_scorer(
+        config.backbone, Path(config.cache), models.pick_device(config.accelerator)
+    )
     template = Template(tokenizer, "numeric", shown)
     prompt = render(tokenizer, INSTRUCTION["numeric"], template.turns, question(PROBE, "numeric"))
-    numbers = Numbers.of(tokenizer, prompt, "" if getattr(tokenizer, "chat_template", None) else " ")
+    numbers = Numbers.of(
+        tokenizer, prompt, "" if getattr(tokenizer, "chat_template", None) else " "
+    )
     return model, numbers, Windows(template, captions, config.prompt.window)
 
 
@@ -82,10 +110,14 @@ def load_captioner(config: Config) -> tuple[Any, Numbers, Questions]:
     Raises:
         UserError: as `models.load_captioner`.
     """
-    model, processor = models.load_captioner(config.backbone, Path(config.cache), models.pick_device(config.accelerator))
+    model, processor = models.load_captioner(
+        config.backbone, Path(config.cache), models.pick_device(config.accelerator)
+    )
     if getattr(processor, "chat_template", None):
         content = [{"type": "image"}, {"type": "text", "text": FRAME_QUESTION}]
-        prompt = processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
+        prompt = processor.apply_chat_template(
+            [{"role": "user", "content": content}], add_generation_prompt=True
+        )
         numbers = Numbers.of(processor.tokenizer, prompt, "")
     else:
         numbers = Numbers.of(processor.tokenizer, plain_prompt(processor, FRAME_QUESTION), " ")

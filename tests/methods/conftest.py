@@ -1,4 +1,6 @@
-"""Five films of random pictures as a dataset with folds, for runs in which a model itself gives the scores."""
+"""Five films of random pictures as a dataset with folds, for runs in which a model itself gives the
+scores.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,8 +28,13 @@ def world(tmp_path, built, monkeypatch) -> tuple[Dataset, Callable[..., Config]]
     plain = films(tmp_path, {f"video_{i}": 2 + i / 2 for i in range(5)})
     dataset = replace(plain, splits=generated(list(plain.videos), "films"))
     monkeypatch.setattr(bench, "open_dataset", lambda config: dataset)
-    plan = tiny_config(tmp_path / "cache", built, runs=str(tmp_path / "runs"), data=DataConfig("films", str(tmp_path), "disjoint"),
-                       prompt=PromptConfig(window=3, max_tokens=1))
+    plan = tiny_config(
+        tmp_path / "cache",
+        built,
+        runs=str(tmp_path / "runs"),
+        data=DataConfig("films", str(tmp_path), "disjoint"),
+        prompt=PromptConfig(window=3, max_tokens=1),
+    )
 
     def settings(model: str, lora: bool = False, **changes: object) -> Config:
         return replace(plan, method=MethodConfig(model, lora), **changes)  # type: ignore[arg-type]
