@@ -69,7 +69,7 @@ tables: setup  ## renew the table in README.md from runs/ (after: make ablation 
 	@$(BIN)/python -m llmvs.results.paste README.md
 
 lint: setup  ## check style, types and import order
-	@$(BIN)/ruff check . && $(BIN)/mypy
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 clean:  ## remove .venv; data, caches and runs stay
 	rm -rf .venv
