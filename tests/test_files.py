@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 from llmvs.errors import UserError
-from llmvs.files import atomic, dumps, locked, read_json, write_json, write_text
+from llmvs.files import (
+    atomic,
+    dumps,
+    is_temporary,
+    locked,
+    read_json,
+    temporary_prefix,
+    write_json,
+    write_text,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -25,6 +34,16 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         fail()
     assert read_json(path, "a number") == {"a": 1}
     assert [entry.name for entry in path.parent.iterdir()] == ["a.json"]
+
+
+def test_only_our_own_temporary_names_are_known(tmp_path):
+    for name in ("v 1.safetensors", "a.b.json", "plain", "line\nbreak.jsonl"):
+        with atomic(tmp_path / name) as temporary:
+            assert is_temporary(temporary.name)
+            assert temporary.name.startswith(temporary_prefix((tmp_path / name).stem))
+            assert temporary.suffix == (tmp_path / name).suffix
+    for name in (".ssh", ".lock", ".config-settings", ".v-abcdefgh.json", "v-llmvs-abcdefgh"):
+        assert not is_temporary(name)
 
 
 def test_permissions_are_those_of_an_ordinary_file(tmp_path):

@@ -5,6 +5,7 @@ over it.
 import errno
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,27 @@ from llmvs.errors import UserError
 DISK_ERRORS = (OSError, SafetensorError)
 """What a full or read-only disk raises; safetensors wraps the operating system's errors in its own.
 """
+MARK = "-llmvs-"
+"""Stands in every temporary name of this package, so that no other file is taken for one."""
+TEMPORARY = re.compile(re.escape(MARK).join((r"\..+", r"[a-z0-9_]{8}(\.[^.]+)?")), re.DOTALL)
+
+
+def temporary_prefix(name: str) -> str:
+    """How the temporary file or folder of `name` begins, to be given to `tempfile`.
+
+    >>> temporary_prefix("video_1")
+    '.video_1-llmvs-'
+    """
+    return f".{name}{MARK}"
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file or folder is called as this package calls what it has not finished.
+
+    >>> is_temporary(".video_1-llmvs-x7_q2abc.safetensors"), is_temporary(".ssh")
+    (True, False)
+    """
+    return TEMPORARY.fullmatch(name) is not None
 
 
 @contextmanager
@@ -33,9 +55,8 @@ def atomic(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
-        )
+        prefix = temporary_prefix(path.stem)
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=path.suffix, dir=path.parent)
         os.close(handle)
     except OSError as error:
         raise unwritable(path, error) from error
@@ -136,7 +157,7 @@ def read_json(path: Path, what: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file (expected {what})") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: not readable as {what}: {error}") from error
 
 
