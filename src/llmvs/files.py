@@ -7,6 +7,7 @@ import json
 import os
 import re
 import tempfile
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,68 @@ def is_temporary(name: str) -> bool:
     (True, False)
     """
     return TEMPORARY.fullmatch(name) is not None
+
+
+UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode's control characters, halves of characters (bytes that are no UTF-8), breaks of lines."""
+LONGEST_NAME = 200
+"""Bytes that a name may have: file systems allow 255, which suffixes and temporary names share."""
+
+
+def check_name(name: str, place: str, cure: str, error: type[UserError] = UserError) -> None:
+    """Refuse a name that cannot safely be a file's: it may stand in a file that was downloaded.
+
+    Spaces, `=`, `:` and letters of any script are fine.
+
+    Args:
+        name: of a video or a data set, to which only a suffix is put.
+        place: where it stands, to begin the line with.
+        cure: what to do about it, to end the line with.
+        error: the kind of error.
+
+    Raises:
+        UserError: empty, beginning with a dot, too long, or with slashes or control characters.
+    """
+    if problem := _problem(name):
+        raise error(f"{place}: the name {shown(name)} {problem}: {cure}")
+
+
+def is_name(name: str) -> bool:
+    """Whether `check_name` lets a name pass.
+
+    >>> is_name("A day: one=1"), is_name("../x"), is_name(".x"), is_name("a/b")
+    (True, False, False, False)
+    """
+    return _problem(name) is None
+
+
+def shown(text: str, most: int = 60) -> str:
+    """A text as it can stand in a line: quoted, escaped and shortened.
+
+    >>> shown("a" * 10, most=4)
+    "'aaaa'..."
+    """
+    return repr(text) if len(text) <= most else f"{text[:most]!r}..."
+
+
+def printable(path: Path) -> str:
+    """A path as it can stand in a line: itself, or quoted and escaped where it would break it."""
+    return str(path) if str(path).isprintable() else repr(str(path))
+
+
+def _problem(name: str) -> str | None:
+    """Why a name cannot be a file's; None where it can."""
+    if not name:
+        return "is empty"
+    if name.startswith("."):
+        return "begins with a dot"
+    if "/" in name or "\\" in name:
+        return "holds a slash"
+    if any(unicodedata.category(letter) in UNPRINTABLE for letter in name):
+        return "holds characters that cannot be printed"
+    if len(name.encode()) > LONGEST_NAME:
+        return f"has {len(name.encode())} bytes, more than {LONGEST_NAME}"
+    return None
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from llmvs.datasets.base import Dataset
 from llmvs.errors import UserError
 from tests.evaluation.test_protocols import make
 
@@ -29,6 +30,57 @@ def test_refuses_what_cannot_be(change, message):
     _, video = make("votes")
     with pytest.raises(UserError, match=rf"video_1 \(one\): .*{message}"):
         replace(video, **change)
+
+
+BAD = [
+    ("../../x", "begins with a dot"),
+    ("../../" + "x" * 5000, "begins with a dot"),
+    (".", "begins with a dot"),
+    ("..", "begins with a dot"),
+    (".hidden", "begins with a dot"),
+    ("/etc/x", "holds a slash"),
+    ("a/b", "holds a slash"),
+    ("a\\b", "holds a slash"),
+    ("a\0b", "cannot be printed"),
+    ("a\nb", "cannot be printed"),
+    ("a\x7fb", "cannot be printed"),
+    ("a\u2028b", "cannot be printed"),
+    ("caf\udce9", "cannot be printed"),
+    ("", "is empty"),
+    ("\N{LATIN SMALL LETTER E WITH ACUTE}" * 101, "has 202 bytes, more than 200"),
+]
+"""Keys that would lead out of the cache, or to no file at all, and what is said of them."""
+LETTER = "\N{CYRILLIC SMALL LETTER ZHE}"
+GOOD = ("video_1", "-yt_ID", "a day: one=1", f"{LETTER} 1", "x" * 200, "a.b", "50 %")
+
+
+@pytest.mark.parametrize(("key", "problem"), BAD, ids=range(len(BAD)))
+def test_a_key_that_cannot_be_a_files_name_is_refused(key, problem):
+    _, video = make("votes")
+    with pytest.raises(UserError) as caught:
+        replace(video, key=key)
+    line = str(caught.value)
+    assert line.startswith("dataset, video 'one': the name '")
+    assert problem in line
+    assert line.endswith("rename the video in the dataset's files")
+    assert line.isprintable()
+    assert len(line) < 250
+    with pytest.raises(UserError, match="the name '"):
+        Dataset(key, "votes", {}, {})
+
+
+@pytest.mark.parametrize("key", GOOD)
+def test_any_other_key_may_be(key):
+    _, video = make("votes")
+    assert replace(video, key=key).key == key
+    assert Dataset(key, "votes", {}, {}).name == key
+
+
+def test_a_video_among_those_of_other_datasets_keeps_a_key_of_its_own():
+    _, video = make("votes")
+    assert replace(video, key="tvsum/video_1", origin="tvsum").trim(9).key == "tvsum/video_1"
+    with pytest.raises(UserError, match="holds a slash"):
+        replace(video, key="tvsum/a/b", origin="tvsum")
 
 
 def test_trim():

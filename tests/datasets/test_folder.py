@@ -89,6 +89,24 @@ def test_the_steps_are_those_that_extraction_samples(films):
             ]
 
 
+def test_a_name_that_no_file_of_the_cache_can_have(root):
+    write(root, rows())
+    long = root / f"{'x' * 201}.mp4"
+    long.symlink_to(root / "videos" / "beach.mp4")
+    line = r"x\.mp4: the name 'x+'\.\.\. has 201 bytes, .*: rename the file"
+    with pytest.raises(UserError, match=line):
+        load("folder", root, TWO)
+    long.unlink()
+    moved = root / "two\nlines"
+    moved.mkdir()
+    for path in [path for path in root.iterdir() if path != moved]:
+        path.rename(moved / path.name)
+    line = "'folder-two.*cannot be printed: .*: rename the folder"
+    with pytest.raises(UserError, match=line) as caught:
+        load("folder", moved, TWO)
+    assert "\n" not in str(caught.value)
+
+
 def test_json_says_the_same(root):
     write(root, rows())
     from_csv = load("folder", root, TWO)

@@ -148,6 +148,16 @@ def test_a_wrong_field_is_one_line(tmp_path, changes, message):
         load("mrhisum", write(tmp_path, **changes))
 
 
+def test_a_key_that_leads_elsewhere_is_refused(tmp_path):
+    write(tmp_path)
+    with h5py.File(tmp_path / "mr_hisum.h5", "a") as file:
+        file.copy("video_4", "x")
+    write_json(tmp_path / "mr_hisum_split.json", SPLITS | {"test_keys": ["video_2", "./x"]})
+    line = r"mr_hisum_split\.json: the name './x' begins with a dot: .*: rename"
+    with pytest.raises(UserError, match=line):
+        load("mrhisum", tmp_path)
+
+
 def test_missing_or_wrong_files_are_one_line(tmp_path):
     with pytest.raises(UserError, match=r"none of mr_hisum\.h5.*MR\.HiSum"):
         load("mrhisum", tmp_path)

@@ -114,7 +114,7 @@ def _embeddings(one: CacheFolder, tick: Callable[[], object]) -> Iterator[Damage
             if captions is not None and key in captions:
                 _check_source(cache, key, found, captions)
         except UserError as error:
-            yield Damage(str(error), (cache.path(key),))
+            yield Damage(str(error), (one.path / f"{key}.safetensors",))
         tick()
 
 

@@ -10,8 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from llmvs.errors import UserError, nearest
+from llmvs.files import check_name, shown
 
 Array = npt.NDArray
+
+
+RENAME = "its files in the cache would go by it: rename the video in the dataset's files"
+"""What to do about a key that cannot be a file's name."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,8 @@ class Video:
     """True where the annotations do not know the file's frames: one "frame" is one step, and the
     picks are 0..T-1 (Mr. HiSum).
     """
+    origin: str = ""
+    """The dataset's name where videos of several stand together: the key is then `ORIGIN/KEY`."""
 
     @property
     def n_steps(self) -> int:
@@ -77,6 +84,10 @@ class Video:
         return len(self.picks)
 
     def __post_init__(self) -> None:
+        own = self.key.removeprefix(f"{self.origin}/") if self.origin else self.key
+        place = "dataset" if self.name == self.key else f"dataset, video {shown(self.name)}"
+        check_name(own, place, RENAME)
+
         def check(ok: bool, problem: str) -> None:
             if not ok:
                 raise UserError(f"{self.key} ({self.name}): {problem}")
@@ -177,6 +188,10 @@ class Dataset:
     """Keys that the dataset's authors hold out for validation; empty where a part of the training
     videos serves.
     """
+
+    def __post_init__(self) -> None:
+        cure = "its folder in the cache would go by it: call it otherwise"
+        check_name(self.name, "dataset", cure)
 
     def video(self, key: str) -> Video:
         """The video called `key`, or a UserError that suggests the nearest key."""

@@ -21,8 +21,10 @@ from llmvs.datasets.files import VIDEO_SUFFIXES, gtscore_of
 from llmvs.datasets.scores import Scores, read_scores
 from llmvs.datasets.splits import FOLDS, generated, leave_one_out
 from llmvs.errors import UserError, nearest
+from llmvs.files import check_name, printable
 from llmvs.video.reader import frame_times, step_frames
 
+RENAME = "its files in the cache would go by it: rename the file"
 FILES = ("scores.csv", "scores.json")
 ROUNDING = 1e-3
 """Seconds by which a duration may miss a whole number."""
@@ -39,6 +41,8 @@ def load(root: Path, sampling: Sampling) -> Dataset:
             scores, not a number.
     """
     root = Path(root)
+    name = f"folder-{root.resolve().name}"
+    check_name(name, f"data.root={printable(root)}", "the dataset goes by it: rename the folder")
     given = [root / name for name in FILES if (root / name).is_file()]
     if len(given) != 1:
         problem = (
@@ -63,7 +67,6 @@ def load(root: Path, sampling: Sampling) -> Dataset:
             f"{root}: one video cannot both train and test: add others, with their scores in"
             f" {given[0].name}"
         )
-    name = f"folder-{root.resolve().name}"
     splits = generated(list(videos), name) if len(videos) >= FOLDS else leave_one_out(list(videos))
     return Dataset(name, "ratings", videos, splits)
 
@@ -73,6 +76,7 @@ def _videos(root: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted([*root.glob("*"), *root.glob("videos/*")]):
         if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith("."):
+            check_name(path.stem, printable(path), RENAME)
             if path.stem in found:
                 raise UserError(
                     f"{path} and {found[path.stem]} are both called {path.stem}: rename one of them"

@@ -24,10 +24,10 @@ import h5py
 import numpy as np
 from tqdm import tqdm
 
-from llmvs.datasets.base import Array, Dataset, Sampling, Video
+from llmvs.datasets.base import RENAME, Array, Dataset, Sampling, Video
 from llmvs.datasets.files import VIDEO_SUFFIXES, absent, first, open_h5
 from llmvs.errors import UserError
-from llmvs.files import read_json
+from llmvs.files import check_name, printable, read_json
 
 HOME = "https://github.com/MRHiSum/MR.HiSum"
 H5_NAMES = ("mr_hisum.h5", "mrsum.h5", "*hisum*.h5")
@@ -87,6 +87,8 @@ def _splits(path: Path) -> list[list[str]]:
             f" at {HOME}"
         )
     keys = sorted(key for part in parts for key in part)
+    for key in keys:
+        check_name(key, printable(path), RENAME)
     twice = [key for key, following in itertools.pairwise(keys) if key == following]
     if twice:
         raise UserError(f"{path}: {twice[0]} is in two places of the splits")

@@ -8,7 +8,7 @@ from llmvs.console import say
 from llmvs.datasets import Dataset
 from llmvs.datasets.files import VIDEO_SUFFIXES
 from llmvs.datasets.splits import fold as make_fold
-from llmvs.errors import UserError
+from llmvs.errors import UserError, VideoError
 from llmvs.experiments.evaluate import open_dataset
 from llmvs.experiments.extra import open_extra
 from llmvs.extraction.pipeline import Extraction
@@ -48,9 +48,19 @@ def extract_files(config: Config, paths: Iterable[Path]) -> int:
         raise UserError(
             "examples.source=fold: files of your own belong to no fold: use examples.source=fixed"
         )
-    return _report(
-        extract_shared(config, config.data.dataset, [Source.file(path) for path in _videos(paths)])
-    )
+    sources, refused = [], []
+    for path in _videos(paths):
+        try:
+            sources.append(Source.file(path))
+        except VideoError as error:
+            refused.append(str(error))
+    if not sources:
+        more = f" (and {len(refused) - 1} more videos)" if len(refused) > 1 else ""
+        raise UserError(f"{refused[0]}{more}")
+    status = _report(extract_shared(config, config.data.dataset, sources))
+    for reason in refused:
+        say(f"failed: {reason}")
+    return 2 if refused else status
 
 
 def _sources(dataset: Dataset) -> list[Source]:

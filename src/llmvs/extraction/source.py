@@ -8,6 +8,7 @@ from pathlib import Path
 
 from llmvs.datasets.base import Array, Video
 from llmvs.errors import UserError, VideoError
+from llmvs.files import check_name, printable, shown
 from llmvs.video.reader import Sampled
 
 
@@ -27,6 +28,11 @@ class Source:
     """True where the picks count sampled steps, not the file's frames (see `Video.counts_steps`).
     """
 
+    def __post_init__(self) -> None:
+        place = shown(self.name) if self.path is None else printable(self.path)
+        cure = "its files in the cache would go by it: rename the video"
+        check_name(self.key, place, cure, VideoError)
+
     @classmethod
     def of(cls, video: Video) -> "Source":
         """The source of an annotated video, whose steps must be its picks."""
@@ -34,7 +40,11 @@ class Source:
 
     @classmethod
     def file(cls, path: Path) -> "Source":
-        """The source of a video file without annotations."""
+        """The source of a video file without annotations.
+
+        Raises:
+            VideoError: nothing in the cache can be called as the file is.
+        """
         return cls(path.stem, path.name, path)
 
     @property

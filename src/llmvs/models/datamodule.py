@@ -223,13 +223,14 @@ class EmbeddingDataModule(L.LightningDataModule):
     def _load(self) -> dict[str, Part]:
         loaded: dict[str, tuple[list[Video], list[Tensor]]] = {}
         widths: dict[Path, int] = {}
-        for part, key, video, cache in tqdm(
-            list(self._wanted()), desc="embeddings", unit="video", delay=2, leave=False
-        ):
+        wanted = tqdm(list(self._wanted()), "embeddings", unit="video", delay=2, leave=False)
+        for part, origin, video, cache in wanted:
             found = cache.read(video.key)
             v = visual_features(cache, video.key) if "v" in self.inputs else None
             videos, embeddings = loaded.setdefault(part, ([], []))
-            videos.append(replace(self._match(part, video, found, cache), key=key))
+            matched = self._match(part, video, found, cache)
+            key = f"{origin}/{video.key}" if origin else video.key
+            videos.append(replace(matched, key=key, origin=origin))
             # Nothing that is trained stands before the maximum, so it is taken once.
             embeddings.append(step_embeddings(found.q, found.a, self.inputs, v))
             widths[cache.path(video.key)] = embeddings[-1].shape[1]
@@ -246,13 +247,13 @@ class EmbeddingDataModule(L.LightningDataModule):
         }
 
     def _wanted(self) -> Iterator[tuple[str, str, Video, EmbeddingCache]]:
-        """(part, the key it goes by here, video, where its embeddings are)."""
+        """(part, the other dataset that it is of or nothing, video, where its embeddings are)."""
         for part in PARTS:
             for key in getattr(self.fold, part):
-                yield part, key, self.dataset.video(key), self.cache
+                yield part, "", self.dataset.video(key), self.cache
         for dataset, cache in self.extra:
-            for key, video in dataset.videos.items():
-                yield "train", f"{dataset.name}/{key}", video, cache
+            for video in dataset.videos.values():
+                yield "train", dataset.name, video, cache
 
     def _match(self, part: str, video: Video, found: Embeddings, cache: EmbeddingCache) -> Video:
         """The video as far as its embeddings go, or a UserError where that is not allowed."""
