@@ -75,6 +75,65 @@ def test_missing_weights(built: Path, tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+OWN_TOKENIZER = {"tokenizer_class": "Own", "auto_map": {"AutoTokenizer": ["own.Own", None]}}
+OWN_CODE = [
+    (
+        "scorer",
+        "config.json",
+        {
+            "model_type": "own",
+            "auto_map": {"AutoConfig": "own.Own", "AutoModelForCausalLM": "own.Own"},
+        },
+    ),
+    ("scorer", "tokenizer_config.json", OWN_TOKENIZER),
+    (
+        "captioner",
+        "config.json",
+        {
+            "model_type": "own",
+            "auto_map": {"AutoConfig": "own.Own", "AutoModelForImageTextToText": "own.Own"},
+        },
+    ),
+    (
+        "captioner",
+        "processor_config.json",
+        {"processor_class": "Own", "auto_map": {"AutoProcessor": "own.Own"}},
+    ),
+    ("captioner", "tokenizer_config.json", OWN_TOKENIZER),
+]
+"""Whose folder names code of its own, in which file, and how."""
+
+
+@pytest.mark.parametrize(("role", "file", "change"), OWN_CODE)
+def test_a_models_own_code_is_never_run_and_nobody_is_asked(
+    role: str, file: str, change: dict, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(question: str = "") -> str:
+        asked.append(question)
+        return "yes"
+
+    asked: list[str] = []
+    monkeypatch.setattr("builtins.input", answer)
+    folder = tmp_path / "model"
+    shutil.copytree(builtin("tiny-llama" if role == "scorer" else "tiny-llava", built), folder)
+    path = folder / file
+    path.write_text(json.dumps((json.loads(path.read_text()) if path.exists() else {}) | change))
+    ran = tmp_path / "ran"
+    (folder / "own.py").write_text(f"from pathlib import Path\nPath({str(ran)!r}).touch()\n")
+    load, said = load_scorer if role == "scorer" else load_captioner, ""
+    try:
+        load(BackboneConfig(**{role: str(folder)}), built, CPU)
+    except UserError as error:
+        said = str(error)
+    assert asked == []
+    assert not ran.exists()
+    if (role, file) != ("captioner", "tokenizer_config.json"):  # its processor knows a tokenizer
+        assert (
+            said == f"backbone {role} {folder}: needs code of its own, which llmvs never runs: "
+            "choose another model, of a kind that transformers knows by itself"
+        )
+
+
 def test_sampling_defaults_of_a_checkpoint_are_dropped(built: Path, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     shutil.copytree(builtin("tiny-llama", built), folder)

@@ -107,6 +107,8 @@ def _load(
     load_model: Callable[..., Any],
     load_companion: Callable[..., Any],
 ) -> tuple[PreTrainedModel, Any]:
+    # `trust_remote_code` is spelled out in every call: left open, transformers asks on standard
+    # input whether to run the code that a model's folder brings along, and a piped `yes` runs it.
     options: dict[str, Any] = {"dtype": config.dtype}
     if config.quantize != "none":
         options["quantization_config"] = BitsAndBytesConfig(
@@ -118,8 +120,8 @@ def _load(
         place: str | Path = (
             tiny.builtin(name.removeprefix(BUILTIN), cache) if name.startswith(BUILTIN) else name
         )
-        companion = load_companion(place, revision=revision)
-        model = load_model(place, revision=revision, **options)
+        companion = load_companion(place, revision=revision, trust_remote_code=False)
+        model = load_model(place, revision=revision, trust_remote_code=False, **options)
     if "device_map" not in options:
         model = model.to(device)
     model.generation_config = _greedy(model)

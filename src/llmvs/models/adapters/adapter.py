@@ -132,7 +132,7 @@ def load(model: Any, folder: Path) -> "PeftModel":
     if not (folder / WEIGHTS).is_file() or not (folder / SETTINGS).is_file():
         raise UserError(f"{folder}: holds no adapter (expected {WEIGHTS} and {SETTINGS})")
     try:
-        return PeftModel.from_pretrained(model, folder)
+        return PeftModel.from_pretrained(model, folder, trust_remote_code=False)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise UserError(
             f"{folder}: not an adapter of this model: {' '.join(str(error).split())[:200]}"
