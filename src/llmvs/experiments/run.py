@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from llmvs.training.loggers import Diary
 
 RESULT = "result.json"
+CONFIG = "config.yaml"
 OURS = "This run"
 FORMAT = 2
 """2: `per_video` and `floors` hold every rule's and every floor's figures of each video, not the
@@ -99,11 +100,19 @@ def finished(config: Config) -> dict[str, Any] | None:
     """The content of result.json where the run is finished and may be reused.
 
     Raises:
-        UserError: the folder holds another configuration's run, or an unreadable result.
+        UserError: the folder holds another configuration's run, one of which nobody knows the
+            configuration, or an unreadable result.
     """
     place = run_folder(config) / RESULT
     if not (config.resume and place.exists()):
         return None
+    if not place.with_name(CONFIG).is_file():
+        # Without it the result could be that of any configuration.
+        raise UserError(
+            f"{place.parent}: holds {RESULT} but no {CONFIG}, so nothing says what the "
+            "run was made with: train it anew with resume=false, or give this one a "
+            "name of its own with experiment=NAME"
+        )
     _refuse_other(run_folder(config), config)
     document: dict[str, Any] = read_json(place, "the result of a run")
     return document
@@ -306,7 +315,7 @@ def _alone(folder: Path) -> AbstractContextManager[None]:
 
 def _claim(folder: Path, config: Config) -> None:
     """Make the folder this configuration's; refuse one that another configuration's run is in."""
-    path = folder / "config.yaml"
+    path = folder / CONFIG
     if path.exists() and config.resume:
         _refuse_other(folder, config)
     elif is_first_process():
@@ -315,7 +324,7 @@ def _claim(folder: Path, config: Config) -> None:
 
 
 def _refuse_other(folder: Path, config: Config) -> None:
-    path = folder / "config.yaml"
+    path = folder / CONFIG
     changes = differences(_what(load_config([str(path)])), _what(config)) if path.exists() else []
     if changes:
         raise UserError(
