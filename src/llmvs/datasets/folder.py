@@ -21,7 +21,7 @@ from llmvs.datasets.files import VIDEO_SUFFIXES, gtscore_of
 from llmvs.datasets.scores import Scores, read_scores
 from llmvs.datasets.splits import FOLDS, generated, leave_one_out
 from llmvs.errors import UserError, nearest
-from llmvs.video.reader import frame_times, step_frames
+from llmvs.video.clock import frame_times, step_frames
 
 FILES = ("scores.csv", "scores.json")
 ROUNDING = 1e-3
