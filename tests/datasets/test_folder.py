@@ -10,7 +10,8 @@ from llmvs.datasets import load
 from llmvs.datasets.base import Sampling
 from llmvs.errors import UserError
 from llmvs.evaluation.protocols import protocols
-from llmvs.video.reader import frame_times, sample, step_frames
+from llmvs.video.clock import frame_times, step_frames
+from llmvs.video.reader import sample
 from tests.films import film
 
 TWO = Sampling(fps=2.0)

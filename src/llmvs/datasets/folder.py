@@ -22,7 +22,7 @@ from llmvs.datasets.scores import Scores, read_scores
 from llmvs.datasets.splits import FOLDS, generated, leave_one_out
 from llmvs.errors import UserError, nearest
 from llmvs.files import check_name, printable
-from llmvs.video.reader import frame_times, step_frames
+from llmvs.video.clock import frame_times, step_frames
 
 RENAME = "its files in the cache would go by it: rename the file"
 FILES = ("scores.csv", "scores.json")

@@ -18,7 +18,8 @@ from llmvs.extraction.ahead import ahead
 from llmvs.extraction.progress import Progress, all_ranks, checked
 from llmvs.extraction.prompts import FRAME_QUESTION
 from llmvs.extraction.source import Source, check_supplied, counted, only_picks
-from llmvs.video.reader import Frame, Sampled, sample
+from llmvs.video.decoders import Frame
+from llmvs.video.reader import Sampled, sample
 
 if TYPE_CHECKING:
     from llmvs.extraction.captioner import Captioner
