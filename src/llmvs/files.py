@@ -5,6 +5,7 @@ over it.
 import errno
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,6 +81,36 @@ def locked(path: Path, refusal: str) -> Iterator[None]:
     finally:
         path.unlink(missing_ok=True)
         os.close(handle)
+
+
+@contextmanager
+def removed_if_refused(folder: Path, top: Path) -> Iterator[None]:
+    """Leave nothing behind where the block is refused before it has computed anything.
+
+    Args:
+        folder: where the block writes. It is removed after a `UserError` where it did not exist
+            before, and holds no weights and no checkpoint.
+        top: a folder above it. Those between the two go too where nothing is left in them, and
+            this one where it did not exist before.
+    """
+    fresh, fresh_top = not folder.exists(), not top.exists()
+    try:
+        yield
+    except UserError:
+        if fresh and folder.is_dir() and not any(folder.rglob("*.ckpt")):
+            if not any(folder.rglob("*.safetensors")):
+                shutil.rmtree(folder, ignore_errors=True)
+                _remove_empty(folder.parent, top, fresh_top)
+        raise
+
+
+def _remove_empty(folder: Path, top: Path, also_top: bool) -> None:
+    """Remove empty folders upwards as far as `top`."""
+    while folder != top and top in folder.parents and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent
+    if folder == top and also_top and not any(top.iterdir()):
+        top.rmdir()
 
 
 def _lock(path: Path) -> int | None:
