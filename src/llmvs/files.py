@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -88,29 +88,23 @@ def removed_if_refused(folder: Path, top: Path) -> Iterator[None]:
     """Leave nothing behind where the block is refused before it has computed anything.
 
     Args:
-        folder: where the block writes. It is removed after a `UserError` where it did not exist
-            before, and holds no weights and no checkpoint.
-        top: a folder above it. Those between the two go too where nothing is left in them, and
-            this one where it did not exist before.
+        folder: where the block writes, and which no other process writes to (see `locked`). After a
+            `UserError` it is removed, where the block began it and left no weights or checkpoint.
+        top: a folder above it; those up to this one are removed too where nothing is in them.
     """
-    fresh, fresh_top = not folder.exists(), not top.exists()
+    fresh = folder.is_dir() and {path.name for path in folder.iterdir()} <= {".lock"}
     try:
         yield
     except UserError:
-        if fresh and folder.is_dir() and not any(folder.rglob("*.ckpt")):
-            if not any(folder.rglob("*.safetensors")):
-                shutil.rmtree(folder, ignore_errors=True)
-                _remove_empty(folder.parent, top, fresh_top)
+        computed = [*folder.rglob("*.ckpt"), *folder.rglob("*.safetensors")]
+        if fresh and not computed:
+            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # not empty: other runs are in it
+                for above in folder.parents:
+                    above.rmdir()
+                    if above == top:
+                        break
         raise
-
-
-def _remove_empty(folder: Path, top: Path, also_top: bool) -> None:
-    """Remove empty folders upwards as far as `top`."""
-    while folder != top and top in folder.parents and not any(folder.iterdir()):
-        folder.rmdir()
-        folder = folder.parent
-    if folder == top and also_top and not any(top.iterdir()):
-        top.rmdir()
 
 
 def _lock(path: Path) -> int | None:

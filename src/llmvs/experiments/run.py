@@ -75,7 +75,8 @@ def train(
     if document is not None:
         say(f"reused: the finished run in {run_folder(config)} (resume=false trains it anew)")
     else:
-        with removed_if_refused(run_folder(config), Path(config.runs)), _alone(run_folder(config)):
+        folder = run_folder(config)
+        with _alone(folder), removed_if_refused(folder, Path(config.runs)):
             _claim(run_folder(config), config)
             document = _run(config, bench, tick)
     return document, _text(document)
