@@ -35,4 +35,6 @@ def nearest(value: str, known: Iterable[str]) -> str:
     """
     names = list(known)
     close = difflib.get_close_matches(value, names, n=1, cutoff=0.6)
-    return f": did you mean {close[0]}?" if close else f" (known: {', '.join(names)})"
+    if close:
+        return f": did you mean {close[0]}?"
+    return f" (known: {', '.join(names)})" if names else ""

@@ -6,10 +6,11 @@ import errno
 import json
 import os
 import re
+import shutil
 import tempfile
 import unicodedata
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,30 @@ def locked(path: Path, refusal: str) -> Iterator[None]:
     finally:
         path.unlink(missing_ok=True)
         os.close(handle)
+
+
+@contextmanager
+def removed_if_refused(folder: Path, top: Path) -> Iterator[None]:
+    """Leave nothing behind where the block is refused before it has computed anything.
+
+    Args:
+        folder: where the block writes, and which no other process writes to (see `locked`). After a
+            `UserError` it is removed, where the block began it and left no weights or checkpoint.
+        top: a folder above it; those up to this one are removed too where nothing is in them.
+    """
+    fresh = folder.is_dir() and {path.name for path in folder.iterdir()} <= {".lock"}
+    try:
+        yield
+    except UserError:
+        computed = [*folder.rglob("*.ckpt"), *folder.rglob("*.safetensors")]
+        if fresh and not computed:
+            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # not empty: other runs are in it
+                for above in folder.parents:
+                    above.rmdir()
+                    if above == top:
+                        break
+        raise
 
 
 def _lock(path: Path) -> int | None:

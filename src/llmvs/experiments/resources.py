@@ -10,6 +10,7 @@ from typing import Any
 from llmvs.cache.embeddings import EmbeddingCache, Embeddings, Identity, differences
 from llmvs.config.load import flat
 from llmvs.config.schema import Config
+from llmvs.config.settings import shaping_embeddings
 from llmvs.console import say
 from llmvs.datasets import Dataset, Fold
 from llmvs.datasets.splits import fold as make_fold
@@ -22,8 +23,6 @@ MOST_BYTES = 8_000_000_000
 """Embeddings kept in memory: all of the benchmarks' (0.6 GB), not those of a dataset of 30,000
 videos.
 """
-SHAPING = ("backbone.", "caption.", "prompt.", "examples.", "extract.")
-"""The settings that decide which embeddings a run reads."""
 
 
 class ReadOnce(EmbeddingCache):
@@ -101,7 +100,7 @@ class Bench:
 
     def wanted(self, config: Config) -> dict[str, Any]:
         """All that decides which embeddings a run reads; equal for two runs that read the same."""
-        wanted = {key: value for key, value in flat(config).items() if key.startswith(SHAPING)}
+        wanted = shaping_embeddings(config)
         if config.examples.source == "fold":
             wanted |= {
                 "data.splits": config.data.splits,

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmvs.cache.embeddings import EmbeddingCache, differences
-from llmvs.config.load import flat, load_config, run_folder, to_yaml
+from llmvs.config.load import load_config, run_folder, to_yaml
 from llmvs.config.schema import Config
+from llmvs.config.settings import meaning
 from llmvs.console import is_first_process, say
 from llmvs.datasets import Fold
 from llmvs.errors import UserError
@@ -24,7 +25,7 @@ from llmvs.experiments.evaluate import (
     with_floors,
 )
 from llmvs.experiments.resources import Bench
-from llmvs.files import locked, read_json, write_json, write_text
+from llmvs.files import locked, read_json, removed_if_refused, write_json, write_text
 from llmvs.methods.answers import ROW, Answered, answered, judge_answered
 from llmvs.results.environment import environment
 from llmvs.results.run_table import text_table
@@ -43,21 +44,6 @@ selected rule's alone.
 """
 Tick = Callable[[float], None]
 """Told the share of a run that is done, 0 to 1."""
-HOW = (
-    "resume",
-    "runs",
-    "cache",
-    "accelerator",
-    "devices",
-    "num_nodes",
-    "log",
-    "caption.batch",
-    "extract.refresh",
-    "extract.tokens_per_batch",
-)
-"""Settings (or groups) that may change between two attempts at the same run: they say how it runs,
-not what.
-"""
 RULES = {
     "val": "best on the held-out videos",
     "last": "the last one",
@@ -90,7 +76,8 @@ def train(
     if document is not None:
         say(f"reused: the finished run in {run_folder(config)} (resume=false trains it anew)")
     else:
-        with _alone(run_folder(config)):
+        folder = run_folder(config)
+        with _alone(folder), removed_if_refused(folder, Path(config.runs)):
             _claim(run_folder(config), config)
             document = _run(config, bench, tick)
     return document, _text(document)
@@ -327,17 +314,14 @@ def _claim(folder: Path, config: Config) -> None:
 
 def _refuse_other(folder: Path, config: Config) -> None:
     path = folder / CONFIG
-    changes = differences(_what(load_config([str(path)])), _what(config)) if path.exists() else []
+    changes = (
+        differences(meaning(load_config([str(path)])), meaning(config)) if path.exists() else []
+    )
     if changes:
         raise UserError(
             f"{folder}: holds a run made with {'; '.join(changes)}: give this one a name of its own"
             " with experiment=NAME, or replace that one with resume=false"
         )
-
-
-def _what(config: Config) -> dict[str, Any]:
-    how = tuple(f"{key}." for key in HOW)
-    return {key: value for key, value in flat(config).items() if not f"{key}.".startswith(how)}
 
 
 def _text(document: Mapping[str, Any]) -> str:

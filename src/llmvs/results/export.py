@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from llmvs.cache.embeddings import save_tensors
-from llmvs.config.load import flat, load_config
+from llmvs.config.affects import EMBEDDINGS, TRAINING
+from llmvs.config.load import load_config
 from llmvs.config.schema import Config
+from llmvs.config.settings import nested, reading, shaping_embeddings
+from llmvs.config.yaml_files import dump
 from llmvs.console import say
 from llmvs.errors import UserError
 from llmvs.experiments.run import RESULT
@@ -21,16 +23,6 @@ from llmvs.results.card import Kind, adapter_kind, head_kind, model_card
 CARD = "README.md"
 ADAPTER = "adapter"
 EXTRACTION = "extraction.yaml"
-MAKING = ("backbone.", "caption.", "prompt.", "examples.", "extract.")
-NOT_MAKING = (
-    "backbone.device_map",
-    "caption.batch",
-    "extract.captions",
-    "extract.embeddings",
-    "extract.refresh",
-    "extract.tokens_per_batch",
-)
-"""Settings of extraction that shape no embedding, or name a place on this machine."""
 
 
 def export(run: Path, to: Path | None = None, repo: str | None = None) -> Path:
@@ -53,22 +45,15 @@ def export(run: Path, to: Path | None = None, repo: str | None = None) -> Path:
     """
     document, config = _finished(run)
     folder = run / "export" if to is None else to
-    extraction = _public(
-        {}
-        if config.extract.embeddings
-        else {key: value for key, value in flat(config).items() if _makes(key, config)}
-    )
+    extraction = _public({} if config.extract.embeddings else _making(config))
     identity = _public(document["embeddings"]["identity"])
     write = _write_adapter if config.method.lora else _write_head
     kind = write(run, config, folder, extraction, identity, repo or "FOLDER")
     if extraction:
-        layer = OmegaConf.create()
-        for key, value in extraction.items():
-            OmegaConf.update(layer, key, value)
         write_text(
             folder / EXTRACTION,
             f"# How the embeddings that this {kind.noun} was trained on are"
-            f" made.\n{OmegaConf.to_yaml(layer)}",
+            f" made.\n{dump(nested(extraction))}",
         )
     write_text(folder / CARD, model_card(document, kind, extraction, identity))
     say(f"exported: {folder}, for {'PeftModel' if config.method.lora else 'LLMVS'}.from_pretrained")
@@ -185,11 +170,13 @@ def _finished(run: Path) -> tuple[dict[str, Any], Config]:
     return document, config
 
 
-def _makes(key: str, config: Config) -> bool:
-    captioned = config.extract.captions is not None and key.startswith(
-        ("caption.", "backbone.captioner")
-    )
-    return key.startswith(MAKING) and key not in NOT_MAKING and not captioned
+def _making(config: Config) -> dict[str, Any]:
+    """The settings that an embedding depends on; without those of captions that were supplied."""
+    making = shaping_embeddings(config, places=False)
+    if config.extract.captions is None:
+        return making
+    needed = reading(config, EMBEDDINGS, TRAINING)
+    return {key: value for key, value in making.items() if key in needed}
 
 
 def _public(values: Mapping[str, Any]) -> dict[str, Any]:
