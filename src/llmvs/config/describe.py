@@ -5,11 +5,11 @@ field.
 import ast
 import inspect
 import textwrap
-
-from omegaconf import OmegaConf
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any
 
 from llmvs.config import schema as config
-from llmvs.config.load import flat
 
 
 def describe() -> str:
@@ -20,7 +20,7 @@ def describe() -> str:
         if isinstance(node, ast.ClassDef)
     }
     lines = []
-    for key, default in flat(OmegaConf.structured(config.Config)).items():
+    for key, default in _settings(config.Config(), ""):
         group, _, name = key.rpartition(".")
         owner = f"{group.capitalize()}Config" if group else "Config"
         text = sentences[owner].get(name) or sentences["HardwareConfig"][name]
@@ -29,6 +29,16 @@ def describe() -> str:
             textwrap.indent(textwrap.fill(text, 100), "    "),
         ]
     return "\n".join(lines)
+
+
+def _settings(values: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    """(dotted key, default) of every field of a group; one that is a mapping is one setting."""
+    for field in fields(values):
+        value = getattr(values, field.name)
+        if is_dataclass(value):
+            yield from _settings(value, f"{prefix}{field.name}.")
+        else:
+            yield f"{prefix}{field.name}", value
 
 
 def _sentences(node: ast.ClassDef) -> dict[str, str]:

@@ -145,6 +145,8 @@ def _split(argument: str) -> tuple[str, str | None]:
 
 def _listed(config: DictConfig, key: str, value: str | None) -> Any:
     """The value of an override; `[a,b]`, or `a`, where the setting is a list."""
+    if value is not None and key.startswith("trainer."):  # of any type: read as YAML
+        return OmegaConf.select(OmegaConf.from_dotlist([f"value={value}"]), "value")
     if value is None or not isinstance(OmegaConf.select(config, key), ListConfig):
         return value
     return [part.strip() for part in value.strip("[] ").split(",") if part.strip()]

@@ -5,10 +5,13 @@ reads YAML files and `key=value` overrides into these classes; nothing downstrea
 else.
 """
 
+import importlib
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from omegaconf import MISSING
+
+from llmvs.errors import UserError
 
 Inputs = Literal["qa", "q", "a", "v", "qav"]
 """What the head reads of a step, see `HeadConfig.inputs`."""
@@ -214,9 +217,9 @@ class HeadConfig:
     """A step's embedding: pooled tokens of query (`q`) or answer (`a`), their maximum (`qa`), its
     visual feature (`v`), or all (`qav`).
     """
-    aggregator: Literal["attention", "feedforward", "mlp"] = "attention"
+    aggregator: str = "attention"
     """`attention`: steps see each other; `feedforward`: the same layers without self-attention;
-    `mlp`: no layers, only the score MLP.
+    `mlp`: no layers, only the score MLP; or another name in `llmvs.models.aggregators.AGGREGATORS`.
     """
     standardize: bool = False
     """Whether every dimension of the embeddings is first brought to mean 0 and deviation 1 over the
@@ -238,6 +241,7 @@ class HeadConfig:
     """Dropout probability in the aggregator's layers."""
 
     def __post_init__(self) -> None:
+        _registered("llmvs.models.aggregators", "check_aggregator", self.aggregator)
         for name in ("dim", "layers", "heads", "feedforward"):
             _require(getattr(self, name) >= 1, f"head.{name}", getattr(self, name), "at least 1")
         _require(
@@ -281,8 +285,17 @@ class OptimConfig:
     """Weight of the pairwise ranking loss, added to the squared error; 0: none, as in the paper."""
     ranking_margin: float = 0.05
     """Two steps of a video are ranked where their gtscores differ by more than this."""
+    losses: dict[str, float] = field(default_factory=lambda: {"mse": 1.0})
+    """Weights of the losses in `llmvs.models.losses.LOSSES`, by their names; their sum is what the
+    training minimizes.
+    """
 
     def __post_init__(self) -> None:
+        if not self.losses.keys() <= {"mse", "ranking"}:
+            _registered("llmvs.models.losses", "check_losses", self.losses)
+        _require(
+            self.ranking > 0 or any(self.losses.values()), "optim.losses", self.losses, "a weight"
+        )
         _require(self.lr > 0, "optim.lr", self.lr, "more than 0")
         for name in ("weight_decay", "clip", "min_lr", "ranking", "ranking_margin"):
             _require(getattr(self, name) >= 0, f"optim.{name}", getattr(self, name), "0 or more")
@@ -379,6 +392,12 @@ class LogConfig:
     """Weights & Biases project."""
     checkpoint_seconds: float = 30.0
     """Least time between two checkpoints to resume from, in seconds."""
+    loggers: list[Literal["csv", "wandb", "tensorboard", "mlflow"]] = field(
+        default_factory=lambda: ["csv", "wandb"]
+    )
+    """Where the curves go, all in the run's folder: `csv` (always written), `wandb`, `tensorboard`,
+    `mlflow` (or where MLFLOW_TRACKING_URI says).
+    """
 
 
 @dataclass
@@ -439,6 +458,10 @@ class Config(HardwareConfig):
     method: MethodConfig = field(default_factory=MethodConfig)
     lora: LoraConfig = field(default_factory=LoraConfig)
     log: LogConfig = field(default_factory=LogConfig)
+    trainer: dict[str, Any] = field(default_factory=dict)
+    """Further arguments of Lightning's `Trainer`, such as `trainer.profiler=simple`, and callbacks
+    by name: `trainer.callbacks=[early_stopping]` or `trainer.callbacks.early_stopping.patience=5`.
+    """
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -449,6 +472,8 @@ class Config(HardwareConfig):
                 self.prompt.style,
                 "numeric with method.model=scorer",
             )
+        if self.trainer:
+            _registered("llmvs.training.trainer", "check_trainer", self)
         _require(self.fold >= 0, "fold", self.fold, "0 or more")
         if self.data.transfer:
             _require(
@@ -482,3 +507,11 @@ class Config(HardwareConfig):
 def _require(ok: bool, key: str, value: Any, allowed: str) -> None:
     if not ok:
         raise ValueError(f"{key}={value}: must be {allowed}")
+
+
+def _registered(module: str, check: str, value: Any) -> None:
+    """Have a registry of a higher floor check a name; as by every registry, it is reached by name."""
+    try:
+        getattr(importlib.import_module(module), check)(value)
+    except UserError as error:
+        raise ValueError(str(error)) from None
