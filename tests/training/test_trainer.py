@@ -208,13 +208,14 @@ def test_a_logger_that_is_not_installed_names_its_extra(
 
 @pytest.mark.parametrize("name", ["tensorboard", "mlflow"])
 def test_curves_of_a_run_go_where_they_are_asked_for(
-    name: Any, cache: EmbeddingCache, tmp_path: Path
+    name: Any, cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip(name)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     config = make_config(log=LogConfig(wandb="disabled", loggers=["csv", name]))
     fit(config, DATASET, FOLD, cache, tmp_path)
-    place = {"tensorboard": "tensorboard", "mlflow": "mlruns"}[name]
-    assert [path for path in (tmp_path / place).rglob("*") if path.is_file()]
+    place = {"tensorboard": "tensorboard/events.*", "mlflow": "mlflow.db"}[name]
+    assert [path for path in tmp_path.glob(place) if path.stat().st_size]
     assert (tmp_path / "logs" / "metrics.csv").is_file()
 
 

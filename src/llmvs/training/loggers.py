@@ -89,14 +89,20 @@ class RunLoggers:
         if "tensorboard" in self.config.log.loggers:
             found.append(TensorBoardLogger(self.folder, name="", version="tensorboard"))
         if "mlflow" in self.config.log.loggers:
-            found.append(
-                MLFlowLogger(
-                    experiment_name=self.config.log.project,
-                    run_name=self.title,
-                    save_dir=str(self.folder / "mlruns"),
-                )
-            )
+            found.append(self._mlflow())
         return found
+
+    def _mlflow(self) -> Logger:
+        """MLflow's client, writing a database in the run's folder where no server is named."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        place = self.folder.resolve()
+        server = os.environ.get("MLFLOW_TRACKING_URI")
+        return MLFlowLogger(
+            experiment_name=self.config.log.project,
+            run_name=self.title,
+            tracking_uri=server or f"sqlite:///{place}/mlflow.db",
+            artifact_location=None if server else (place / "mlflow").as_uri(),
+        )
 
     def conclude(
         self, document: Mapping[str, Any], videos: Sequence[Video], scores: Mapping[str, Array]
