@@ -33,7 +33,7 @@ from llmvs.results.run_table import text_table
 if TYPE_CHECKING:
     from llmvs.cache.captions import CaptionCache
     from llmvs.training.fit import Fit
-    from llmvs.training.loggers import Diary
+    from llmvs.training.loggers import RunLoggers
 
 RESULT = "result.json"
 CONFIG = "config.yaml"
@@ -110,15 +110,15 @@ def _run(config: Config, bench: Bench | None, tick: Tick | None) -> dict[str, An
     bench = bench or Bench([config])
     fold = bench.fold(config)
     clock.lap("dataset")
-    from llmvs.training.loggers import Diary
+    from llmvs.training.loggers import RunLoggers
 
-    with Diary(config, run_folder(config)) as diary:
-        scored = _scores(config, bench, fold, clock, tick, diary)
+    with RunLoggers(config, run_folder(config)) as loggers:
+        scored = _scores(config, bench, fold, clock, tick, loggers)
         document = _judge(config, bench, fold, scored)
         clock.lap("evaluation")
         document |= {"seconds": clock.laps, "environment": environment()}
         _write(run_folder(config), document, scored.fitted, fold.test)
-        diary.conclude(document, scored.fitted.videos["test"], scored.fitted.selected.scores)
+        loggers.conclude(document, scored.fitted.videos["test"], scored.fitted.selected.scores)
     return document
 
 
@@ -133,7 +133,12 @@ class _Scored(NamedTuple):
 
 
 def _scores(
-    config: Config, bench: Bench, fold: Fold, clock: "_Clock", tick: Tick | None, diary: "Diary"
+    config: Config,
+    bench: Bench,
+    fold: Fold,
+    clock: "_Clock",
+    tick: Tick | None,
+    loggers: "RunLoggers",
 ) -> _Scored:
     """Extract what is missing, and score the videos by the configured method."""
     if config.method.zero_shot:
@@ -146,18 +151,28 @@ def _scores(
         clock.lap("extraction")
         return _Scored(*asked)
     if config.method.lora:
-        return _tuned(config, bench, fold, clock, tick, diary)
-    cache, extra = bench.embeddings(config, fold), bench.extra(config)
-    clock.lap("extraction")
+        return _tuned(config, bench, fold, clock, tick, loggers)
     from llmvs.training.fit import fit
+    from llmvs.training.trainer import refreshes
 
-    fitted = fit(config, bench.dataset, fold, cache, run_folder(config), tick, diary, extra)
+    within = refreshes(config)  # the ranks of the training extract
+    cache, extra = None if within else bench.embeddings(config, fold), bench.extra(config)
+    clock.lap("extraction")
+    fitted = fit(config, bench.dataset, fold, cache, run_folder(config), tick, loggers, extra)
     clock.lap("training")
+    if cache is None:
+        there = replace(config, extract=replace(config.extract, refresh="missing"))
+        cache = bench.embeddings(there, fold)
     return _Scored(fitted, cache, answered(cache, fold.test))
 
 
 def _tuned(
-    config: Config, bench: Bench, fold: Fold, clock: "_Clock", tick: Tick | None, diary: "Diary"
+    config: Config,
+    bench: Bench,
+    fold: Fold,
+    clock: "_Clock",
+    tick: Tick | None,
+    loggers: "RunLoggers",
 ) -> _Scored:
     """Fine-tune the scorer or the captioner; beside its scores, what it answered before."""
     from llmvs.extraction.models import free_memory
@@ -174,7 +189,7 @@ def _tuned(
         cache = bench.embeddings(config, fold)
         numbers = answered(cache, fold.test)
     clock.lap("extraction")
-    fitted = tune(config, bench.dataset, fold, cache, run_folder(config), tick, diary)
+    fitted = tune(config, bench.dataset, fold, cache, run_folder(config), tick, loggers)
     free_memory()
     clock.lap("training")
     return _Scored(fitted, cache, numbers)

@@ -22,9 +22,10 @@ from llmvs.models.adapters import adapter
 from llmvs.models.adapters.data import FinetuneData
 from llmvs.models.adapters.module import FinetuneModule, Load
 from llmvs.models.adapters.questions import load_captioner, load_scorer
-from llmvs.models.datamodule import PARTS, EmbeddingDataModule
+from llmvs.models.batch import PARTS
+from llmvs.models.datamodule import EmbeddingDataModule
 from llmvs.training.fit import Fit, carry_out, outcome
-from llmvs.training.loggers import Diary
+from llmvs.training.loggers import RunLoggers
 
 FOLDER = "adapter"
 CLIP = 1.0
@@ -38,7 +39,7 @@ def tune(
     cache: EmbeddingCache | CaptionCache,
     folder: Path,
     tick: Callable[[float], None] | None = None,
-    diary: Diary | None = None,
+    loggers: RunLoggers | None = None,
 ) -> Fit:
     """Train adapters on `fold.train`; they go into `folder`/adapter in peft's format, beside
     last.ckpt and logs/.
@@ -55,7 +56,7 @@ def tune(
             the captioner's answers.
         folder: of the run.
         tick: told the share of the epochs that is done, in place of a progress bar.
-        diary: where the curves go.
+        loggers: where the curves go.
 
     Raises:
         UserError: peft or a layer is missing, a checkpoint does not fit, the loss became NaN (the
@@ -73,14 +74,14 @@ def tune(
     module = FinetuneModule(
         config,
         load,
-        {part: VideoScores(parts[part], judges) for part in data.judged},
+        {part: VideoScores(parts[part], judges) for part in data.evaluated},
         folder / FOLDER,
     )
     # The head's recipe names epochs and clipping for the trainer; its default size keeps all threads.
     recipe = replace(
         config, optim=replace(config.optim, epochs=config.lora.epochs, clip=CLIP), head=HeadConfig()
     )
-    state, started_at = carry_out(recipe, module, data, folder, tick, diary)
+    state, started_at = carry_out(recipe, module, data, folder, tick, loggers)
     found = outcome(state, config.selection, data.videos, started_at)
     if is_first_process():
         adapter.save(
