@@ -497,7 +497,7 @@ def _cache_verify(given: argparse.Namespace) -> int:
 
 
 def _cache_prune(given: argparse.Namespace) -> None:
-    from llmvs.cache.listing import prune
+    from llmvs.cache.prune import prune
     from llmvs.config.load import is_layer, is_override
 
     settings = [

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import torch
 
 from llmvs.cache.captions import CaptionCache, Captions, supplied
+from llmvs.cache.fingerprint import why_new
 from llmvs.config.schema import Config
 from llmvs.console import say
 from llmvs.errors import UserError, VideoError
@@ -41,7 +42,7 @@ class Captioning:
         if config.extract.captions is None:
             made_with = identity.captions_identity(config, kind)
             place = identity.folder(config, dataset, kind, made_with)
-            if reason := identity.why_new(place, made_with):
+            if reason := why_new(place, made_with):
                 say(reason)
             self.cache = CaptionCache(place, made_with)
 

@@ -8,12 +8,12 @@ they are provenance.
 import functools
 import hashlib
 import importlib.metadata
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmvs.cache.embeddings import Identity, differences
+from llmvs.cache import fingerprint
+from llmvs.cache.fingerprint import Identity, short_hash
 from llmvs.config.schema import BackboneConfig, CaptionConfig, Config
 from llmvs.errors import VideoError
 from llmvs.extraction.hub import identify
@@ -23,8 +23,6 @@ from llmvs.files import check_name
 if TYPE_CHECKING:
     import torch
 
-RECIPE = 1
-"""Raised whenever this package makes different captions or embeddings from the same settings."""
 SUPPLIED = "supplied"
 """Stands for captions that the user gave; the hash in every file's header says which."""
 
@@ -38,7 +36,7 @@ def captions_identity(config: Config, kind: str = "captions") -> Identity:
     backbone, extract = config.backbone, config.extract
     return {
         **({} if kind == "captions" else {"role": kind}),
-        "recipe": RECIPE,
+        "recipe": fingerprint.RECIPE,
         "backbone.captioner": backbone.captioner,
         "captioner": identify(backbone.captioner, backbone.captioner_revision),
         **_numbers(backbone),
@@ -59,7 +57,7 @@ def embeddings_identity(config: Config, examples: Sequence[Example]) -> Identity
     backbone, prompt = config.backbone, config.prompt
     given = config.extract.captions is not None
     identity: dict[str, str | int | float | bool | None] = {
-        "recipe": RECIPE,
+        "recipe": fingerprint.RECIPE,
         "backbone.scorer": backbone.scorer,
         "scorer": identify(backbone.scorer, backbone.scorer_revision),
         **_numbers(backbone),
@@ -92,13 +90,6 @@ def questions(caption: CaptionConfig) -> list[str]:
     )
 
 
-def short_hash(identity: Identity) -> str:
-    """Eight hexadecimal digits that name the folder of an identity."""
-    return hashlib.sha256(
-        json.dumps(dict(identity), sort_keys=True, ensure_ascii=False).encode()
-    ).hexdigest()[:8]
-
-
 def folder(config: Config, dataset: str, kind: str, identity: Identity) -> Path:
     """`CACHE/DATASET/KIND-<hash of the identity>`.
 
@@ -107,31 +98,6 @@ def folder(config: Config, dataset: str, kind: str, identity: Identity) -> Path:
     """
     check_name(dataset, "data.dataset", "its folder in the cache would go by it: call it otherwise")
     return Path(config.cache) / dataset / f"{kind}-{short_hash(identity)}"
-
-
-def why_new(place: Path, identity: Identity) -> str | None:
-    """Why the not yet existing folder `place` is not one of its older neighbours: what differs from
-    the nearest of them.
-
-    None when `place` exists, or is the first of its kind.
-    """
-    if (place / "fingerprint.json").exists():
-        return None
-    kind = place.name.rsplit("-", 1)[0]
-    changes = []
-    for manifest in place.parent.glob(f"{kind}-*/fingerprint.json"):
-        try:
-            found = json.loads(manifest.read_text(encoding="utf-8"))["identity"]
-            changes.append((differences(found, identity), manifest.parent.name))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    if not changes:
-        return None
-    nearest, name = min(changes, key=lambda change: (len(change[0]), change[1]))
-    return (
-        f"{place}: a new folder, because {name} was made with"
-        f" {'; '.join(nearest).replace('(expected', '(now')}"
-    )
 
 
 def provenance(device: "torch.device") -> dict[str, str]:

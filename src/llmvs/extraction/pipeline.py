@@ -19,6 +19,7 @@ import torch
 
 from llmvs.cache.captions import CaptionCache, Captions
 from llmvs.cache.embeddings import EmbeddingCache, Embeddings
+from llmvs.cache.fingerprint import why_new
 from llmvs.config.schema import Config
 from llmvs.console import say
 from llmvs.datasets.base import Video
@@ -148,7 +149,7 @@ class _Scoring:
     ) -> None:
         made_with = identity.embeddings_identity(config, shown)
         place = identity.folder(config, dataset, "embeddings", made_with)
-        if reason := identity.why_new(place, made_with):
+        if reason := why_new(place, made_with):
             say(reason)
         self.config, self.stage, self.shown = config, stage, shown
         self.result = Extraction(EmbeddingCache(place, made_with), stage.cache, stage.done)

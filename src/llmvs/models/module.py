@@ -15,7 +15,7 @@ from torch.nn.functional import softplus
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torchmetrics import Metric
 
-from llmvs.cache.embeddings import differences
+from llmvs.cache.fingerprint import differences
 from llmvs.config.schema import HeadConfig, OptimConfig
 from llmvs.errors import UserError
 from llmvs.evaluation.metric import Verdict, VideoScores

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from llmvs.cache.embeddings import save_tensors
+from llmvs.cache.store import save_tensors
 from llmvs.config.load import flat, load_config
 from llmvs.config.schema import Config
 from llmvs.console import say

@@ -26,6 +26,7 @@ from transformers import (
     TokenizersBackend,
 )
 
+from llmvs.cache.listing import BACKBONES
 from llmvs.demo.models.shipped import SHIPPED, shipped
 from llmvs.demo.models.vocabulary import EOS, IMAGE, WORDS, tokenizer
 from llmvs.errors import UserError, nearest
@@ -53,7 +54,7 @@ def builtin(name: str, cache: Path) -> Path:
         raise UserError(
             f"builtin:{name}: no such built-in model{nearest(name, [*SHIPPED, *BUILDERS])}"
         )
-    folder = cache / "backbones" / f"{name}-{BUILTIN_VERSION}"
+    folder = cache / BACKBONES / f"{name}-{BUILTIN_VERSION}"
     if not folder.is_dir():
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
