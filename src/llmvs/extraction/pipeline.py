@@ -24,9 +24,8 @@ from llmvs.config.schema import Config
 from llmvs.console import say
 from llmvs.datasets.base import Video
 from llmvs.errors import UserError, VideoError
-from llmvs.extraction import examples, identity
+from llmvs.extraction import builtin, examples, identity
 from llmvs.extraction.captioning import Captioning
-from llmvs.extraction.hub import BUILTIN, check_shipped
 from llmvs.extraction.progress import Progress, all_ranks, checked
 from llmvs.extraction.prompts import Example, Template, parse_number, windows
 from llmvs.extraction.ranks import ALONE, Ranks
@@ -124,7 +123,7 @@ def extract(
     there = (scoring or stage).there()
     mine = ranks.share(everything, there)
     if any(source.key not in there for source in everything):  # on every rank alike
-        check_shipped(config.backbone.scorer)
+        builtin.check(config.backbone.scorer)
     if ranks.rank == 0 and not alone:
         _build(config)  # transformers saves a checkpoint on the first of connected ranks only
     ranks.barrier()  # nobody has written a video yet, so that all have shared out the same list
@@ -255,7 +254,7 @@ class _Scoring:
 def _build(config: Config) -> None:
     """Write the built-in models that are asked for and not there yet."""
     if any(
-        name.startswith(BUILTIN) for name in (config.backbone.captioner, config.backbone.scorer)
+        builtin.is_builtin(name) for name in (config.backbone.captioner, config.backbone.scorer)
     ):
         from llmvs.extraction.models import build
 
