@@ -211,17 +211,56 @@ def dumps(value: Any) -> str:
 
 
 def read_json(path: Path, what: str) -> Any:
-    """Read a JSON file; `what` says in an error what the file should be.
+    """Read a JSON file.
+
+    Args:
+        path: the file.
+        what: what the file should be, for an error.
 
     Raises:
-        UserError: missing, unreadable or not JSON.
+        UserError: missing, unreadable, not JSON, or a key that stands twice.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except FileNotFoundError:
         raise UserError(f"{path}: no such file (expected {what})") from None
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: not readable as {what}: {error}") from error
+    return parse_json(content, str(path), what)
+
+
+def parse_json(content: bytes | str, place: str, what: str) -> Any:
+    """Read JSON text; whole numbers that no 64 bits hold become floating-point ones (or infinite).
+
+    Args:
+        content: the text.
+        place: where it stands, for an error.
+        what: what it should be, for an error.
+
+    Raises:
+        UserError: not UTF-8, not JSON, nested too deeply, or a key that stands twice.
+    """
+    try:
+        text = content if isinstance(content, str) else content.decode("utf-8-sig")
+        return json.loads(text, object_pairs_hook=_without_twins, parse_int=_whole)
+    except RecursionError:
+        raise UserError(f"{place}: not readable as {what}: nested too deeply") from None
+    except ValueError as error:
+        raise UserError(f"{place}: not readable as {what}: {error}") from error
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys differ: of twins the last would win, and nobody would know."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twin = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twin[:80]!r} stands twice")
+    return found
+
+
+def _whole(digits: str) -> int | float:
+    return int(digits) if len(digits) < 20 else float(digits)
 
 
 def _plain(value: Any) -> Any:

@@ -16,13 +16,15 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from llmvs.datasets.base import Array, Dataset, Sampling, Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.base import Dataset, Sampling
 from llmvs.datasets.files import VIDEO_SUFFIXES, gtscore_of
 from llmvs.datasets.scores import Scores, read_scores
 from llmvs.datasets.splits import FOLDS, generated, leave_one_out
+from llmvs.datasets.video import Array, Video
 from llmvs.errors import UserError, nearest
 from llmvs.files import check_name, printable
-from llmvs.video.reader import frame_times, step_frames
+from llmvs.video.clock import frame_times, step_frames
 
 RENAME = "its files in the cache would go by it: rename the file"
 FILES = ("scores.csv", "scores.json")
@@ -112,7 +114,7 @@ def _matched(scores: Scores, files: dict[str, Path]) -> dict[str, str]:
 
 def _video(
     key: str, path: Path, scores: Scores, name: str, scale: tuple[float, float], sampling: Sampling
-) -> Video:
+) -> Annotations:
     times = frame_times(path)
     if len(times) < 2:
         raise UserError(f"{path}: {len(times)} frames: not a video that can be sampled")
@@ -126,15 +128,11 @@ def _video(
     )
     frames = np.repeat(people, np.diff(np.append(picks, len(times))), axis=1)
     fps = (len(times) - 1) / float(times[-1] - times[0])
-    return Video(
-        key,
-        path.name,
+    return Annotations(
+        Video(key, path.name, path, picks, fps=fps),
         len(times),
-        picks,
         gtscore_of(frames, picks, *scale),
         user_scores=frames,
-        fps=fps,
-        path=path,
     )
 
 

@@ -198,7 +198,9 @@ def _judge(config: Config, bench: Bench, fold: Fold, scored: _Scored) -> dict[st
     """What is known of a run once its scores are there: all of result.json but its cost."""
     dataset, (fitted, cache, numbers) = bench.dataset, scored
     judged = [video for part in ("val", "test") for video in fitted.videos.get(part, [])]
-    used = replace(dataset, videos={**dataset.videos, **{video.key: video for video in judged}})
+    used = replace(
+        dataset, annotations={**dataset.annotations, **{video.key: video for video in judged}}
+    )
     rules = {rule: judge(used, epoch.scores, [fold.test]) for rule, epoch in fitted.epochs.items()}
     floors, notes = bench.floors(used, fold.test), [random_note(DRAWS)]
     row = (
@@ -216,9 +218,9 @@ def _judge(config: Config, bench: Bench, fold: Fold, scored: _Scored) -> dict[st
     contenders = {OURS: rules[fitted.selection], **alone}
     trimmed = [
         f"{video.key} ({video.name}): judged on the first {video.n_steps} of"
-        f" {dataset.video(video.key).n_steps} steps."
+        f" {dataset.annotations_of(video.key).n_steps} steps."
         for video in fitted.videos["test"]
-        if video.n_steps < dataset.video(video.key).n_steps
+        if video.n_steps < dataset.annotations_of(video.key).n_steps
     ]
     return {
         "format": FORMAT,

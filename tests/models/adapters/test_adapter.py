@@ -27,7 +27,7 @@ def digest(model):
 
 def test_new_adapters_change_nothing_and_training_changes_only_them(loaded, dataset):
     model, numbers, questions = loaded
-    asked = list(questions.about(dataset.video("one")))
+    asked = list(questions.about(dataset.annotations_of("one")))
     before, weights = Answering(model, numbers).expected(asked), digest(model)
     adapted = adapter.attach(model, LoraConfig(rank=2, dropout=0.0), "builtin:tiny", seed=0)
     answering = Answering(model, numbers)
@@ -55,7 +55,7 @@ def test_a_saved_adapter_is_pefts_and_gives_the_same_scores(role, config, datase
         return loaded_anew(role, config)
 
     model, numbers, questions = load()
-    asked = list(questions.about(dataset.video("one")))
+    asked = list(questions.about(dataset.annotations_of("one")))
     adapted = adapter.attach(model, LoraConfig(rank=2), f"builtin:{role}", seed=0)
     changed = {
         name: torch.randn_like(value) / 10 for name, value in adapter.weights(adapted).items()
