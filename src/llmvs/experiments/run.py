@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llmvs.cache.embeddings import EmbeddingCache, differences
+from llmvs.cache.embeddings import EmbeddingCache
+from llmvs.cache.fingerprint import differences
 from llmvs.config.load import load_config, run_folder, to_yaml
 from llmvs.config.schema import Config
 from llmvs.config.settings import meaning
