@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from llmvs import processes
 from llmvs.cli import main
 from llmvs.config.load import load_config, run_folder
 from llmvs.config.schema import Config
@@ -21,7 +22,6 @@ from llmvs.demo import dataset as demo
 from llmvs.errors import UserError
 from llmvs.experiments import crossval as module
 from llmvs.experiments import run as running
-from llmvs.experiments import workers as pool
 from llmvs.experiments.crossval import crossval
 from llmvs.experiments.run import train
 from llmvs.extraction.pipeline import Extraction
@@ -195,7 +195,7 @@ def test_all_videos_are_extracted_at_once(
 def test_two_processes_share_the_runs_and_find_the_same(
     place: Path, first: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "START", "fork")
+    monkeypatch.setattr(processes, "START", "fork")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     document, _ = crossval(config(place, "experiment=two", "devices=2"), [0, 1], [3, 4])
     assert document["protocols"] == first["protocols"]

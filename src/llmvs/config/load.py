@@ -32,6 +32,8 @@ UNNAMED = (
     "accelerator",
     "devices",
     "num_nodes",
+    "launcher",
+    "slurm",
     "log",
     "data.root",
     "caption.batch",

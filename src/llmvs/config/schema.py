@@ -382,6 +382,40 @@ class LogConfig:
 
 
 @dataclass
+class SlurmConfig:
+    """What a job of `launcher=slurm` asks the cluster for; every run is a job of its own."""
+
+    partition: str | None = None
+    """Queue that jobs wait in; None: the cluster's own choice."""
+    account: str | None = None
+    """Account that is charged; None: the user's own."""
+    minutes: int = 240
+    """Longest time of a job, in minutes; one that needs longer is queued again, up to 3 times, and
+    goes on from its checkpoint.
+    """
+    gpus: int = 1
+    """GPUs of a job: 1, or 0 for a CPU."""
+    cpus: int = 4
+    """CPU cores of a job."""
+    memory: float | None = None
+    """Memory of a job, in GB; None: the cluster's own choice."""
+    parallel: int = 256
+    """Most jobs that run at once."""
+    options: list[str] = field(default_factory=list)
+    """Further options of sbatch, such as `[qos=long,exclude=node7]`."""
+    setup: list[str] = field(default_factory=list)
+    """Shell commands that a job begins with, such as `module load cuda`."""
+
+    def __post_init__(self) -> None:
+        for name in ("minutes", "cpus", "parallel"):
+            _require(getattr(self, name) >= 1, f"slurm.{name}", getattr(self, name), "at least 1")
+        _require(self.gpus in (0, 1), "slurm.gpus", self.gpus, "0 or 1: a run is trained on one")
+        _require(self.memory is None or self.memory > 0, "slurm.memory", self.memory, "above 0 GB")
+        for option in self.options:
+            _require("=" in option, "slurm.options", option, "name=value, as in qos=long")
+
+
+@dataclass
 class HardwareConfig:
     """Where it runs. The result does not depend on how many devices share the work."""
 
@@ -394,6 +428,10 @@ class HardwareConfig:
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     """Number format of the head's training; scoring is always fp32. `16-mixed` (the paper's) needs
     a GPU: on a CPU it means `32-true`.
+    """
+    launcher: Literal["local", "slurm"] = "local"
+    """Where the runs of `crossval`, `ablate` and `sweep` are trained: on this machine, `devices` of
+    them side by side, or each as a job in the queue of a SLURM cluster.
     """
 
     def __post_init__(self) -> None:
@@ -439,6 +477,7 @@ class Config(HardwareConfig):
     method: MethodConfig = field(default_factory=MethodConfig)
     lora: LoraConfig = field(default_factory=LoraConfig)
     log: LogConfig = field(default_factory=LogConfig)
+    slurm: SlurmConfig = field(default_factory=SlurmConfig)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -10,6 +10,9 @@ from llmvs.config.load import run_folder
 from llmvs.config.schema import Config
 from llmvs.errors import UserError
 
+Numbered = tuple[int, Config]
+"""A run and its place in the list of all."""
+
 
 class RunProgress:
     """One line on standard error: how many runs are done, and the time left for all, from the share

@@ -15,13 +15,11 @@ from llmvs import processes
 from llmvs.config.load import run_folder
 from llmvs.config.schema import Config, HardwareConfig
 from llmvs.errors import UserError
-from llmvs.experiments.progress import RunProgress, named
+from llmvs.experiments.progress import Numbered, RunProgress, named
 from llmvs.experiments.resources import Bench
 from llmvs.experiments.run import train
 from llmvs.processes import WorkerProcess, cores
 
-Numbered = tuple[int, Config]
-"""A run and its place in the list of all."""
 LOOK = 0.25
 """Seconds between two looks at how far the runs are."""
 _process: dict[str, Any] = {}

@@ -92,9 +92,7 @@ def _start(job: Job) -> Extraction:
     workers = [WorkerProcess() for _ in range(job[0].devices)]
     dead: dict[int, int | None] = {}
     try:
-        ranks = {
-            worker.submit(_rank, job, rank, port): rank for rank, worker in enumerate(workers)
-        }
+        ranks = {worker.submit(_rank, job, rank, port): rank for rank, worker in enumerate(workers)}
         for future in as_completed(ranks):
             # A rank's connections close with its process: else the others would wait for one that
             # has failed.
