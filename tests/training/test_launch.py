@@ -48,7 +48,7 @@ def test_the_tasks_of_slurm_have_to_be_the_ranks(monkeypatch: pytest.MonkeyPatch
         UserError, match=r"^devices=4 num_nodes=2: SLURM has started 4 tasks: give as many devices"
     ):
         check_launch(4, 2)
-    with pytest.raises(UserError, match="^several runs are shared out over the devices of one"):
+    with pytest.raises(UserError, match=r"^several runs are shared out over the devices of one"):
         refuse_ranks(1)
 
 
@@ -62,13 +62,16 @@ def test_one_task_needs_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
     given(monkeypatch, SLURM_NTASKS="1", SLURM_NTASKS_PER_NODE=None, SLURM_PROCID=None)
     check_launch(1, 1)
     refuse_ranks(1)
-    with pytest.raises(UserError, match="^devices=2 num_nodes=1: SLURM has started 1 task: give"):
+    with pytest.raises(UserError, match=r"^devices=2 num_nodes=1: SLURM has started 1 task: give"):
         check_launch(2, 1)
 
 
 HALF = [
     ({"SLURM_NTASKS_PER_NODE": None}, "SLURM_NTASKS=4 without SLURM_NTASKS_PER_NODE: SLURM's"),
-    ({"SLURM_PROCID": None, "SLURM_LOCALID": ""}, "=4 without SLURM_PROCID, SLURM_LOCALID: SLURM's"),
+    (
+        {"SLURM_PROCID": None, "SLURM_LOCALID": ""},
+        "=4 without SLURM_PROCID, SLURM_LOCALID: SLURM's",
+    ),
     ({"SLURM_NTASKS": "many"}, "SLURM_NTASKS=many: expected a number of tasks: start it with srun"),
 ]
 
@@ -101,6 +104,6 @@ def test_torchrun_with_another_number_of_ranks(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("WORLD_SIZE", "4")
     check_launch(4, 1)
     with pytest.raises(
-        UserError, match="^devices=2 num_nodes=1: torchrun has started 4 ranks: give as many"
+        UserError, match=r"^devices=2 num_nodes=1: torchrun has started 4 ranks: give as many"
     ):
         check_launch(2, 1)
