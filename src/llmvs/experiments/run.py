@@ -28,7 +28,7 @@ from llmvs.files import locked, read_json, write_json, write_text
 from llmvs.methods.answers import ROW, Answered, answered, judge_answered
 from llmvs.results.environment import environment
 from llmvs.results.run_table import text_table
-from llmvs.training.launch import check_launch
+from llmvs.training.launch import check_launch, refuse_queue
 
 if TYPE_CHECKING:
     from llmvs.cache.captions import CaptionCache
@@ -92,6 +92,7 @@ def train(
     if document is not None:
         say(f"reused: the finished run in {run_folder(config)} (resume=false trains it anew)")
     else:
+        refuse_queue(config.launcher)
         check_launch(config.devices, config.num_nodes)
         with _alone(run_folder(config)):
             _claim(run_folder(config), config)
