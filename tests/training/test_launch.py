@@ -107,3 +107,12 @@ def test_torchrun_with_another_number_of_ranks(monkeypatch: pytest.MonkeyPatch) 
         UserError, match=r"^devices=2 num_nodes=1: torchrun has started 4 ranks: give as many"
     ):
         check_launch(2, 1)
+
+
+def test_a_single_run_does_not_go_to_the_queue(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layers = [str(CONFIGS / "dataset" / "demo.yaml"), f"runs={tmp_path / 'runs'}"]
+    assert main(["train", *layers, "--yes", "launcher=slurm"]) == 2
+    assert "launcher=slurm: the runs of crossval, ablate and sweep go to" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -30,7 +30,7 @@ from llmvs.files import locked, read_json, removed_if_refused, write_json, write
 from llmvs.methods.answers import ROW, Answered, answered, judge_answered
 from llmvs.results.environment import environment
 from llmvs.results.run_table import text_table
-from llmvs.training.launch import check_launch
+from llmvs.training.launch import check_launch, refuse_queue
 
 if TYPE_CHECKING:
     from llmvs.cache.captions import CaptionCache
@@ -78,6 +78,7 @@ def train(
     if document is not None:
         say(f"reused: the finished run in {run_folder(config)} (resume=false trains it anew)")
     else:
+        refuse_queue(config.launcher)
         check_launch(config.devices, config.num_nodes)
         folder = run_folder(config)
         with _alone(folder), removed_if_refused(folder, Path(config.runs)):

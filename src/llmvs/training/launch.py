@@ -69,3 +69,16 @@ def refuse_ranks(num_nodes: int) -> None:
             "several runs are shared out over the devices of one machine: start one process, with"
             " devices=N and num_nodes=1 (on several machines give each other folds or seeds)"
         )
+
+
+def refuse_queue(launcher: str) -> None:
+    """Refuse to train a single run here that was meant for a cluster's queue.
+
+    Raises:
+        UserError: `launcher` is not `local`.
+    """
+    if launcher != "local":
+        raise UserError(
+            f"launcher={launcher}: the runs of crossval, ablate and sweep go to the queue: for one"
+            " run use crossval with --folds N, or put this command into a batch script"
+        )
