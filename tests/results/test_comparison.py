@@ -157,6 +157,28 @@ def test_a_model_by_itself_is_also_shown_with_its_ties_broken() -> None:
     ) == pytest.approx(0.2)
 
 
+def test_a_captioners_own_numbers_stand_beside_its_fine_tuning() -> None:
+    """A fine-tuned captioner's run of format 2, as `llmvs train` wrote it."""
+    documents = results(selection="last", method={"model": "captioner", "lora": True})
+    for one in documents:
+        last = one["per_video"]["last"]
+        one["per_video"] = {
+            "last": last,
+            "captioner_zero_shot": {
+                name: {key: [0.3, 0.4] for key in found} for name, found in last.items()
+            },
+            "untied": {name: {key: [0.1, 0.2] for key in found} for name, found in last.items()},
+        }
+    table = rule_tables(experiment("summe-lora", documents))[0]
+    assert [row[0] for row in table.rows][:3] == [
+        "last epoch",
+        "Captioner alone, zero-shot",
+        "The same, ties broken by chance",
+    ]
+    assert cell(table, "Captioner alone, zero-shot", "tau") == pytest.approx(0.3)
+    assert cell(table, "The same, ties broken by chance", "tau") == pytest.approx(0.1)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
