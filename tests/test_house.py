@@ -110,7 +110,7 @@ def distribution(name):
         raise metadata.PackageNotFoundError(name)
     return real(name)
 metadata.distribution = distribution
-import llmvs.cli, llmvs.experiments.run, llmvs.training.fit, llmvs.experiments.evaluate, llmvs.experiments.own
+import llmvs.cli, llmvs.experiments.run, llmvs.training.fit, llmvs.experiments.evaluate, llmvs.experiments.extract
 import llmvs.extraction.pipeline, llmvs.extraction.released, llmvs.results.export
 """
 

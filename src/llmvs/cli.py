@@ -428,7 +428,7 @@ def _config(given: argparse.Namespace) -> None:
 
 def _extract(given: argparse.Namespace) -> int:
     from llmvs.config.load import is_layer, is_override
-    from llmvs.experiments.own import extract_dataset, extract_files
+    from llmvs.experiments.extract import extract_dataset, extract_files
 
     settings = [
         argument for argument in given.settings if is_layer(argument) or is_override(argument)
@@ -445,7 +445,7 @@ def _extract(given: argparse.Namespace) -> int:
 
 def _import(given: argparse.Namespace) -> None:
     from llmvs.console import say
-    from llmvs.experiments.evaluate import open_dataset
+    from llmvs.experiments.opening import open_dataset
     from llmvs.extraction.released import import_released
 
     config = _load(given.settings)

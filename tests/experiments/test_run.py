@@ -71,7 +71,7 @@ def test_a_run_leaves_all_that_its_number_needs(place, first):
     assert list(first["protocols"]["paper"]) == [
         "This run",
         "zero_shot",
-        "untied",
+        "zero_shot/untied",
         "random",
         "human_pairwise",
         "human_others",

@@ -19,9 +19,8 @@ from llmvs.config.schema import Config
 from llmvs.console import say
 from llmvs.datasets import Dataset
 from llmvs.errors import UserError
-from llmvs.experiments.resources import Bench
+from llmvs.experiments.resources import Resources
 from llmvs.experiments.run import finished, train
-from llmvs.results.experiment import check_format
 
 Numbered = tuple[int, Config]
 
@@ -45,8 +44,6 @@ def run_all(runs: Sequence[Config], dataset: Dataset) -> list[dict[str, Any]]:
         for folder, run in by_folder.items()
         if (document := finished(run)) is not None
     }
-    for document in found.values():
-        check_format(document)
     pending = [run for folder, run in by_folder.items() if folder not in found]
     if found:
         say(
@@ -54,7 +51,7 @@ def run_all(runs: Sequence[Config], dataset: Dataset) -> list[dict[str, Any]]:
             " anew)"
         )
     if pending:
-        bench = Bench(pending, dataset)
+        bench = Resources(pending, dataset)
         with Overall(len(pending)) as overall:
             for group in _groups(bench, pending):
                 for run, document in _run_group(bench, group, overall):
@@ -62,7 +59,7 @@ def run_all(runs: Sequence[Config], dataset: Dataset) -> list[dict[str, Any]]:
     return [found[str(run_folder(run))] for run in runs]
 
 
-def _groups(bench: Bench, runs: Sequence[Config]) -> list[list[Numbered]]:
+def _groups(bench: Resources, runs: Sequence[Config]) -> list[list[Numbered]]:
     """The runs that read the same embeddings together, each with its place in the list."""
     groups: dict[str, list[Numbered]] = {}
     for index, run in enumerate(runs):
@@ -71,7 +68,7 @@ def _groups(bench: Bench, runs: Sequence[Config]) -> list[list[Numbered]]:
 
 
 def _run_group(
-    bench: Bench, group: Sequence[Numbered], overall: "Overall"
+    bench: Resources, group: Sequence[Numbered], overall: "Overall"
 ) -> Iterator[tuple[Config, dict[str, Any]]]:
     """Runs that read the same embeddings, which are made first, on all devices."""
     bench.prepare(group[0][1])

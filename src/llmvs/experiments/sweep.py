@@ -19,8 +19,8 @@ from llmvs.config.load import flat, load_config, run_folder
 from llmvs.config.schema import Config
 from llmvs.console import say
 from llmvs.errors import UserError, nearest
-from llmvs.experiments.evaluate import open_dataset
 from llmvs.experiments.many import run_all
+from llmvs.experiments.opening import open_dataset
 from llmvs.results.tables import Column, Table, text
 
 COMMAND = (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from llmvs.config.load import run_folder
 from llmvs.config.schema import Config, HardwareConfig
 from llmvs.errors import UserError
-from llmvs.experiments.resources import Bench
+from llmvs.experiments.resources import Resources
 from llmvs.experiments.run import train
 from llmvs.processes import START, cores, end_with_parent
 
@@ -23,7 +23,7 @@ Numbered = tuple[int, Config]
 
 
 def share_out(
-    bench: Bench, runs: Sequence[Numbered], devices: int, overall: "Overall"
+    bench: Resources, runs: Sequence[Numbered], devices: int, overall: "Overall"
 ) -> Iterator[tuple[Config, dict[str, Any]]]:
     """Every run with its result, as they finish.
 
@@ -89,7 +89,7 @@ def _hear(ear: Any, index: int, run: Config, overall: "Overall") -> dict[str, An
     return document
 
 
-def _work(bench: Bench, place: int, devices: int, mouth: Connection) -> None:
+def _work(bench: Resources, place: int, devices: int, mouth: Connection) -> None:
     """One process: do the runs that are sent, until there are no more."""
     end_with_parent()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -6,8 +6,6 @@ The scorer's answers are those in the embedding cache. The captioner is asked
 trained, so there is one epoch, and only the rule `last`.
 """
 
-from typing import NamedTuple
-
 import torch
 
 from llmvs.cache.captions import CaptionCache
@@ -20,24 +18,60 @@ from llmvs.evaluation.metric import VideoScores
 from llmvs.evaluation.protocols import protocols
 from llmvs.extraction.captioning import ask_frames
 from llmvs.extraction.source import Source
-from llmvs.methods.answers import Answered, answered
+from llmvs.methods.answers import Answers, answers_in
+from llmvs.methods.base import Method, Scores, Task
 from llmvs.models.datamodule import EmbeddingDataModule
-from llmvs.training.fit import Epoch, Fit
+from llmvs.training.fit import Epoch
 
 
-class Asked(NamedTuple):
-    """What a frozen model said of a fold's test videos."""
+class ZeroShotScorer(Method):
+    """What the scorer answered about the test videos while their embeddings were made."""
 
-    fitted: Fit
-    """Its scores, in the form of a training's outcome."""
-    cache: EmbeddingCache | CaptionCache
-    """Where its answers are."""
-    numbers: Answered
+    def score(self, task: Task) -> Scores:
+        """Extract what is missing, and read the answers.
+
+        Raises:
+            UserError: the embeddings come without answers, or end early.
+        """
+        cache, test = task.embeddings(), task.fold.test
+        data = EmbeddingDataModule(
+            task.dataset,
+            Fold(task.fold.index, test, (), test),
+            cache,
+            incomplete=task.config.data.incomplete,
+        )
+        data.setup()
+        answers = answers_in(cache, test)
+        if answers is None:
+            raise UserError(
+                f"method.model=scorer: the embeddings in {cache.folder} hold no answers: leave"
+                " extract.embeddings out"
+            )
+        task.lap("extraction")
+        return _scores(task.dataset, data.videos["test"], answers, cache)
 
 
-def ask(config: Config, dataset: Dataset, fold: Fold) -> Asked:
+class ZeroShotCaptioner(Method):
+    """What the captioner answers about every frame of the test videos."""
+
+    def score(self, task: Task) -> Scores:
+        """Ask, unless the answers are there already.
+
+        Raises:
+            UserError: a video cannot be read, or several processes are asked for.
+        """
+        cache, answers = ask_captioner(task.config, task.dataset, task.fold)
+        task.lap("extraction")
+        videos = [task.dataset.video(key) for key in task.fold.test]
+        return _scores(task.dataset, videos, answers, cache)
+
+
+def ask_captioner(config: Config, dataset: Dataset, fold: Fold) -> tuple[CaptionCache, Answers]:
     """Ask the captioner about every frame of the test videos; answers that are there already are
     reused.
+
+    Returns:
+        Where its answers are, and the numbers in them.
 
     Raises:
         UserError: a video cannot be read, or several processes are asked for.
@@ -49,37 +83,16 @@ def ask(config: Config, dataset: Dataset, fold: Fold) -> Asked:
         )
     videos = [dataset.video(key) for key in fold.test]
     cache = ask_frames(config, dataset.name, [Source.of(video) for video in videos])
-    numbers = Answered.of({key: cache.read(key).texts for key in fold.test})
-    return Asked(_as_fit(dataset, videos, numbers), cache, numbers)
+    return cache, Answers.of("captioner", {key: cache.read(key).texts for key in fold.test})
 
 
-def read(config: Config, dataset: Dataset, fold: Fold, cache: EmbeddingCache) -> Asked:
-    """Read what the scorer answered about the test videos while their embeddings were made.
-
-    Raises:
-        UserError: the embeddings come without answers, or end early.
-    """
-    data = EmbeddingDataModule(
-        dataset,
-        Fold(fold.index, fold.test, (), fold.test),
-        cache,
-        incomplete=config.data.incomplete,
-    )
-    data.setup()
-    numbers = answered(cache, fold.test)
-    if numbers is None:
-        raise UserError(
-            f"method.model=scorer: the embeddings in {cache.folder} hold no answers: leave"
-            " extract.embeddings out"
-        )
-    return Asked(_as_fit(dataset, data.videos["test"], numbers), cache, numbers)
-
-
-def _as_fit(dataset: Dataset, test: list[Video], found: Answered) -> Fit:
+def _scores(
+    dataset: Dataset, test: list[Video], answers: Answers, cache: EmbeddingCache | CaptionCache
+) -> Scores:
     metric = VideoScores(test, protocols(dataset))
     for index, video in enumerate(test):
-        metric.update(torch.tensor([index]), torch.from_numpy(found.scores[video.key])[None])
+        metric.update(torch.tensor([index]), torch.from_numpy(answers.scores[video.key])[None])
     verdict = metric.verdict()
     undefined = {"test": verdict.undefined} if verdict.undefined else {}
     epoch = Epoch(-1, {"test": verdict.means}, {"test": verdict.loss}, verdict.scores, undefined)
-    return Fit({"last": epoch}, "last", {"test": test}, [], 0.0, 0)
+    return Scores({"last": epoch}, "last", {"test": test}, cache, answers=answers, zero_shot=True)

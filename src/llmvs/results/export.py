@@ -13,10 +13,10 @@ from llmvs.config.load import flat, load_config
 from llmvs.config.schema import Config
 from llmvs.console import say
 from llmvs.errors import UserError
-from llmvs.experiments.run import RESULT
 from llmvs.files import read_json, write_json, write_text
 from llmvs.models.head import load_head
 from llmvs.results.card import Kind, adapter_kind, head_kind, model_card
+from llmvs.results.schema import RESULT, Result, read_result
 
 CARD = "README.md"
 ADAPTER = "adapter"
@@ -51,14 +51,14 @@ def export(run: Path, to: Path | None = None, repo: str | None = None) -> Path:
         UserError: no finished run there, nothing was trained, files missing or damaged, the folder
             cannot be written.
     """
-    document, config = _finished(run)
+    result, config = _finished(run)
     folder = run / "export" if to is None else to
     extraction = _public(
         {}
         if config.extract.embeddings
         else {key: value for key, value in flat(config).items() if _makes(key, config)}
     )
-    identity = _public(document["embeddings"]["identity"])
+    identity = _public(result.embeddings.identity)
     write = _write_adapter if config.method.lora else _write_head
     kind = write(run, config, folder, extraction, identity, repo or "FOLDER")
     if extraction:
@@ -70,7 +70,7 @@ def export(run: Path, to: Path | None = None, repo: str | None = None) -> Path:
             f"# How the embeddings that this {kind.noun} was trained on are"
             f" made.\n{OmegaConf.to_yaml(layer)}",
         )
-    write_text(folder / CARD, model_card(document, kind, extraction, identity))
+    write_text(folder / CARD, model_card(result, kind, extraction, identity))
     say(f"exported: {folder}, for {'PeftModel' if config.method.lora else 'LLMVS'}.from_pretrained")
     return folder
 
@@ -160,7 +160,7 @@ def push(folder: Path, repo: str) -> str:
         ) from error
 
 
-def _finished(run: Path) -> tuple[dict[str, Any], Config]:
+def _finished(run: Path) -> tuple[Result, Config]:
     if not run.is_dir():
         raise UserError(
             f"{run}: no such folder: name the folder of a run, such as runs/demo/fold0/seed1112"
@@ -170,19 +170,14 @@ def _finished(run: Path) -> tuple[dict[str, Any], Config]:
             f"{run}: no {RESULT}, so this run is not finished, or not a run: `llmvs train` with its"
             " settings ends it"
         )
-    document = read_json(run / RESULT, "the result of a run")
-    if (
-        not isinstance(document, dict)
-        or not {"protocols", "rules", "embeddings", "environment"} <= document.keys()
-    ):
-        raise UserError(f"{run / RESULT}: not the result of a run")
+    result = read_result(run / RESULT)
     config = load_config([str(run / "config.yaml")])
     if config.method.zero_shot:
         raise UserError(
             f"{run}: nothing was trained in this run (method.model={config.method.model}), so there"
             " are no weights to export"
         )
-    return document, config
+    return result, config
 
 
 def _makes(key: str, config: Config) -> bool:
