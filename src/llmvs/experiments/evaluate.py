@@ -107,7 +107,7 @@ def undefined_notes(found: Mapping[str, Judged]) -> list[str]:
 
 
 def as_numbers(blocks: Mapping[str, Mapping[str, Figure]]) -> dict[str, Any]:
-    """Blocks as plain numbers by their names (tau, rho; mean, maximum; ...), undefined ones as NaN."""
+    """Figures as plain numbers by name (tau, rho; mean, maximum; ...), undefined ones as NaN."""
     return {
         name: {row: _named(figure, columns(name)) for row, figure in rows.items()}
         for name, rows in blocks.items()

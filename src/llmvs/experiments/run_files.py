@@ -58,7 +58,7 @@ def finished_result(config: Config) -> Result | None:
 
 
 def hold(folder: Path) -> AbstractContextManager[None]:
-    """Hold the run's folder against other processes; the ranks of one run are held by their first."""
+    """Hold the run's folder against other processes; the first rank of a run holds it for all."""
     if not is_first_process():
         return nullcontext()
     return locked(

@@ -1,7 +1,7 @@
 """What gives every step its score: the trained head, a frozen model's own answer, a fine-tuned one.
 
-Each method is a class of one file here that turns a `Task` into `Scores` (`llmvs.methods.base`), and
-one line of `METHODS`. Nothing else asks which method a run uses.
+Each method is a class of one file here that turns a `Task` into `Scores` (`llmvs.methods.base`),
+and one line of `METHODS`. Nothing else asks which method a run uses.
 """
 
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ class TrainedHead(Method):
     """Train the head on query and answer embeddings."""
 
     def score(self, task: Task) -> Scores:
-        """Extract what is missing, train, and keep the scores of the epochs that the rules choose."""
+        """Extract what is missing, train, and give the scores at the epochs that rules choose."""
         config, embeddings = task.config, task.embeddings()
         others = task.other_datasets()
         task.lap("extraction")

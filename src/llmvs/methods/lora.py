@@ -92,7 +92,8 @@ def _tune(
     judges = protocols(task.dataset)
     metrics = {part: VideoScores(parts[part], judges) for part in data.judged}
     module = FinetuneModule(config, load, metrics, folder)
-    # The head's recipe names epochs and clipping for the trainer; its default size keeps all threads.
+    # The head's recipe names epochs and clipping for the trainer; its default size keeps all
+    # threads.
     recipe = replace(
         config, optim=replace(config.optim, epochs=config.lora.epochs, clip=CLIP), head=HeadConfig()
     )

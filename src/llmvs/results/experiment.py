@@ -1,4 +1,6 @@
-"""The results of runs together: an experiment is a grid of folds and seeds. No torch, no dataset."""
+"""The results of runs together: an experiment is a grid of folds and seeds. It needs neither torch
+nor a dataset.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

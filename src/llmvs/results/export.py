@@ -14,6 +14,7 @@ from llmvs.config.schema import Config
 from llmvs.console import say
 from llmvs.errors import UserError
 from llmvs.files import read_json, write_json, write_text
+from llmvs.methods import method_of
 from llmvs.models.head import load_head
 from llmvs.results.card import Kind, adapter_kind, head_kind, model_card
 from llmvs.results.schema import RESULT, Result, read_result
@@ -59,7 +60,8 @@ def export(run: Path, to: Path | None = None, repo: str | None = None) -> Path:
         else {key: value for key, value in flat(config).items() if _makes(key, config)}
     )
     identity = _public(result.embeddings.identity)
-    write = _write_adapter if config.method.lora else _write_head
+    weights = method_of(config.method).weights
+    write = _write_adapter if weights == "adapter" else _write_head
     kind = write(run, config, folder, extraction, identity, repo or "FOLDER")
     if extraction:
         layer = OmegaConf.create()
@@ -71,7 +73,9 @@ def export(run: Path, to: Path | None = None, repo: str | None = None) -> Path:
             f" made.\n{OmegaConf.to_yaml(layer)}",
         )
     write_text(folder / CARD, model_card(result, kind, extraction, identity))
-    say(f"exported: {folder}, for {'PeftModel' if config.method.lora else 'LLMVS'}.from_pretrained")
+    say(
+        f"exported: {folder}, for {'PeftModel' if weights == 'adapter' else 'LLMVS'}.from_pretrained"
+    )
     return folder
 
 
@@ -172,7 +176,7 @@ def _finished(run: Path) -> tuple[Result, Config]:
         )
     result = read_result(run / RESULT)
     config = load_config([str(run / "config.yaml")])
-    if config.method.zero_shot:
+    if method_of(config.method).weights is None:
         raise UserError(
             f"{run}: nothing was trained in this run (method.model={config.method.model}), so there"
             " are no weights to export"

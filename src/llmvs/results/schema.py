@@ -7,7 +7,7 @@ of format 2 are read as if they had been written so.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -92,7 +92,7 @@ class Result:
     titles: dict[str, str]
     """Protocol or measure -> what it compares."""
     protocols: dict[str, dict[str, dict[str, float]]]
-    """Protocol or measure -> row -> figure -> mean over the test videos, as the table shows them."""
+    """Protocol or measure -> row -> figure -> mean over the test videos: the run's table."""
     notes: list[str]
     """Lines that explain the table."""
     per_video: dict[str, Pairs]
@@ -184,36 +184,48 @@ def _from_format_2(old: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _checked(kind: Any, value: Any, place: str, key: str) -> Any:
-    """`value` as a `kind`: a dataclass, dict[str, ...], list[...], float, int, bool, str or Any."""
+    """`value` as a `kind`: a dataclass, dict[str, ...], list[...], float, int, bool, str or Any.
+
+    Raises:
+        UserError: it is something else; `place` is its file and `key` the way to it, with dots.
+    """
     if kind is Any:
         return value
     if kind is float and value is None:
         return float("nan")  # JSON has none
-    container, inner = get_origin(kind), get_args(kind)
-    needed = (
-        Mapping if is_dataclass(kind) or container is dict else list if container is list else kind
-    )
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+    if kind is float and type(value) is int:
+        return float(value)
+    container, inner = get_origin(kind) or kind, get_args(kind)
+    needed = Mapping if is_dataclass(kind) or container is dict else container
     if not isinstance(value, needed) or (kind is int and isinstance(value, bool)):
         raise UserError(
-            f"{place}: {key or _WHAT}: expected {_named(kind)}, found {str(value)[:60]!r}: {AGAIN}"
+            f"{place}: {key}: expected {_WORDS.get(container, 'a table')}, found"
+            f" {str(value)[:60]!r}: {AGAIN}"
         )
-    dot = f"{key}." if key else ""
     if is_dataclass(kind):
-        hints = get_type_hints(kind)
-        missing = [field.name for field in fields(kind) if field.name not in value]
-        if missing:
-            raise UserError(f"{place}: {dot}{missing[0]}: missing: {AGAIN}")
-        return kind(**{n: _checked(hint, value[n], place, dot + n) for n, hint in hints.items()})  # type: ignore[operator]
+        return _filled(kind, value, place, f"{key}." if key else "")
     if container is dict:
-        return {str(n): _checked(inner[1], one, place, f"{dot}{n}") for n, one in value.items()}
+        return {str(n): _checked(inner[1], one, place, f"{key}.{n}") for n, one in value.items()}
     if container is list:
-        return [_checked(inner[0], one, place, f"{dot}{n}") for n, one in enumerate(value)]
+        return [_checked(inner[0], one, place, f"{key}.{n}") for n, one in enumerate(value)]
     return value
 
 
-def _named(kind: Any) -> str:
-    words = {dict: "a table", list: "a list", int: "a whole number", float: "a number"}
-    words |= {str: "text", bool: "true or false"}
-    return words.get(get_origin(kind) or kind, "a table")
+def _filled(kind: Any, value: Mapping[str, Any], place: str, prefix: str) -> Any:
+    """A dataclass from its fields' values; what it does not know is left out."""
+    hints = get_type_hints(kind)
+    for name in hints:
+        if name not in value:
+            raise UserError(f"{place}: {prefix}{name}: missing: {AGAIN}")
+    found = {name: _checked(hints[name], value[name], place, prefix + name) for name in hints}
+    return kind(**found)
+
+
+_WORDS = {
+    dict: "a table",
+    list: "a list",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    bool: "true or false",
+}

@@ -148,8 +148,8 @@ def latex(tables: Sequence[Table]) -> str:
 def shown(cell: Cell, column: Column) -> str:
     """A cell as people read it.
 
-    >>> shown(0.25321, Column("tau", "figure")), shown(0.00004, Column("p", "p")), shown(None, Column("p", "p"))
-    ('0.253', '< 0.001', '')
+    >>> shown(0.25321, Column("tau", "figure")), shown(0.00004, Column("p", "p"))
+    ('0.253', '< 0.001')
     >>> shown((-0.01, 0.2), Column("difference", "figure", signed=True))
     '-0.010 to +0.200'
     """
