@@ -1,15 +1,19 @@
 """What every method takes and gives: one fold to score, and the scores of its videos."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import torch
 
 from llmvs.cache.captions import CaptionCache
 from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.config.schema import Config
 from llmvs.datasets import Dataset, Fold
-from llmvs.datasets.base import Video
+from llmvs.datasets.base import Array, Video
+from llmvs.evaluation.metric import VideoScores
+from llmvs.evaluation.protocols import protocols
 from llmvs.methods.answers import Answers
 from llmvs.models.datamodule import Extra
 from llmvs.training.fit import Epoch, Fit
@@ -73,6 +77,39 @@ class Scores:
     ) -> "Scores":
         """The scores that a training left, beside the frozen model's answers."""
         return cls(fit.epochs, fit.selection, fit.videos, made_from, n_epochs, answers)
+
+    @classmethod
+    def untrained(
+        cls,
+        task: Task,
+        test: Sequence[Video],
+        scores: Mapping[str, Array],
+        made_from: EmbeddingCache | CaptionCache,
+        answers: Answers | None = None,
+    ) -> "Scores":
+        """The scores of a method that trains nothing: one epoch, chosen by the rule `last`.
+
+        Args:
+            task: the fold.
+            test: its test videos, as far as they were scored.
+            scores: video -> float32 [T] step scores.
+            made_from: what the scores were made from.
+            answers: where the scores are a model's answers, those.
+        """
+        metric = VideoScores(test, protocols(task.dataset))
+        for index, video in enumerate(test):
+            metric.update(torch.tensor([index]), torch.from_numpy(scores[video.key])[None])
+        found = metric.verdict()
+        undefined = {"test": found.undefined} if found.undefined else {}
+        epoch = Epoch(-1, {"test": found.means}, {"test": found.loss}, found.scores, undefined)
+        return cls(
+            {"last": epoch},
+            "last",
+            {"test": list(test)},
+            made_from,
+            answers=answers,
+            zero_shot=answers is not None,
+        )
 
     @property
     def selected(self) -> Epoch:

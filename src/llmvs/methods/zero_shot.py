@@ -6,22 +6,15 @@ The scorer's answers are those in the embedding cache. The captioner is asked
 trained, so there is one epoch, and only the rule `last`.
 """
 
-import torch
-
 from llmvs.cache.captions import CaptionCache
-from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.config.schema import Config
 from llmvs.datasets import Dataset, Fold
-from llmvs.datasets.base import Video
 from llmvs.errors import UserError
-from llmvs.evaluation.metric import VideoScores
-from llmvs.evaluation.protocols import protocols
 from llmvs.extraction.captioning import ask_frames
 from llmvs.extraction.source import Source
 from llmvs.methods.answers import Answers, answers_in
 from llmvs.methods.base import Method, Scores, Task
 from llmvs.models.datamodule import EmbeddingDataModule
-from llmvs.training.fit import Epoch
 
 
 class ZeroShotScorer(Method):
@@ -48,7 +41,7 @@ class ZeroShotScorer(Method):
                 " extract.embeddings out"
             )
         task.lap("extraction")
-        return _scores(task.dataset, data.videos["test"], answers, cache)
+        return Scores.untrained(task, data.videos["test"], answers.scores, cache, answers)
 
 
 class ZeroShotCaptioner(Method):
@@ -63,7 +56,7 @@ class ZeroShotCaptioner(Method):
         cache, answers = ask_captioner(task.config, task.dataset, task.fold)
         task.lap("extraction")
         videos = [task.dataset.video(key) for key in task.fold.test]
-        return _scores(task.dataset, videos, answers, cache)
+        return Scores.untrained(task, videos, answers.scores, cache, answers)
 
 
 def ask_captioner(config: Config, dataset: Dataset, fold: Fold) -> tuple[CaptionCache, Answers]:
@@ -84,15 +77,3 @@ def ask_captioner(config: Config, dataset: Dataset, fold: Fold) -> tuple[Caption
     videos = [dataset.video(key) for key in fold.test]
     cache = ask_frames(config, dataset.name, [Source.of(video) for video in videos])
     return cache, Answers.of("captioner", {key: cache.read(key).texts for key in fold.test})
-
-
-def _scores(
-    dataset: Dataset, test: list[Video], answers: Answers, cache: EmbeddingCache | CaptionCache
-) -> Scores:
-    metric = VideoScores(test, protocols(dataset))
-    for index, video in enumerate(test):
-        metric.update(torch.tensor([index]), torch.from_numpy(answers.scores[video.key])[None])
-    verdict = metric.verdict()
-    undefined = {"test": verdict.undefined} if verdict.undefined else {}
-    epoch = Epoch(-1, {"test": verdict.means}, {"test": verdict.loss}, verdict.scores, undefined)
-    return Scores({"last": epoch}, "last", {"test": test}, cache, answers=answers, zero_shot=True)
