@@ -25,6 +25,7 @@ FLOORS = [  # a module may import from its own floor and from those below it
     {"methods"},
     {"results"},
     {"experiments"},
+    {"commands"},
     {"cli", "__main__"},
 ]
 LIGHTNING_FREE = (

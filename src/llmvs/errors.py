@@ -3,7 +3,7 @@ status 2.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class UserError(Exception):
@@ -12,6 +12,16 @@ class UserError(Exception):
 
 class VideoError(UserError):
     """A UserError about one video of a list: it is reported, and the others go on."""
+
+
+def first_few(names: Sequence[str], most: int = 3) -> str:
+    """The first of many names, for an error line, and how many more there are.
+
+    >>> first_few(["a", "b", "c", "d"]), first_few(["a", "b"])
+    ('a, b, c and 1 more', 'a, b')
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 def nearest(value: str, known: Iterable[str]) -> str:
@@ -25,4 +35,6 @@ def nearest(value: str, known: Iterable[str]) -> str:
     """
     names = list(known)
     close = difflib.get_close_matches(value, names, n=1, cutoff=0.6)
-    return f": did you mean {close[0]}?" if close else f" (known: {', '.join(names)})"
+    if close:
+        return f": did you mean {close[0]}?"
+    return f" (known: {', '.join(names)})" if names else ""

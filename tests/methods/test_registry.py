@@ -16,7 +16,7 @@ class FirstIsBest(Method):
     """A method of somebody else: the earlier a step, the higher its score."""
 
     def score(self, task):
-        videos = [task.dataset.video(key) for key in task.fold.test]
+        videos = [task.dataset.annotations_of(key) for key in task.fold.test]
         scores = {video.key: np.linspace(1, 0, video.n_steps, dtype=np.float32) for video in videos}
         return Scores.untrained(task, videos, scores, EmbeddingCache(task.folder, {"made": "up"}))
 
@@ -46,7 +46,9 @@ def test_a_method_of_ones_own_is_run_and_shown_like_any_other(world, monkeypatch
     assert list(document["per_video"]) == ["last"]
     assert document["embeddings"]["identity"] == {"made": "up"}
     for key, (tau, _) in document["per_video"]["last"]["paper"].items():
-        (ratings, *_) = dataset.video(key).user_scores[:, dataset.video(key).picks]
+        (ratings, *_) = dataset.annotations_of(key).user_scores[
+            :, dataset.annotations_of(key).picks
+        ]
         pairs = [np.sign(a - b) for place, a in enumerate(ratings) for b in ratings[place + 1 :]]
         untied = np.count_nonzero(pairs)
         assert tau == pytest.approx(sum(pairs) / np.sqrt(untied * len(pairs)))

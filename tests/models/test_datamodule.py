@@ -36,7 +36,7 @@ def test_a_batch_is_padded_masked_and_in_order(tmp_path: Path) -> None:
         assert batch.embeddings.dtype == batch.gtscore.dtype == torch.float32
         assert longest == int(batch.mask.sum(dim=1).max())
         for row, position in enumerate(batch.video.tolist()):
-            video = DATASET.videos[FOLD.train[position]]
+            video = DATASET.annotations[FOLD.train[position]]
             made, real = embed(video), torch.arange(longest) < video.n_steps
             assert torch.equal(batch.mask[row], real)
             assert torch.equal(
@@ -53,7 +53,7 @@ def test_one_of_the_two_inputs_alone(tmp_path: Path, inputs: str) -> None:
     data.setup()
     batch = next(iter(data.test_dataloader()))
     assert torch.equal(
-        batch.embeddings[0], getattr(embed(DATASET.videos["video_7"]), inputs).float()
+        batch.embeddings[0], getattr(embed(DATASET.annotations["video_7"]), inputs).float()
     )
 
 
@@ -87,7 +87,7 @@ def test_visual_features_that_are_missing_or_of_other_frames_are_one_line(tmp_pa
     )
     cache = make_visual_cache(tmp_path, DATASET)
     captions = CaptionCache(tmp_path / "captions-toy", {"captioner": "toy"})
-    video = DATASET.videos["video_3"]
+    video = DATASET.annotations["video_3"]
     said = captions.read("video_3")
     captions.write("video_3", said, torch.full((video.n_steps, 5), torch.nan), source="")
     fails(cache, "video_3: its visual features in .* hold NaN")
@@ -156,9 +156,9 @@ def test_judged_parts_follow_the_fold(tmp_path: Path) -> None:
     data = make_data(tmp_path)
     data.setup()
     assert data.judged == ["val", "test"]
-    assert [[DATASET.videos[key].n_steps for key in keys] for keys in (FOLD.val, FOLD.test)] == [
-        [int(batch.mask.sum()) for batch in loader] for loader in data.val_dataloader()
-    ]
+    assert [
+        [DATASET.annotations[key].n_steps for key in keys] for keys in (FOLD.val, FOLD.test)
+    ] == [[int(batch.mask.sum()) for batch in loader] for loader in data.val_dataloader()]
     without = make_data(tmp_path, replace(FOLD, val=()))
     without.setup()
     assert without.judged == ["test"]
@@ -179,14 +179,14 @@ def test_a_video_to_learn_from_is_used_as_far_as_it_goes(
 ) -> None:
     data = make_data(tmp_path)
     key = getattr(FOLD, part)[1]
-    data.cache.write(key, embed(DATASET.videos[key], steps=4))
+    data.cache.write(key, embed(DATASET.annotations[key], steps=4))
     data.setup()
     assert data.videos[part][1].n_steps == len(data.parts[part].embeddings[1]) == 4
     assert capsys.readouterr().err.count(f"{key} (clip") == 1
 
 
 def test_a_test_video_cut_short_is_refused_unless_asked(tmp_path: Path) -> None:
-    make_data(tmp_path).cache.write("video_8", embed(DATASET.videos["video_8"], steps=5))
+    make_data(tmp_path).cache.write("video_8", embed(DATASET.annotations["video_8"], steps=5))
     with pytest.raises(
         UserError,
         match=r"video_8 \(clip 8\): embeddings end after 5 of \d+ steps: .*data.incomplete=trim",
@@ -201,7 +201,7 @@ def test_a_test_video_cut_short_is_refused_unless_asked(tmp_path: Path) -> None:
 
 
 def test_other_steps_than_the_annotated_ones_are_refused(tmp_path: Path) -> None:
-    data, video = make_data(tmp_path), DATASET.videos["video_2"]
+    data, video = make_data(tmp_path), DATASET.annotations["video_2"]
     good = embed(video)
     longer = Embeddings(
         torch.cat([good.q, good.q]),
@@ -228,7 +228,7 @@ def test_missing_mixed_and_empty_are_refused_in_one_line(tmp_path: Path) -> None
     with pytest.raises(UserError, match="no embeddings of video_3") as caught:
         data.setup()
     assert "\n" not in str(caught.value)
-    data.cache.write("video_3", embed(DATASET.videos["video_3"], width=20))
+    data.cache.write("video_3", embed(DATASET.annotations["video_3"], width=20))
     with pytest.raises(UserError, match="embeddings of width 20, but those of video_0 have 12"):
         data.setup()
     with pytest.raises(UserError, match="fold 0 of toy has no test videos"):

@@ -14,7 +14,6 @@ from llmvs.config.schema import Config, ExtractConfig, HeadConfig, OptimConfig
 from llmvs.datasets.base import Dataset, Fold
 from llmvs.errors import UserError
 from llmvs.extraction.pipeline import extract
-from llmvs.extraction.source import Source
 from llmvs.models.datamodule import EmbeddingDataModule
 from llmvs.models.module import LLMVSModule
 from llmvs.training.refresh import RefreshEmbeddings
@@ -91,7 +90,7 @@ def test_two_ranks_extract_then_train_without_the_models(
         f"rank {rank} of 2: 0 models, 4 videos" for rank in (0, 1)
     ]
     alone = tiny_config(tmp_path / "alone", models)
-    extract(alone, "films", [Source.of(video) for video in dataset.videos.values()])
+    extract(alone, "films", list(dataset.videos.values()))
     assert content(Path(config.cache)) == content(Path(alone.cache))
 
 
@@ -125,9 +124,10 @@ def test_what_is_there_is_reused_made_again_or_required(
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_video_that_fails_ends_the_fit(config: Config, dataset: Dataset, tmp_path: Path) -> None:
+    gone = replace(dataset.videos["b"], path=tmp_path / "gone.mp4")
     broken = replace(
         dataset,
-        videos={**dataset.videos, "b": replace(dataset.videos["b"], path=tmp_path / "gone.mp4")},
+        annotations={**dataset.annotations, "b": replace(dataset.annotations["b"], video=gone)},
     )
     with pytest.raises(UserError, match=r"gone\.mp4"):
         train(config, broken, tmp_path)

@@ -1,34 +1,46 @@
-"""The list of all settings, read from config.py itself: key, default, and the sentence under the
-field.
-"""
+"""The list of all settings: key, default, the sentence under the field, and what it affects."""
 
 import ast
 import inspect
 import textwrap
+from typing import Any
 
-from omegaconf import OmegaConf
-
-from llmvs.config import schema as config
-from llmvs.config.load import flat
+from llmvs.config import schema
+from llmvs.config.affects import NOTHING, Stage
+from llmvs.config.settings import all_settings
 
 
 def describe() -> str:
-    """Every setting as `key = default` with its meaning below, in the order of config.py."""
+    """Every setting as `key = default`, below it its meaning and what it affects, in the order of
+    the schema.
+    """
     sentences = {
         node.name: _sentences(node)
-        for node in ast.parse(inspect.getsource(config)).body
+        for node in ast.parse(inspect.getsource(schema)).body
         if isinstance(node, ast.ClassDef)
     }
     lines = []
-    for key, default in flat(OmegaConf.structured(config.Config)).items():
-        group, _, name = key.rpartition(".")
-        owner = f"{group.capitalize()}Config" if group else "Config"
-        text = sentences[owner].get(name) or sentences["HardwareConfig"][name]
+    for key, setting in all_settings().items():
+        text = sentences[setting.owner][key.rpartition(".")[2]]
         lines += [
-            f"{key} = {'null' if default is None else default}",
+            f"{key} = {_shown(setting.default)}",
             textwrap.indent(textwrap.fill(text, 100), "    "),
+            f"    Affects: {_affected(setting.affects)}.",
         ]
     return "\n".join(lines)
+
+
+def _shown(default: Any) -> str:
+    return "null" if default is None else str(default)
+
+
+def _affected(stages: tuple[Stage, ...]) -> str:
+    """What changes with a setting that some stages read."""
+    order: tuple[Stage, ...] = ("captions", "embeddings", "training")
+    if stages == (NOTHING,):
+        return "nothing that is computed"
+    first = min(order.index(stage) for stage in stages)
+    return ", ".join(order[first:])
 
 
 def _sentences(node: ast.ClassDef) -> dict[str, str]:

@@ -1,98 +1,75 @@
-"""From the command line to a `Config`: YAML files in order, then `key=value` overrides; later wins.
+"""From the command line to a `Config`: layers of YAML, then `key=value` overrides; later wins.
 
 A YAML file may name others it builds on (`base: [../backbone/tiny.yaml]`, relative to itself).
-Every error is one line that says where the value came from.
+Every error is one line that says where the value came from. A `$` is a `$`: nothing is interpolated.
 """
 
-import hashlib
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import yaml
-from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
+from llmvs.config.layers import (
+    COMMAND_LINE,
+    find_layer,
+    in_order,
+    is_layer,
+    is_override,
+    read_layer,
+    split,
+    unknown,
+)
+from llmvs.config.naming import experiment_name
 from llmvs.config.schema import Config
+from llmvs.config.settings import all_settings, flat, groups, leaves, nearest_key, setting_of
+from llmvs.config.values import entries, value_of
+from llmvs.config.yaml_files import dump
 from llmvs.errors import UserError, nearest
 
-COMMAND_LINE = "command line"
-NAMED = ("dataset", "backbone", "variant")
-"""Folders of configs/. An agent sorts its arguments by name, so their order says nothing: a variant
-always builds on the others.
-"""
-UNNAMED = (
-    "experiment",
-    "fold",
-    "seed",
-    "resume",
-    "runs",
-    "cache",
-    "accelerator",
-    "devices",
-    "num_nodes",
-    "log",
-    "data.root",
-    "caption.batch",
-    "extract.refresh",
-    "extract.tokens_per_batch",
-)
-"""Keys (or groups of keys) that say where and how a run happens, not what it is: they do not enter
-its name.
-"""
+__all__ = ["chosen", "flat", "is_layer", "is_override", "load_config", "run_folder", "to_yaml"]
+
+DOLLAR = "\ue000"
+"""Stands for `$` in text while OmegaConf checks its type: it would interpolate `${...}`."""
+SAVED = "config.yaml"
+"""Name of the file that a run keeps its configuration in."""
 
 
 def load_config(arguments: Sequence[str]) -> Config:
-    """Build the configuration from YAML paths and `key=value` (or `--key=value`) overrides.
+    """Build the configuration from layers and `key=value` (or `--key=value`) overrides.
 
     Args:
-        arguments: in any order; files are merged in their order, then overrides in theirs. A file
-            may be named as `dataset=FILE`, `backbone=FILE` or `variant=FILE`, as a sweep's agent
-            does: these come first, in this order.
+        arguments: in any order. A layer is a YAML file or a bare name (see
+            `llmvs.config.layers`); layers are merged in the order of `in_order`, then overrides in
+            theirs.
 
     Raises:
-        UserError: missing or malformed file, unknown key (suggests the nearest), wrong type or
-            value, missing setting.
+        UserError: missing or malformed file, unknown name or key (suggests the nearest), wrong type
+            or value, missing setting.
     """
-    layers = [
-        path for _, path in sorted(filter(None, map(_layer, arguments)), key=lambda found: found[0])
-    ]
-    overrides = [_split(argument) for argument in arguments if not is_layer(argument)]
-    merged = OmegaConf.structured(Config)
-    origins: dict[str, str] = {}
+    found, overrides = [], []
+    for argument in arguments:
+        layer = find_layer(argument)
+        if layer is not None:
+            found.append(layer)
+        elif is_override(argument):
+            overrides.append(split(argument))
+        else:
+            raise unknown(argument)
+    merged, layers = _Merged(), in_order(found)
     for layer in layers:
-        for path, content in _read(layer, ()):
-            merged = _merge(merged, content, str(path), origins)
-    for key, value in overrides:
-        merged = _merge(merged, _nested(key, _listed(merged, key, value)), COMMAND_LINE, origins)
-    if OmegaConf.is_missing(merged, "experiment") and not OmegaConf.is_missing(
-        merged.data, "dataset"
-    ):
-        merged.experiment = _name(
-            str(merged.data.dataset), [layer.stem for layer in layers], overrides
-        )
-    return _build(merged, origins)
-
-
-def is_layer(argument: str) -> bool:
-    """Whether an argument names a YAML file: `FILE.yaml`, or `dataset=`, `backbone=` or
-    `variant=FILE.yaml`.
-    """
-    return _layer(argument) is not None
-
-
-def _layer(argument: str) -> tuple[int, Path] | None:
-    """A layer's place among the others and its file; None for anything else."""
-    name, path = _split(argument) if is_override(argument) else ("", argument)
-    if not str(path).endswith((".yaml", ".yml")) or (name and name not in NAMED):
-        return None
-    return NAMED.index(name) if name else len(NAMED), Path(str(path))
-
-
-def is_override(argument: str) -> bool:
-    """Whether an argument has the form `key=value` or `--key=value`."""
-    return re.match(r"(--)?[A-Za-z_][\w.]*=", argument) is not None
+        for path, content in read_layer(layer.path):
+            merged.add(content, str(path))
+    layered = merged.values()
+    for key, text in overrides:
+        merged.override(key, text)
+    final = merged.values()
+    if "experiment" not in final and "data.dataset" in final:
+        stems = [layer.path.stem for layer in layers]
+        merged.set("experiment", experiment_name(stems, layered, final), COMMAND_LINE)
+    return merged.config()
 
 
 def chosen(arguments: Sequence[str], defaults: Mapping[str, str]) -> dict[str, str]:
@@ -101,16 +78,19 @@ def chosen(arguments: Sequence[str], defaults: Mapping[str, str]) -> dict[str, s
     Raises:
         UserError: another form, or a key without a default.
     """
-    given = dict(_split(argument) for argument in arguments)
+    for argument in arguments:
+        if not is_override(argument):
+            raise UserError(f"{COMMAND_LINE}: {argument!r} is not key=value")
+    given = dict(map(split, arguments))
     for key in given:
         if key not in defaults:
             raise UserError(f"{COMMAND_LINE}: unknown key {key}{nearest(key, defaults)}")
-    return {**defaults, **{key: value or "" for key, value in given.items()}}
+    return {**defaults, **given}
 
 
 def to_yaml(config: Config) -> str:
     """The whole configuration as YAML, readable as a layer again."""
-    return OmegaConf.to_yaml(OmegaConf.structured(config))
+    return dump(asdict(config))
 
 
 def run_folder(config: Config) -> Path:
@@ -120,123 +100,117 @@ def run_folder(config: Config) -> Path:
     return Path(config.runs) / config.experiment / f"fold{config.fold}" / f"seed{config.seed}"
 
 
-def flat(config: Config | DictConfig) -> dict[str, Any]:
-    """Every setting by its dotted key."""
-    container = OmegaConf.to_container(
-        OmegaConf.structured(config) if isinstance(config, Config) else config
-    )
-    return dict(_leaves(container, ""))
+class _Merged:
+    """Settings merged so far, and where each of them was last set."""
+
+    def __init__(self) -> None:
+        self._typed: DictConfig = OmegaConf.structured(Config)
+        self._origins: dict[str, str] = {}
+
+    def add(self, content: Mapping[str, Any], origin: str) -> None:
+        """Merge nested settings."""
+        for key, value in content.items():
+            self._add(str(key), value, origin)
+
+    def override(self, key: str, text: str) -> None:
+        """Merge one setting, or a group of them, from the text of an override."""
+        self._known(key, COMMAND_LINE)
+        setting = None if key in groups() else setting_of(key)
+        self._add(key, value_of(setting, text, f"{COMMAND_LINE}: {key}"), COMMAND_LINE)
+
+    def _add(self, key: str, value: Any, origin: str) -> None:
+        self._known(key, origin)
+        if key in groups():
+            value = {} if value is None else value  # a group whose lines are comments
+            if not isinstance(value, dict):
+                raise UserError(
+                    f"{origin}: {key}={_shown(value)}: {key} is a group of settings: set one of"
+                    f" them, such as {_first_of(key)}"
+                )
+            for name, inner in value.items():
+                self._add(f"{key}.{name}", inner, origin)
+        else:
+            self.set(key, value, origin)
+
+    def set(self, key: str, value: Any, origin: str) -> None:
+        """Set one setting, checking its type."""
+        setting = setting_of(key)
+        if isinstance(value, str) and setting is not None and setting.is_list:
+            value = entries(value)
+        try:
+            OmegaConf.update(self._typed, key, _replaced(value, "$", DOLLAR), merge=False)
+        except (OmegaConfBaseException, ValueError, TypeError) as error:
+            problem = str(error).splitlines()[0].replace(DOLLAR, "$")[:300]
+            raise UserError(f"{origin}: {key}: {problem[0].lower()}{problem[1:]}") from error
+        self._origins[key] = origin
+
+    def values(self) -> dict[str, Any]:
+        """Every setting that has a value, by its key."""
+        container = OmegaConf.to_container(self._typed)
+        assert isinstance(container, dict)
+        found = dict(leaves({str(key): value for key, value in container.items()}))
+        return {
+            key: _replaced(value, DOLLAR, "$") for key, value in found.items() if value != "???"
+        }
+
+    def config(self) -> Config:
+        """The settings as objects of the schema, with its checks."""
+        missing = sorted(OmegaConf.missing_keys(self._typed))
+        if missing:
+            key = "data.dataset" if "data.dataset" in missing else missing[-1]
+            raise UserError(
+                f"{COMMAND_LINE}: {key} is not set: name a dataset's layer, such as demo, or"
+                " data.dataset=demo"
+            )
+        try:
+            config = OmegaConf.to_object(self._typed)
+            assert isinstance(config, Config)
+            for key, value in flat(config).items():
+                if DOLLAR in str(value):
+                    _put(config, key, _replaced(value, DOLLAR, "$"))
+        except (OmegaConfBaseException, ValueError) as error:
+            problem = str(error).splitlines()[0].replace(DOLLAR, "$")
+            key = problem.split("=", 1)[0]
+            raise UserError(f"{self._origins.get(key, COMMAND_LINE)}: {problem}") from error
+        return config
+
+    def _known(self, key: str, origin: str) -> None:
+        if key in groups() or setting_of(key) is not None:
+            return
+        line = f"{origin}: unknown key {key}{nearest_key(key)}"
+        if Path(origin).name == SAVED:
+            line += " (a run of another version? resume=false makes it anew)"
+        raise UserError(line)
 
 
-def _leaves(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _leaves(item, f"{prefix}.{key}" if prefix else str(key))
+def _put(config: Config, key: str, value: Any) -> None:
+    """Set one setting of a finished configuration."""
+    *above, name = key.split(".")
+    group: Any = config
+    for part in above:
+        group = group[part] if isinstance(group, dict) else getattr(group, part)
+    if isinstance(group, dict):
+        group[name] = value
     else:
-        yield prefix, value
+        setattr(group, name, value)
 
 
-def _split(argument: str) -> tuple[str, str | None]:
-    if not is_override(argument):
-        raise UserError(f"{COMMAND_LINE}: {argument!r} is neither a YAML file nor key=value")
-    key, value = argument.removeprefix("--").split("=", 1)
-    return key, None if value in ("null", "None") else value
-
-
-def _listed(config: DictConfig, key: str, value: str | None) -> Any:
-    """The value of an override; `[a,b]`, or `a`, where the setting is a list."""
-    if value is None or not isinstance(OmegaConf.select(config, key), ListConfig):
-        return value
-    return [part.strip() for part in value.strip("[] ").split(",") if part.strip()]
-
-
-def _nested(key: str, value: Any) -> dict[str, Any]:
-    for part in reversed(key.split(".")):
-        value = {part: value}
+def _replaced(value: Any, old: str, new: str) -> Any:
+    """A value with one character exchanged in all its text."""
+    if isinstance(value, str):
+        return value.replace(old, new)
+    if isinstance(value, (list, tuple)):
+        return [_replaced(one, old, new) for one in value]
+    if isinstance(value, dict):
+        return {key: _replaced(one, old, new) for key, one in value.items()}
     return value
 
 
-def _read(path: Path, above: tuple[Path, ...]) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The files a layer builds on, then the layer itself."""
-    if path.resolve() in above:
-        raise UserError(f"{path}: builds on itself through `base`")
-    try:
-        content = OmegaConf.to_container(OmegaConf.load(path)) if path.stat().st_size else {}
-    except FileNotFoundError:
-        known = sorted(str(other) for other in path.parent.glob("*.yaml")) or [
-            "configs/dataset/demo.yaml"
-        ]
-        raise UserError(f"{path}: no such file{nearest(str(path), known)}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, OmegaConfBaseException) as error:
-        raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: expected `key: value` lines, found {type(content).__name__}")
-    for base in content.pop("base", []):
-        yield from _read(path.parent / base, (*above, path.resolve()))
-    yield path, {str(key): value for key, value in content.items()}
+def _shown(value: Any) -> str:
+    text = "null" if value is None else " ".join(str(value).split())
+    return text if len(text) <= 60 else f"{text[:60]}..."
 
 
-def _merge(
-    config: DictConfig, content: dict[str, Any], origin: str, origins: dict[str, str]
-) -> DictConfig:
-    try:
-        merged = OmegaConf.merge(config, content)
-    except ConfigKeyError as error:
-        key = error.full_key or str(error.key)
-        raise UserError(f"{origin}: unknown key {key}{_nearest_key(key)}") from error
-    except OmegaConfBaseException as error:
-        problem = str(error).splitlines()[0]
-        raise UserError(f"{origin}: {error.full_key}: {problem[0].lower()}{problem[1:]}") from error
-    origins.update((key, origin) for key, _ in _leaves(content, ""))
-    assert isinstance(merged, DictConfig)
-    return merged
-
-
-def _build(merged: DictConfig, origins: dict[str, str]) -> Config:
-    missing = sorted(OmegaConf.missing_keys(merged))
-    if missing:
-        raise UserError(
-            f"{COMMAND_LINE}: {missing[-1] if 'data.dataset' not in missing else 'data.dataset'} is"
-            " not set: name a dataset's layer, such as configs/dataset/demo.yaml, or"
-            " data.dataset=demo"
-        )
-    try:
-        OmegaConf.resolve(merged)
-        config = OmegaConf.to_object(merged)
-    except OmegaConfBaseException as error:
-        raise UserError(
-            f"{COMMAND_LINE}: {error.full_key}: {str(error).splitlines()[0]}"
-        ) from error
-    except ValueError as error:
-        key = str(error).split("=", 1)[0]
-        raise UserError(f"{origins.get(key, COMMAND_LINE)}: {error}") from error
-    assert isinstance(config, Config)
-    return config
-
-
-def _nearest_key(key: str) -> str:
-    """The nearest valid key: one with the same last word first, then by spelling."""
-    known = list(dict(_leaves(OmegaConf.to_container(OmegaConf.structured(Config)), "")))
-    same = [name for name in known if name.split(".")[-1] == key.split(".")[-1]]
-    if same:
-        return f": did you mean {' or '.join(same)}?"
-    suggestion = nearest(key, known)
-    return suggestion if suggestion.startswith(":") else ": `llmvs config --keys` lists them all"
-
-
-def _name(dataset: str, stems: Sequence[str], overrides: Sequence[tuple[str, str | None]]) -> str:
-    """An experiment's name: the dataset, the layers, and the overrides that change what is
-    computed.
-    """
-    parts = [*([] if dataset in stems else [dataset]), *stems]
-    unnamed = tuple(f"{key}." for key in ("data.dataset", *UNNAMED))
-    changes = [(key, value) for key, value in overrides if not f"{key}.".startswith(unnamed)]
-    name = "-".join(parts) + "".join(
-        f"+{key}={Path(str(value).strip('[]')).name}" for key, value in sorted(changes)
-    )
-    name = re.sub(r"[^\w.=+-]", "_", name)
-    return (
-        name
-        if len(name) <= 120
-        else f"{name[:100]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-    )
+def _first_of(group: str) -> str:
+    key = next(key for key in all_settings() if key.startswith(f"{group}."))
+    return f"{key}={all_settings()[key].default}"

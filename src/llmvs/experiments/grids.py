@@ -7,14 +7,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from llmvs.config.layers import find_file, folders
 from llmvs.config.load import is_layer, load_config
 from llmvs.config.schema import Config
+from llmvs.config.yaml_files import read_mapping
 from llmvs.errors import UserError, nearest
 from llmvs.results.published import published_names
 
-FOLDER = Path("configs/grid")
+PLACE = "configs/grid"
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class GridRow:
 
     label: str
     variants: tuple[str, ...] = ()
-    """Names of files in `configs/variant`, in order."""
+    """Names of variants (files in `configs/variant`), in order."""
     set: tuple[str, ...] = ()
     """`key=value` settings, after the files."""
     published: str | None = None
@@ -61,8 +61,7 @@ class Grid:
             raise UserError(
                 "experiment=: the rows of a grid have names of their own, made of their layers"
             )
-        places = self.path.parent.parent / "variant"
-        files = [[str(places / f"{name}.yaml") for name in row.variants] for row in self.rows]
+        files = [[str(_variants(self.path)[name]) for name in row.variants] for row in self.rows]
         found = [
             load_config([*layers, *more, *overrides, *row.set])
             for row, more in zip(self.rows, files, strict=True)
@@ -90,21 +89,9 @@ def load_grid(name: str) -> Grid:
         UserError: unknown grid, key, variant, reference or published row (with the nearest name),
             or unreadable YAML.
     """
-    path = Path(name) if is_layer(name) else FOLDER / f"{name}.yaml"
-    if not path.exists():
-        raise UserError(
-            f"{name}: no such"
-            f" grid{nearest(name, sorted(other.stem for other in path.parent.glob('*.yaml')))}"
-        )
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
-    if (
-        not isinstance(content, dict)
-        or not isinstance(content.get("rows"), list)
-        or not content["rows"]
-    ):
+    path = find_file(name, PLACE, "grid")
+    content = read_mapping(path)
+    if not isinstance(content.get("rows"), list) or not content["rows"]:
         raise UserError(f"{path}: expected a title and a list of rows")
     _known(path, content, ("title", "rows", "reference"))
     rows = tuple(_row(path, row) for row in content["rows"])
@@ -120,7 +107,7 @@ def _row(path: Path, content: Any) -> GridRow:
         raise UserError(f"{path}: a row is not `label: ..., variants: [...]`: {content}")
     _known(path, content, [field.name for field in fields(GridRow)])
     variants = [str(name) for name in content.get("variants") or []]
-    there = sorted(other.stem for other in (path.parent.parent / "variant").glob("*.yaml"))
+    there = _variants(path)
     for name in variants:
         if name not in there:
             raise UserError(f"{path}: {content['label']}: no variant {name}{nearest(name, there)}")
@@ -136,6 +123,14 @@ def _row(path: Path, content: Any) -> GridRow:
         tuple(str(one) for one in content.get("set") or []),
         published,
     )
+
+
+def _variants(path: Path) -> dict[str, Path]:
+    """The variants that a grid may name: those in `variant` beside its folder, then those that any
+    command line may.
+    """
+    places = [path.parent.parent / "variant", *folders("configs/variant")]
+    return {file.stem: file for place in reversed(places) for file in sorted(place.glob("*.yaml"))}
 
 
 def _known(path: Path, content: Mapping[str, Any], keys: Sequence[str]) -> None:

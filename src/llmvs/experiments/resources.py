@@ -10,6 +10,7 @@ from typing import Any
 from llmvs.cache.embeddings import EmbeddingCache, Embeddings, Identity, differences
 from llmvs.config.load import flat
 from llmvs.config.schema import Config
+from llmvs.config.settings import shaping_embeddings
 from llmvs.console import say
 from llmvs.datasets import Dataset, Fold
 from llmvs.datasets.splits import fold as make_fold
@@ -23,8 +24,6 @@ MOST_BYTES = 8_000_000_000
 """Embeddings kept in memory: all of the benchmarks' (0.6 GB), not those of a dataset of 30,000
 videos.
 """
-SHAPING = ("backbone.", "caption.", "prompt.", "examples.", "extract.")
-"""The settings that decide which embeddings a run reads."""
 
 
 class ReadOnce(EmbeddingCache):
@@ -99,7 +98,7 @@ class Resources:
 
     def wanted(self, config: Config) -> dict[str, Any]:
         """All that decides which embeddings a run reads; equal for two runs that read the same."""
-        wanted = {key: value for key, value in flat(config).items() if key.startswith(SHAPING)}
+        wanted = shaping_embeddings(config)
         if config.examples.source == "fold":
             wanted |= {
                 "data.splits": config.data.splits,
@@ -145,7 +144,7 @@ class Resources:
         """
         found = {}
         for key in keys:
-            place = key, dataset.video(key).n_steps
+            place = key, dataset.annotations_of(key).n_steps
             if place not in self._baselines:
                 self._baselines[place] = video_baselines(dataset, key)
             found[key] = self._baselines[place]
@@ -166,12 +165,11 @@ def _made(
     """
     if config.extract.embeddings:
         return _named(config, Path(folder_of(config.extract.embeddings, dataset.name)))
-    from llmvs.extraction.source import Source
     from llmvs.training.distributed import extract_shared
 
     sources, shown = (
-        [Source.of(dataset.video(key)) for key in keys],
-        [dataset.video(key) for key in train],
+        [dataset.video(key) for key in keys],
+        [dataset.annotations_of(key) for key in train],
     )
     extraction = extract_shared(config, dataset.name, sources, shown)
     extraction.check()

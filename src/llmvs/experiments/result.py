@@ -45,7 +45,9 @@ def result_of(config: Config, resources: Resources, fold: Fold, scores: "Scores"
     """
     dataset = resources.dataset
     scored = [video for part in ("val", "test") for video in scores.videos.get(part, [])]
-    used = replace(dataset, videos={**dataset.videos, **{video.key: video for video in scored}})
+    used = replace(
+        dataset, annotations={**dataset.annotations, **{video.key: video for video in scored}}
+    )
     by_rule = {rule: judge(used, one.scores, [fold.test]) for rule, one in scores.epochs.items()}
     answers, answer_notes = _answer_rows(used, scores, fold)
     rows = {RUN.key: by_rule[scores.selection], **answers}
@@ -137,9 +139,9 @@ def _trimmed(dataset: Dataset, scores: "Scores") -> list[str]:
     """A note for every test video that is shorter than its annotations."""
     return [
         f"{video.key} ({video.name}): judged on the first {video.n_steps} of"
-        f" {dataset.video(video.key).n_steps} steps."
+        f" {dataset.annotations_of(video.key).n_steps} steps."
         for video in scores.videos["test"]
-        if video.n_steps < dataset.video(video.key).n_steps
+        if video.n_steps < dataset.annotations_of(video.key).n_steps
     ]
 
 

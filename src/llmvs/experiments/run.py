@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from llmvs.config.load import run_folder
@@ -12,6 +13,7 @@ from llmvs.console import say
 from llmvs.experiments.resources import Resources
 from llmvs.experiments.result import result_of
 from llmvs.experiments.run_files import claim, finished_result, hold, write
+from llmvs.files import removed_if_refused
 from llmvs.methods import method_of
 from llmvs.results.environment import environment
 from llmvs.results.report import run_text
@@ -48,7 +50,7 @@ def train(
     if result is not None:
         say(f"reused: the finished run in {folder} (resume=false trains it anew)")
     else:
-        with hold(folder):
+        with hold(folder), removed_if_refused(folder, Path(config.runs)):
             claim(folder, config)
             result = _run(config, resources, progress)
     return result.document(), run_text(result)

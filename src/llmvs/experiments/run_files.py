@@ -5,11 +5,12 @@ found finished.
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llmvs.cache.embeddings import differences
-from llmvs.config.load import flat, load_config, run_folder, to_yaml
+from llmvs.config.load import load_config, run_folder, to_yaml
 from llmvs.config.schema import Config
+from llmvs.config.settings import meaning
 from llmvs.console import is_first_process
 from llmvs.errors import UserError
 from llmvs.files import locked, write_json, write_text
@@ -19,21 +20,6 @@ if TYPE_CHECKING:
     from llmvs.methods.base import Scores
 
 CONFIG = "config.yaml"
-HOW = (
-    "resume",
-    "runs",
-    "cache",
-    "accelerator",
-    "devices",
-    "num_nodes",
-    "log",
-    "caption.batch",
-    "extract.refresh",
-    "extract.tokens_per_batch",
-)
-"""Settings (or groups) that may change between two attempts at the same run: they say how it runs,
-not what.
-"""
 
 
 def finished_result(config: Config) -> Result | None:
@@ -91,14 +77,11 @@ def write(folder: Path, result: Result, scores: "Scores", test: Sequence[str]) -
 
 def _refuse_other(folder: Path, config: Config) -> None:
     path = folder / CONFIG
-    changes = differences(_what(load_config([str(path)])), _what(config)) if path.exists() else []
+    changes = (
+        differences(meaning(load_config([str(path)])), meaning(config)) if path.exists() else []
+    )
     if changes:
         raise UserError(
             f"{folder}: holds a run made with {'; '.join(changes)}: give this one a name of its own"
             " with experiment=NAME, or replace that one with resume=false"
         )
-
-
-def _what(config: Config) -> dict[str, Any]:
-    how = tuple(f"{key}." for key in HOW)
-    return {key: value for key, value in flat(config).items() if not f"{key}.".startswith(how)}

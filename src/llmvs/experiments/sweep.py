@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
-from llmvs.config.load import flat, load_config, run_folder
+from llmvs.config.layers import find_layer, is_override, split
+from llmvs.config.load import load_config, run_folder
 from llmvs.config.schema import Config
+from llmvs.config.yaml_files import read_mapping
 from llmvs.console import say
 from llmvs.errors import UserError, nearest
 from llmvs.experiments.many import run_all
@@ -64,7 +65,7 @@ def read_sweep(path: Path, settings: Sequence[str] = ()) -> Sweep:
     Raises:
         UserError: missing or malformed file, or a form that only W&B itself understands.
     """
-    content = _read(path)
+    content = read_mapping(path, old=True)
     metric, method, parameters = (
         content.get("metric", {}),
         content.get("method"),
@@ -186,7 +187,7 @@ def create(path: Path, settings: Sequence[str]) -> str:
     others = _others(plan, settings)
     config = load_config([*arguments(points(plan, 1)[0]), *others])
     content = {
-        **_read(path),
+        **read_mapping(path, old=True),
         "parameters": plan.parameters,
         "command": [*COMMAND[:-1], *others, COMMAND[-1]],
     }
@@ -212,24 +213,17 @@ def create(path: Path, settings: Sequence[str]) -> str:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(
-            f"{path}: no such file{nearest(str(path), map(str, path.parent.glob('*.yaml')))}"
-        ) from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: expected `key: value` lines, found {type(content).__name__}")
-    return content
-
-
 def _fixing(parameters: Mapping[str, Any], settings: Sequence[str]) -> dict[str, str]:
-    """Of the settings, those that name a parameter."""
-    pairs = (setting.removeprefix("--").partition("=") for setting in settings)
-    return {key: value for key, sign, value in pairs if sign and key in parameters}
+    """Of the settings, those that name a parameter: by its key, or as a layer of its kind."""
+    fixed = {}
+    for setting in settings:
+        layer = find_layer(setting)
+        if layer is not None and not layer.named and layer.kind in parameters:
+            fixed[layer.kind] = setting
+        elif is_override(setting) and split(setting)[0] in parameters:
+            key, value = split(setting)
+            fixed[key] = value
+    return fixed
 
 
 def _others(plan: Sweep, settings: Sequence[str]) -> list[str]:
@@ -296,7 +290,7 @@ def _text(plan: Sweep, document: Mapping[str, Any], best: Config) -> str:
     goal = "highest" if plan.maximize else "lowest"
     shown = Table(
         "sweep",
-        f"{plan.path}: {plan.metric}, {goal} first; dataset {flat(best)['data.dataset']}",
+        f"{plan.path}: {plan.metric}, {goal} first; dataset {best.data.dataset}",
         [Column(""), Column(plan.metric, "figure"), *(Column(key) for key in varied)],
         rows,
     )

@@ -14,16 +14,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmvs.cache.embeddings import Identity, differences
-from llmvs.config.schema import BackboneConfig, CaptionConfig, Config
+from llmvs.config.affects import CAPTIONS, EMBEDDINGS
+from llmvs.config.schema import CaptionConfig, Config
+from llmvs.config.settings import reading
 from llmvs.errors import VideoError
 from llmvs.extraction.hub import identify
 from llmvs.extraction.prompts import Example, wording
+from llmvs.files import check_name
 
 if TYPE_CHECKING:
     import torch
 
 RECIPE = 1
 """Raised whenever this package makes different captions or embeddings from the same settings."""
+QUESTIONS = ("caption.prompt", "caption.centre_prompt", "caption.background_prompt")
+"""Stand in an identity as the questions that are asked."""
 SUPPLIED = "supplied"
 """Stands for captions that the user gave; the hash in every file's header says which."""
 
@@ -34,18 +39,15 @@ def captions_identity(config: Config, kind: str = "captions") -> Identity:
     Raises:
         UserError: a captioner that cannot be identified (see `hub.identify`).
     """
-    backbone, extract = config.backbone, config.extract
+    read = reading(config, CAPTIONS, places=False)
+    for key in ("backbone.captioner_revision", *QUESTIONS):
+        del read[key]
     return {
         **({} if kind == "captions" else {"role": kind}),
         "recipe": RECIPE,
-        "backbone.captioner": backbone.captioner,
-        "captioner": identify(backbone.captioner, backbone.captioner_revision),
-        **_numbers(backbone),
-        "caption.kind": config.caption.kind,
+        "captioner": identify(config.backbone.captioner, config.backbone.captioner_revision),
         "caption.prompt": " | ".join(questions(config.caption)),
-        "caption.max_tokens": config.caption.max_tokens,
-        "extract.fps": extract.fps,
-        "extract.every_nth_frame": extract.every_nth_frame,
+        **read,
     }
 
 
@@ -55,31 +57,20 @@ def embeddings_identity(config: Config, examples: Sequence[Example]) -> Identity
     Raises:
         UserError: a model that cannot be identified (see `hub.identify`).
     """
-    backbone, prompt = config.backbone, config.prompt
-    given = config.extract.captions is not None
-    identity: dict[str, str | int | float | bool | None] = {
-        "recipe": RECIPE,
-        "backbone.scorer": backbone.scorer,
-        "scorer": identify(backbone.scorer, backbone.scorer_revision),
-        **_numbers(backbone),
-        "prompt.window": prompt.window,
-        "prompt.style": prompt.style,
-        "prompt.max_tokens": prompt.max_tokens,
-        "examples.source": config.examples.source,
-        "examples.count": config.examples.count,
-        "wording": wording(prompt.style, examples)[:16],
-        "extract.engine": config.extract.engine,
-        "extract.readout": config.extract.readout,
-        "extract.keep": config.extract.keep,
-        "captions": SUPPLIED if given else short_hash(captions_identity(config)),
-    }
+    read = reading(config, EMBEDDINGS, places=False)
+    del read["backbone.scorer_revision"]
     if config.examples.source == "fold":
-        identity |= {
-            "examples.seed": config.examples.seed,
-            "data.splits": config.data.splits,
-            "fold": config.fold,
-        }
-    return identity
+        read |= {"data.splits": config.data.splits, "fold": config.fold}
+    else:
+        del read["examples.seed"]
+    given = config.extract.captions is not None
+    return {
+        "recipe": RECIPE,
+        "scorer": identify(config.backbone.scorer, config.backbone.scorer_revision),
+        "wording": wording(config.prompt.style, examples)[:16],
+        "captions": SUPPLIED if given else short_hash(captions_identity(config)),
+        **read,
+    }
 
 
 def questions(caption: CaptionConfig) -> list[str]:
@@ -99,7 +90,12 @@ def short_hash(identity: Identity) -> str:
 
 
 def folder(config: Config, dataset: str, kind: str, identity: Identity) -> Path:
-    """`CACHE/DATASET/KIND-<hash of the identity>`."""
+    """`CACHE/DATASET/KIND-<hash of the identity>`.
+
+    Raises:
+        UserError: the dataset's name cannot be a folder's.
+    """
+    check_name(dataset, "data.dataset", "its folder in the cache would go by it: call it otherwise")
     return Path(config.cache) / dataset / f"{kind}-{short_hash(identity)}"
 
 
@@ -166,7 +162,3 @@ def file_hash(path: Path) -> str:
     except OSError as error:
         raise VideoError(f"{path}: cannot be read ({error.strerror})") from None
     return digest.hexdigest()[:16]
-
-
-def _numbers(backbone: BackboneConfig) -> dict[str, str]:
-    return {"backbone.dtype": backbone.dtype, "backbone.quantize": backbone.quantize}

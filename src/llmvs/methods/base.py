@@ -11,7 +11,8 @@ from llmvs.cache.captions import CaptionCache
 from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.config.schema import Config
 from llmvs.datasets import Dataset, Fold
-from llmvs.datasets.base import Array, Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.video import Array
 from llmvs.evaluation.metric import VideoScores
 from llmvs.evaluation.protocols import protocols
 from llmvs.methods.answers import Answers
@@ -52,7 +53,7 @@ class Scores:
     """
     selection: str
     """The rule whose epoch is the run's result."""
-    videos: dict[str, list[Video]]
+    videos: dict[str, list[Annotations]]
     """Part (`train`, `val`, `test`) -> its videos as they were used: trimmed where their embeddings
     end early.
     """
@@ -82,7 +83,7 @@ class Scores:
     def untrained(
         cls,
         task: Task,
-        test: Sequence[Video],
+        test: Sequence[Annotations],
         scores: Mapping[str, Array],
         made_from: EmbeddingCache | CaptionCache,
         answers: Answers | None = None,

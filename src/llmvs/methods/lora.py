@@ -9,14 +9,13 @@ from llmvs.cache.captions import CaptionCache
 from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.config.schema import HeadConfig
 from llmvs.console import is_first_process
-from llmvs.datasets.base import Video
+from llmvs.datasets.annotations import Annotations
 from llmvs.errors import UserError
 from llmvs.evaluation.metric import VideoScores
 from llmvs.evaluation.protocols import protocols
 from llmvs.extraction.captioning import Captioning
 from llmvs.extraction.models import free_memory
 from llmvs.extraction.pipeline import worked_examples
-from llmvs.extraction.source import Source
 from llmvs.methods.answers import answers_in
 from llmvs.methods.base import Method, Scores, Task
 from llmvs.methods.zero_shot import ask_captioner
@@ -55,14 +54,18 @@ class TunedCaptioner(Method):
         cache, answers = ask_captioner(task.config, task.dataset, task.fold)
         task.lap("extraction")
         parts = {
-            part: [task.dataset.video(key) for key in getattr(task.fold, part)] for part in PARTS
+            part: [task.dataset.annotations_of(key) for key in getattr(task.fold, part)]
+            for part in PARTS
         }
         trained = _tune(task, cache, partial(load_captioner, task.config), parts)
         return Scores.trained(trained, cache, task.config.lora.epochs, answers)
 
 
 def _tune(
-    task: Task, cache: EmbeddingCache | CaptionCache, load: Load, parts: dict[str, list[Video]]
+    task: Task,
+    cache: EmbeddingCache | CaptionCache,
+    load: Load,
+    parts: dict[str, list[Annotations]],
 ) -> Fit:
     """Train adapters on the fold's training videos; they go into `adapter` of the run's folder in
     peft's format, beside last.ckpt and logs/.
@@ -108,14 +111,14 @@ def _tune(
     return found
 
 
-def _about_windows(task: Task, cache: EmbeddingCache) -> tuple[Load, dict[str, list[Video]]]:
+def _about_windows(task: Task, cache: EmbeddingCache) -> tuple[Load, dict[str, list[Annotations]]]:
     """What loads the scorer with its questions about captions, and the videos that have them."""
     config, dataset = task.config, task.dataset
     data = EmbeddingDataModule(dataset, task.fold, cache, incomplete=config.data.incomplete)
     data.setup()
     stage = Captioning(config, dataset.name)
     texts = {
-        video.key: stage.read(Source.of(video)).texts
+        video.key: stage.read(video.video).texts
         for videos in data.videos.values()
         for video in videos
     }

@@ -11,7 +11,6 @@ from llmvs.config.schema import Config
 from llmvs.datasets import Dataset, Fold
 from llmvs.errors import UserError
 from llmvs.extraction.captioning import ask_frames
-from llmvs.extraction.source import Source
 from llmvs.methods.answers import Answers, answers_in
 from llmvs.methods.base import Method, Scores, Task
 from llmvs.models.datamodule import EmbeddingDataModule
@@ -55,7 +54,7 @@ class ZeroShotCaptioner(Method):
         """
         cache, answers = ask_captioner(task.config, task.dataset, task.fold)
         task.lap("extraction")
-        videos = [task.dataset.video(key) for key in task.fold.test]
+        videos = [task.dataset.annotations_of(key) for key in task.fold.test]
         return Scores.untrained(task, videos, answers.scores, cache, answers)
 
 
@@ -75,5 +74,5 @@ def ask_captioner(config: Config, dataset: Dataset, fold: Fold) -> tuple[Caption
             " frames by one process: set both to 1 with method.model=captioner"
         )
     videos = [dataset.video(key) for key in fold.test]
-    cache = ask_frames(config, dataset.name, [Source.of(video) for video in videos])
+    cache = ask_frames(config, dataset.name, videos)
     return cache, Answers.of("captioner", {key: cache.read(key).texts for key in fold.test})

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from llmvs.cache.embeddings import save_tensors
-from llmvs.config.load import flat, load_config
+from llmvs.config.affects import EMBEDDINGS, TRAINING
+from llmvs.config.load import load_config
 from llmvs.config.schema import Config
+from llmvs.config.settings import nested, reading, shaping_embeddings
+from llmvs.config.yaml_files import dump
 from llmvs.console import say
 from llmvs.errors import UserError
 from llmvs.files import read_json, write_json, write_text
@@ -22,16 +24,6 @@ from llmvs.results.schema import RESULT, Result, read_result
 CARD = "README.md"
 ADAPTER = "adapter"
 EXTRACTION = "extraction.yaml"
-MAKING = ("backbone.", "caption.", "prompt.", "examples.", "extract.")
-NOT_MAKING = (
-    "backbone.device_map",
-    "caption.batch",
-    "extract.captions",
-    "extract.embeddings",
-    "extract.refresh",
-    "extract.tokens_per_batch",
-)
-"""Settings of extraction that shape no embedding, or name a place on this machine."""
 
 
 def export(run: Path, to: Path | None = None, repo: str | None = None) -> Path:
@@ -54,23 +46,16 @@ def export(run: Path, to: Path | None = None, repo: str | None = None) -> Path:
     """
     result, config = _finished(run)
     folder = run / "export" if to is None else to
-    extraction = _public(
-        {}
-        if config.extract.embeddings
-        else {key: value for key, value in flat(config).items() if _makes(key, config)}
-    )
+    extraction = _public({} if config.extract.embeddings else _making(config))
     identity = _public(result.embeddings.identity)
     weights = method_of(config.method).weights
     write = _write_adapter if weights == "adapter" else _write_head
     kind = write(run, config, folder, extraction, identity, repo or "FOLDER")
     if extraction:
-        layer = OmegaConf.create()
-        for key, value in extraction.items():
-            OmegaConf.update(layer, key, value)
         write_text(
             folder / EXTRACTION,
             f"# How the embeddings that this {kind.noun} was trained on are"
-            f" made.\n{OmegaConf.to_yaml(layer)}",
+            f" made.\n{dump(nested(extraction))}",
         )
     write_text(folder / CARD, model_card(result, kind, extraction, identity))
     say(
@@ -184,11 +169,13 @@ def _finished(run: Path) -> tuple[Result, Config]:
     return result, config
 
 
-def _makes(key: str, config: Config) -> bool:
-    captioned = config.extract.captions is not None and key.startswith(
-        ("caption.", "backbone.captioner")
-    )
-    return key.startswith(MAKING) and key not in NOT_MAKING and not captioned
+def _making(config: Config) -> dict[str, Any]:
+    """The settings that an embedding depends on; without those of captions that were supplied."""
+    making = shaping_embeddings(config, places=False)
+    if config.extract.captions is None:
+        return making
+    needed = reading(config, EMBEDDINGS, TRAINING)
+    return {key: value for key, value in making.items() if key in needed}
 
 
 def _public(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 
 from llmvs.config.schema import Config
 from llmvs.console import is_first_process, say
-from llmvs.datasets.base import Array, Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.video import Array
 
 MODES = ("online", "offline", "disabled")
 BEST = {"loss": "min", "tau": "max", "rho": "max"}
@@ -71,7 +72,10 @@ class Diary:
         return [csv] if self.run is None else [csv, Curves(experiment=self.run)]
 
     def conclude(
-        self, document: Mapping[str, Any], videos: Sequence[Video], scores: Mapping[str, Array]
+        self,
+        document: Mapping[str, Any],
+        videos: Sequence[Annotations],
+        scores: Mapping[str, Array],
     ) -> None:
         """Write the result to W&B: the selected epoch's figures, the final table, and the scores of
         test videos.
@@ -149,7 +153,7 @@ def _rows(document: Mapping[str, Any]) -> list[list[Any]]:
     ]
 
 
-def _plots(videos: Sequence[Video], scores: Mapping[str, Array]) -> dict[str, Any]:
+def _plots(videos: Sequence[Annotations], scores: Mapping[str, Array]) -> dict[str, Any]:
     """Per test video its scores and the people's over time."""
     import wandb
 

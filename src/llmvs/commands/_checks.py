@@ -1,0 +1,95 @@
+"""What can be known of a run before torch is imported; that takes seconds, these checks do not."""
+
+import importlib.util
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmvs.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from llmvs.config.schema import Config
+
+FOLDS = {"demo": 5, "summe": 5, "tvsum": 5, "mrhisum": 1}
+"""How many folds a dataset has, where that does not depend on its files."""
+
+
+def check_run(config: "Config", folds: Sequence[int] | None = None) -> None:
+    """Refuse a run that cannot start.
+
+    Args:
+        config: the run.
+        folds: what is run instead of `config.fold`.
+
+    Raises:
+        UserError: unknown dataset, absent files, no such fold, an extra that is not installed, a
+            folder that cannot be written.
+    """
+    check_dataset(config)
+    number = FOLDS.get(config.data.dataset)
+    for fold in [config.fold] if folds is None else folds:
+        if number is not None and fold >= number:
+            raise UserError(
+                f"fold={fold}: {config.data.dataset} has {number} {config.data.splits} folds,"
+                f" 0 to {number - 1}"
+            )
+    if config.method.lora:
+        require("peft", "lora", "method.lora=true")
+    check_extraction(config)
+    check_writable(Path(config.runs), "runs")
+
+
+def check_dataset(config: "Config") -> None:
+    """Refuse a dataset that is not known, or whose folder is absent (its reader says what it expects
+    there).
+
+    Raises:
+        UserError: one of the two.
+    """
+    name, root = config.data.dataset, Path(config.data.root).expanduser()
+    if name == "demo" or (name in (*FOLDS, "folder") and root.is_dir()):
+        return  # numpy need not be imported to know this
+    from llmvs.datasets import DATASETS, Sampling, load
+
+    if name not in DATASETS:
+        raise UserError(f"data.dataset={name}: no such dataset{nearest(name, DATASETS)}")
+    if not root.is_dir():
+        load(name, root, Sampling(config.extract.fps, config.extract.every_nth_frame))
+
+
+def check_extraction(config: "Config") -> None:
+    """Refuse an extraction without the libraries that it needs, or without a place to write.
+
+    Raises:
+        UserError: one of the two.
+    """
+    cache = Path(config.cache) / config.data.dataset
+    if config.extract.embeddings is None and not cache.is_dir():
+        require("transformers", "extract", "extraction")
+        check_writable(Path(config.cache), "cache")
+
+
+def check_writable(folder: Path, key: str) -> None:
+    """Refuse a folder that cannot be written, or made, without making it.
+
+    Raises:
+        UserError: it or the folder above it is read-only, or a file.
+    """
+    there = folder.expanduser()
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir():
+        raise UserError(f"{key}={folder}: {there} is a file, not a folder: name another folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"{key}={folder}: {there} cannot be written: name another folder")
+
+
+def require(module: str, extra: str, purpose: str) -> None:
+    """Refuse what needs an extra that is not installed.
+
+    Raises:
+        UserError: the module is absent.
+    """
+    if importlib.util.find_spec(module) is None:
+        raise UserError(f"{purpose} needs {module}: pip install 'llmvs[{extra}]'")

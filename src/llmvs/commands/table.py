@@ -1,0 +1,40 @@
+"""`llmvs table`: finished experiments beside each other."""
+
+import argparse
+from pathlib import Path
+
+from llmvs.commands._arguments import add_json, add_rule, print_document
+
+SUMMARY = "a table of finished experiments, from their result.json files alone"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the verb."""
+    add_json(parser)
+    parser.add_argument(
+        "settings",
+        nargs="+",
+        metavar="RUNS",
+        help="folders of experiments, such as runs/summe runs/summe-mlp",
+    )
+    parser.add_argument(
+        "--reference",
+        metavar="NAME",
+        help="the experiment that the others are compared with (default: the first)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("text", "markdown", "csv", "latex"),
+        default="text",
+        help="default: %(default)s",
+    )
+    add_rule(parser)
+
+
+def call(given: argparse.Namespace) -> None:
+    """Read the results and print the table."""
+    from llmvs.results.collect import collect
+
+    folders = [Path(folder) for folder in given.settings]
+    document, text = collect(folders, given.reference, given.rule, given.format)
+    print_document(document, text, given.json)
