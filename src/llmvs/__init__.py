@@ -7,11 +7,26 @@ from typing import Any
 
 __version__ = "0.1.0"
 
+_PUBLIC = {
+    "EmbeddingDataModule": ("llmvs.models.datamodule", "EmbeddingDataModule"),
+    "LLMVS": ("llmvs.models.pretrained", "LLMVS"),
+    "LLMVSModule": ("llmvs.models.module", "LLMVSModule"),
+    "load_dataset": ("llmvs.datasets", "load"),
+}
+"""Public name -> its module and its name there."""
+
+__all__ = ["LLMVS", "EmbeddingDataModule", "LLMVSModule", "load_dataset"]
+
 
 def __getattr__(name: str) -> Any:
-    """`llmvs.LLMVS`, imported when it is asked for: torch takes seconds, and the command line
+    """A public name, imported when it is asked for: torch takes seconds, and the command line
     answers at once.
     """
-    if name == "LLMVS":
-        return import_module("llmvs.models.pretrained").LLMVS
+    if name in _PUBLIC:
+        module, attribute = _PUBLIC[name]
+        return getattr(import_module(module), attribute)
     raise AttributeError(f"module 'llmvs' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

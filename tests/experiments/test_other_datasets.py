@@ -117,7 +117,7 @@ def test_the_other_datasets_videos_keep_their_names_scores_and_identity_apart(tm
     caches = [
         make_cache(tmp_path / name, dataset) for name, dataset in (("own", own), ("other", other))
     ]
-    data = EmbeddingDataModule(own, FOLD, caches[0], extra=[(other, caches[1])])
+    data = EmbeddingDataModule(own, FOLD, caches[0], other_datasets=[(other, caches[1])])
     data.setup()
     part = data.parts["train"]
     assert [video.key for video in part.videos] == [
@@ -144,7 +144,7 @@ def test_without_own_training_videos_there_must_be_others(tmp_path):
     with pytest.raises(UserError, match="has no train videos"):
         EmbeddingDataModule(dataset, empty, cache).setup()
     data = EmbeddingDataModule(
-        dataset, empty, cache, extra=[(replace(dataset, name="other"), cache)]
+        dataset, empty, cache, other_datasets=[(replace(dataset, name="other"), cache)]
     )
     data.setup()
     assert len(data.videos["train"]) == 10
@@ -161,7 +161,7 @@ def test_another_width_names_the_file(tmp_path):
             dataset,
             FOLD,
             make_cache(tmp_path / "own", dataset),
-            extra=[(replace(dataset, name="wide"), wide)],
+            other_datasets=[(replace(dataset, name="wide"), wide)],
         ).setup()
 
 

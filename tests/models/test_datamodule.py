@@ -10,9 +10,11 @@ import torch
 
 from llmvs.cache.captions import CaptionCache, Captions
 from llmvs.cache.embeddings import EmbeddingCache, Embeddings
-from llmvs.datasets.base import Fold
+from llmvs.datasets.base import Dataset, Fold
+from llmvs.datasets.splits import fold
 from llmvs.errors import UserError
-from llmvs.models.datamodule import Batch, EmbeddingDataModule, GlobalBatches, OneByOne
+from llmvs.models.batch import Batch, GlobalBatches, OneByOne
+from llmvs.models.datamodule import EmbeddingDataModule
 from tests.toys import FOLD, WIDTH, embed, make_cache, make_dataset, make_visual_cache, visual
 
 DATASET = make_dataset()
@@ -27,24 +29,21 @@ def make_data(tmp_path: Path, fold: Fold = FOLD, **settings: Any) -> EmbeddingDa
     return EmbeddingDataModule(DATASET, fold, cache, batch_videos=3, **settings)
 
 
-def test_a_batch_is_padded_masked_and_in_order(tmp_path: Path) -> None:
+def test_a_batch_is_packed_and_in_order(tmp_path: Path) -> None:
     data = make_data(tmp_path)
     data.setup()
     for batch in data.train_dataloader():
         assert isinstance(batch, Batch)
-        longest = batch.embeddings.shape[1]
-        assert batch.embeddings.dtype == batch.gtscore.dtype == torch.float32
-        assert longest == int(batch.mask.sum(dim=1).max())
-        for row, position in enumerate(batch.video.tolist()):
-            video = DATASET.annotations[FOLD.train[position]]
-            made, real = embed(video), torch.arange(longest) < video.n_steps
-            assert torch.equal(batch.mask[row], real)
-            assert torch.equal(
-                batch.embeddings[row, real], torch.maximum(made.q.float(), made.a.float())
-            )
-            assert torch.equal(batch.gtscore[row, real], torch.from_numpy(video.gtscore))
-            assert not batch.embeddings[row, ~real].any()
-            assert not batch.gtscore[row, ~real].any()
+        assert batch.steps.dtype == batch.gtscore.dtype == torch.float32
+        videos = [DATASET.annotations[FOLD.train[position]] for position in batch.position.tolist()]
+        assert batch.lengths.tolist() == [video.n_steps for video in videos]
+        assert batch.keys == [video.key for video in videos]
+        assert batch.names == [video.name for video in videos]
+        made = [embed(video) for video in videos]
+        want = torch.cat([torch.maximum(one.q.float(), one.a.float()) for one in made])
+        assert torch.equal(batch.steps, want)
+        truths = torch.cat([torch.from_numpy(video.gtscore) for video in videos])
+        assert torch.equal(batch.gtscore, truths)
 
 
 @pytest.mark.parametrize("inputs", ["q", "a"])
@@ -52,9 +51,7 @@ def test_one_of_the_two_inputs_alone(tmp_path: Path, inputs: str) -> None:
     data = make_data(tmp_path, inputs=inputs)
     data.setup()
     batch = next(iter(data.test_dataloader()))
-    assert torch.equal(
-        batch.embeddings[0], getattr(embed(DATASET.annotations["video_7"]), inputs).float()
-    )
+    assert torch.equal(batch.steps, getattr(embed(DATASET.annotations["video_7"]), inputs).float())
 
 
 @pytest.mark.parametrize("inputs", ["v", "qav"])
@@ -136,7 +133,7 @@ def test_every_rank_count_shares_the_same_global_batches(world_size: int) -> Non
             if weight
         ]
         assert sorted(i for i, _ in real) == sorted(alone[0].which)
-        assert {share.videos for share in shared} == {len(alone[0].which)}
+        assert {share.n_videos for share in shared} == {len(alone[0].which)}
         # DDP averages over ranks: the weights must then be those of the mean over the global batch.
         assert [weight / world_size for _, weight in real] == pytest.approx(
             [1 / len(alone[0].which)] * len(real)
@@ -145,23 +142,23 @@ def test_every_rank_count_shares_the_same_global_batches(world_size: int) -> Non
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3, 7])
-def test_judging_covers_every_video_and_keeps_ranks_in_step(world_size: int) -> None:
+def test_evaluation_covers_every_video_and_keeps_ranks_in_step(world_size: int) -> None:
     ranks = [[share.which for share in OneByOne(5, rank, world_size)] for rank in range(world_size)]
     assert {len(rank) for rank in ranks} == {-(-5 // world_size)}
     assert {i for rank in ranks for which in rank for i in which} == set(range(5))
     assert all(len(which) == 1 for rank in ranks for which in rank)
 
 
-def test_judged_parts_follow_the_fold(tmp_path: Path) -> None:
+def test_evaluated_parts_follow_the_fold(tmp_path: Path) -> None:
     data = make_data(tmp_path)
     data.setup()
-    assert data.judged == ["val", "test"]
+    assert data.evaluated == ["val", "test"]
     assert [
         [DATASET.annotations[key].n_steps for key in keys] for keys in (FOLD.val, FOLD.test)
-    ] == [[int(batch.mask.sum()) for batch in loader] for loader in data.val_dataloader()]
+    ] == [[int(batch.lengths.sum()) for batch in loader] for loader in data.val_dataloader()]
     without = make_data(tmp_path, replace(FOLD, val=()))
     without.setup()
-    assert without.judged == ["test"]
+    assert without.evaluated == ["test"]
 
 
 def test_reading_batches_leaves_the_global_generator_alone(tmp_path: Path) -> None:
@@ -246,3 +243,45 @@ def test_a_checkpoint_of_other_videos_or_embeddings_is_refused(tmp_path: Path) -
         data.load_state_dict({**state, "videos": {**state["videos"], "val": ["video_6"]}})
     with pytest.raises(UserError, match="scorer=other"):
         data.load_state_dict({**state, "identity": {"scorer": "other"}})
+
+
+@pytest.mark.parametrize(
+    ("stage", "parts"),
+    [
+        ("fit", ["train", "val", "test"]),
+        ("validate", ["val", "test"]),
+        ("test", ["test"]),
+        ("predict", ["test"]),
+    ],
+)
+def test_a_stage_reads_the_videos_that_it_needs(
+    tmp_path: Path, stage: str, parts: list[str]
+) -> None:
+    data = make_data(tmp_path)
+    for part in {"train", "val", "test"} - set(parts):
+        for key in getattr(FOLD, part):
+            data.cache.path(key).unlink()
+    data.setup(stage)
+    assert list(data.parts) == parts
+    if stage != "fit":
+        with pytest.raises(UserError, match="no embeddings of video_0"):
+            data.setup("fit")
+
+
+def test_what_is_loaded_is_kept_for_the_next_stage(tmp_path: Path) -> None:
+    data = make_data(tmp_path)
+    data.setup("test")
+    part = data.parts["test"]
+    data.setup("fit")
+    assert list(data.parts) == ["train", "val", "test"]
+    assert data.parts["test"] is part
+
+
+def test_a_folder_and_a_number_are_enough(tmp_path: Path, tvsum: Dataset) -> None:
+    make_cache(tmp_path, DATASET)
+    data = EmbeddingDataModule(DATASET, FOLD, str(tmp_path))
+    data.setup()
+    assert data.input_dim == WIDTH
+    assert EmbeddingDataModule(tvsum, 2, None).fold == fold(tvsum, "paper", 2, 0.2)
+    with pytest.raises(UserError, match=r"nothing.fingerprint.json"):
+        EmbeddingDataModule(DATASET, FOLD, tmp_path / "nothing")

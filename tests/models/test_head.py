@@ -1,4 +1,4 @@
-"""The head against an independent re-computation, its size, and its indifference to padding."""
+"""The head against an independent re-computation, its size, and its indifference to the videos beside."""
 
 import json
 import math
@@ -34,9 +34,8 @@ def videos(*lengths: int, dim: int = 12) -> list[torch.Tensor]:
     return [torch.randn(length, dim, generator=generator) for length in lengths]
 
 
-def pad(rows: list[torch.Tensor], value: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
-    mask = torch.arange(max(map(len, rows))) < torch.tensor([len(row) for row in rows])[:, None]
-    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=value), mask
+def pack(rows: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.cat(rows), torch.tensor([len(row) for row in rows])
 
 
 def norm(x: NDArray, weight: NDArray, bias: NDArray) -> NDArray:
@@ -111,13 +110,11 @@ def test_equals_an_independent_recomputation(changes: dict[str, Any], grad: bool
     head = draw(HeadConfig(dim=32, feedforward=48, **changes))
     rows = videos(20, 7)
     with torch.set_grad_enabled(grad):
-        scores = head(*pad(rows))
-    assert scores.shape == (2, 20)
+        scores = head(*pack(rows))
+    assert scores.shape == (27,)
     assert scores.dtype == torch.float32
-    for i, row in enumerate(rows):
-        np.testing.assert_allclose(
-            scores[i, : len(row)].detach().numpy(), recompute(head, row.numpy()), atol=1e-5
-        )
+    for row, found in zip(rows, scores.detach().split([20, 7]), strict=True):
+        np.testing.assert_allclose(found.numpy(), recompute(head, row.numpy()), atol=1e-5)
 
 
 def test_the_papers_head_has_88_8_million_parameters() -> None:
@@ -154,21 +151,75 @@ def test_every_matrix_is_xavier_uniform() -> None:
             assert matrix.std().item() == pytest.approx(bound / 3**0.5, rel=0.03), name
 
 
+def padded(head: Head, rows: list[torch.Tensor]) -> list[torch.Tensor]:
+    """The same network the usual way: PyTorch's own encoder on padded videos with a mask."""
+    mask = torch.arange(max(map(len, rows))) < torch.tensor([len(row) for row in rows])[:, None]
+    steps = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=1e3)
+    steps = head.project(head.standardize(steps))
+    if head.config.positions == "sinusoidal":
+        steps = steps + sinusoids(steps.shape[1], head.config.dim)
+    if head.config.aggregator == "attention":
+        layer = torch.nn.TransformerEncoderLayer(
+            head.config.dim, head.config.heads, head.config.feedforward, 0.0, batch_first=True
+        )
+        encoder = torch.nn.TransformerEncoder(
+            layer, head.config.layers, enable_nested_tensor=False
+        ).train(head.training)
+        weights = dict(head.encoder.named_parameters())
+        steps = torch.func.functional_call(
+            encoder, weights, (steps,), {"src_key_padding_mask": ~mask}
+        )
+    elif head.config.aggregator == "feedforward":
+        for one in head.encoder.children():
+            steps = one(steps)
+    scores = head.score(steps).squeeze(-1).sigmoid()
+    return list(scores[mask].split([len(row) for row in rows]))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"aggregator": "mlp"},
+        {"aggregator": "feedforward"},
+        {"positions": "sinusoidal"},
+        {"standardize": True},
+        {"layers": 1, "heads": 4},
+    ],
+)
+def test_packed_videos_have_the_scores_and_gradients_of_padded_ones(
+    changes: dict[str, Any],
+) -> None:
+    head = draw(HeadConfig(**{"dim": 32, "feedforward": 48, "dropout": 0.0, **changes})).train()
+    rows, truths = videos(15, 4, 9, 1), videos(15, 4, 9, 1, dim=1)
+
+    def gradients(scores: list[torch.Tensor]) -> torch.Tensor:
+        torch.stack(
+            [(s - t[:, 0]).square().mean() for s, t in zip(scores, truths, strict=True)]
+        ).mean().backward()
+        found = torch.cat([p.grad.flatten() for p in head.parameters() if p.grad is not None])
+        head.zero_grad()
+        return found
+
+    packed, reference = head(*pack(rows)), padded(head, rows)
+    torch.testing.assert_close(packed, torch.cat(reference), atol=1e-6, rtol=0)
+    found, want = gradients(list(packed.split([15, 4, 9, 1]))), gradients(reference)
+    assert (found - want).norm() / want.norm() < 1e-5
+
+
 @pytest.mark.parametrize(
     "changes", [{}, {"aggregator": "feedforward"}, {"positions": "sinusoidal"}]
 )
 @pytest.mark.parametrize("grad", [True, False])
-def test_padding_does_not_change_a_score(changes: dict[str, Any], grad: bool) -> None:
+def test_the_videos_beside_it_do_not_change_a_score(changes: dict[str, Any], grad: bool) -> None:
     head = draw(HeadConfig(dim=32, feedforward=48, **changes))
     rows = videos(15, 4, 9)
     with torch.set_grad_enabled(grad), warnings.catch_warnings():
         warnings.simplefilter("error")
-        together = head(*pad(rows, value=1e3))  # what stands in the padding must not matter
-        alone = [head(*pad([row]))[0] for row in rows]
-    assert together.shape == (3, 15)
-    assert together.isfinite().all()
-    for i, row in enumerate(rows):
-        torch.testing.assert_close(together[i, : len(row)], alone[i], atol=1e-6, rtol=0)
+        together = head(*pack([rows[0], rows[1] * 1e3, rows[2]])).split([15, 4, 9])
+        each = [head(*pack([row])) for row in rows]
+    for i in (0, 2):
+        torch.testing.assert_close(together[i], each[i], atol=1e-6, rtol=0)
 
 
 def test_steps_see_each_other_only_through_attention() -> None:
@@ -177,7 +228,7 @@ def test_steps_see_each_other_only_through_attention() -> None:
     changed[5] += 1
     for aggregator, sees in (("attention", True), ("feedforward", False), ("mlp", False)):
         head = draw(HeadConfig(dim=32, feedforward=48, aggregator=aggregator))  # type: ignore[arg-type]
-        before, after = head(*pad(rows))[0], head(*pad([changed]))[0]
+        before, after = head(*pack(rows)), head(*pack([changed]))
         assert bool((before[:5] != after[:5]).any()) == sees
 
 
@@ -187,7 +238,7 @@ def test_order_of_the_steps_matters_only_with_positions() -> None:
 
     def difference(head: Head) -> float:
         with torch.no_grad():
-            return float((head(*pad([row[order]]))[0] - head(*pad([row]))[0][order]).abs().max())
+            return float((head(*pack([row[order]])) - head(*pack([row]))[order]).abs().max())
 
     assert difference(draw()) < 1e-6
     for aggregator in ("attention", "feedforward", "mlp"):
@@ -246,17 +297,14 @@ def test_a_standardizing_head_is_a_plain_one_after_means_and_deviations(tmp_path
         torch.from_numpy((rows.double().numpy() - steps.mean(axis=0)) / deviation).float()
         for rows in shown
     ]
-    mask = pad(shown)[1]
-    torch.testing.assert_close(
-        head(*pad(shown))[mask], plain(*pad(expected))[mask], atol=1e-4, rtol=0
-    )
+    torch.testing.assert_close(head(*pack(shown)), plain(*pack(expected)), atol=1e-4, rtol=0)
     save_head(tmp_path, head.state_dict(), head.input_dim, head.config)
-    assert torch.equal(load_head(tmp_path)(*pad(shown)), head(*pad(shown)))
+    assert torch.equal(load_head(tmp_path)(*pack(shown)), head(*pack(shown)))
 
 
 def test_scores_are_float32_under_autocast() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert draw()(*pad(videos(40))).dtype == torch.float32
+        assert draw()(*pack(videos(40))).dtype == torch.float32
 
 
 def test_saved_and_loaded_head_scores_alike(tmp_path: Path) -> None:
@@ -264,7 +312,7 @@ def test_saved_and_loaded_head_scores_alike(tmp_path: Path) -> None:
     save_head(tmp_path, head.state_dict(), head.input_dim, head.config)
     loaded = load_head(tmp_path)
     assert loaded.config == head.config
-    assert torch.equal(loaded(*pad(videos(5))), head(*pad(videos(5))))
+    assert torch.equal(loaded(*pack(videos(5))), head(*pack(videos(5))))
 
 
 def test_a_head_described_before_there_were_positions_loads(tmp_path: Path) -> None:
@@ -273,7 +321,7 @@ def test_a_head_described_before_there_were_positions_loads(tmp_path: Path) -> N
     description = json.loads((tmp_path / "head.json").read_text())
     del description["head"]["positions"]
     (tmp_path / "head.json").write_text(json.dumps(description))
-    assert torch.equal(load_head(tmp_path)(*pad(videos(5))), head(*pad(videos(5))))
+    assert torch.equal(load_head(tmp_path)(*pack(videos(5))), head(*pack(videos(5))))
 
 
 def test_a_head_whose_files_do_not_belong_together_is_refused(tmp_path: Path) -> None:

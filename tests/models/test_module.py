@@ -10,8 +10,10 @@ from torch import Tensor
 
 from llmvs.config.schema import HeadConfig, OptimConfig
 from llmvs.errors import UserError
-from llmvs.models.datamodule import EmbeddingDataModule, GlobalBatches, Share
-from llmvs.models.module import LLMVSModule, video_errors, video_rankings
+from llmvs.models.batch import GlobalBatches, Share
+from llmvs.models.datamodule import EmbeddingDataModule
+from llmvs.models.losses import ranking, squared_error
+from llmvs.models.module import LLMVSModule
 from tests.toys import FOLD, WIDTH, make_cache, make_dataset
 
 HEAD = HeadConfig(dim=64, feedforward=32, layers=2, dropout=0.0)
@@ -52,17 +54,13 @@ def one_by_one(
     """The released code's way: a video at a time without padding, gradients accumulated."""
     for i in which:
         part = data.parts["train"]
-        gtscore, real = (
-            part.gtscores[i][None],
-            torch.ones(1, len(part.gtscores[i]), dtype=torch.bool),
-        )
-        scores = module.head(part.embeddings[i][None], real)
+        gtscore, length = part.gtscores[i], torch.tensor([len(part.gtscores[i])])
+        scores = module.head(part.embeddings[i], length)
         loss = torch.nn.functional.mse_loss(scores, gtscore)
         if module.optim.ranking:
             loss = (
                 loss
-                + module.optim.ranking
-                * video_rankings(scores, gtscore, real, module.optim.ranking_margin).squeeze()
+                + module.optim.ranking * ranking(scores, gtscore, length, module.optim).squeeze()
             )
         (loss / len(which)).backward()
     return gradients(module)
@@ -75,13 +73,10 @@ def assert_close(found: dict[str, Tensor], want: dict[str, Tensor]) -> None:
     assert difference / size < 1e-5
 
 
-def test_the_error_of_a_video_is_over_its_real_steps() -> None:
-    scores, gtscore = (
-        torch.tensor([[0.5, 1.0, 9.0], [0.0, 0.0, 0.3]]),
-        torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]),
-    )
-    mask = torch.tensor([[True, True, False], [True, True, True]])
-    torch.testing.assert_close(video_errors(scores, gtscore, mask), torch.tensor([0.625, 0.03]))
+def test_the_error_of_a_video_is_over_its_own_steps() -> None:
+    scores, lengths = torch.tensor([0.5, 1.0, 0.0, 0.0, 0.3]), torch.tensor([2, 3])
+    found = squared_error(scores, torch.zeros(5), lengths, OptimConfig())
+    torch.testing.assert_close(found, torch.tensor([0.625, 0.03]))
 
 
 def brute_force(scores: NDArray, gtscore: NDArray, margin: float) -> float:
@@ -98,30 +93,28 @@ def brute_force(scores: NDArray, gtscore: NDArray, margin: float) -> float:
 def test_the_ranking_loss_and_its_gradient_equal_a_brute_force(margin: float) -> None:
     rng = np.random.default_rng(5)
     lengths = (9, 4, 1, 6)
-    mask = torch.arange(9) < torch.tensor(lengths)[:, None]
-    scores = torch.from_numpy(rng.uniform(0.02, 0.98, mask.shape)).requires_grad_()
-    gtscore = torch.from_numpy(rng.integers(0, 16, mask.shape) / 15)  # ties, as with 15 annotators
-    gtscore[3] = 0.4  # a video without a pair
-    found = video_rankings(scores, gtscore, mask, margin)
-    [gradient] = torch.autograd.grad(found.sum(), scores)
-    for row, length in enumerate(lengths):
-        s, g = scores.detach().numpy()[row, :length], gtscore.numpy()[row, :length]
+    scores = torch.from_numpy(rng.uniform(0.02, 0.98, 20)).requires_grad_()
+    gtscore = torch.from_numpy(rng.integers(0, 16, 20) / 15)  # ties, as with 15 annotators
+    gtscore[-6:] = 0.4  # a video without a pair
+    found = ranking(scores, gtscore, torch.tensor(lengths), OptimConfig(ranking_margin=margin))
+    [gradients] = torch.autograd.grad(found.sum(), scores)
+    split = (value.split(lengths) for value in (scores.detach(), gtscore, gradients))
+    for row, (video, truth, gradient) in enumerate(zip(*split, strict=True)):
+        s, g = video.numpy(), truth.numpy()
         assert found[row].item() == pytest.approx(brute_force(s, g, margin), abs=1e-12)
         slopes = [
             (brute_force(s + step, g, margin) - brute_force(s - step, g, margin)) / 2e-6
-            for step in 1e-6 * np.eye(length)
+            for step in 1e-6 * np.eye(len(s))
         ]
-        np.testing.assert_allclose(gradient[row, :length], slopes, atol=1e-7)
-        assert not gradient[row, length:].any()
+        np.testing.assert_allclose(gradient, slopes, atol=1e-7)
     assert found[2] == found[3] == 0
 
 
 def test_the_ranking_loss_of_a_pair_by_hand() -> None:
     def loss(first: float, second: float, margin: float = 0.0) -> float:
-        real = torch.ones(1, 2, dtype=torch.bool)
-        return video_rankings(
-            torch.tensor([[first, second]]), torch.tensor([[0.8, 0.5]]), real, margin
-        ).item()
+        scores, gtscore = torch.tensor([first, second]), torch.tensor([0.8, 0.5])
+        settings = OptimConfig(ranking_margin=margin)
+        return ranking(scores, gtscore, torch.tensor([2]), settings).item()
 
     assert loss(0.5, 0.5) == pytest.approx(np.log(2))
     assert loss(0.75, 0.5) == pytest.approx(np.log(1 + 1 / 3))  # odds 3 against 1
@@ -132,7 +125,7 @@ def test_the_ranking_loss_of_a_pair_by_hand() -> None:
 
 
 @pytest.mark.parametrize("optim", LOSSES, ids=["errors", "rankings"])
-def test_a_padded_batch_has_the_gradients_of_its_videos_one_by_one(
+def test_a_packed_batch_has_the_gradients_of_its_videos_one_by_one(
     data: EmbeddingDataModule, optim: OptimConfig
 ) -> None:
     module = LLMVSModule(WIDTH, HEAD, optim, seed=0).train()
@@ -195,9 +188,9 @@ def test_hyperparameters_are_plain_values() -> None:
 def test_a_checkpoint_of_another_training_is_refused(changed: LLMVSModule, says: str) -> None:
     module = LLMVSModule(WIDTH, HEAD, OptimConfig(), 0)
     checkpoint = {"hyper_parameters": dict(module.hparams)}
-    module.on_load_checkpoint(checkpoint)
+    module.refuse_other_training(checkpoint)
     with pytest.raises(UserError, match=f"made with {says}: start over") as caught:
-        changed.on_load_checkpoint(checkpoint)
+        changed.refuse_other_training(checkpoint)
     assert "\n" not in str(caught.value)
 
 
@@ -206,7 +199,7 @@ def test_a_checkpoint_older_than_a_setting_goes_on_with_its_default() -> None:
     older = asdict(HEAD)
     del older["positions"]
     checkpoint = {"hyper_parameters": {**module.hparams, "head": older}}
-    module.on_load_checkpoint(checkpoint)
+    module.refuse_other_training(checkpoint)
     placed = LLMVSModule(WIDTH, replace(HEAD, positions="sinusoidal"), OptimConfig(), 0)
     with pytest.raises(UserError, match=r"head.positions=none \(expected sinusoidal\)"):
-        placed.on_load_checkpoint(checkpoint)
+        placed.refuse_other_training(checkpoint)

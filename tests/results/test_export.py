@@ -329,9 +329,7 @@ def test_a_head_reads_what_it_was_trained_on(inputs: Any) -> None:
     q, a = torch.randn(2, 5, 4)
     steps = {"q": q, "a": a, "qa": torch.where(q > a, q, a)}[inputs]
     with torch.no_grad():
-        assert torch.equal(
-            model(q, a), model.head(steps[None], torch.ones(1, 5, dtype=torch.bool))[0]
-        )
+        assert torch.equal(model(q, a), model.head(steps, torch.tensor([5])))
 
 
 def test_importing_the_package_stays_light() -> None:

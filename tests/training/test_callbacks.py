@@ -28,6 +28,9 @@ class FakeTrainer(SimpleNamespace):
             current_epoch=0,
             global_step=0,
             is_global_zero=True,
+            should_stop=False,
+            min_epochs=None,
+            max_steps=-1,
             strategy=strategy,
             callback_metrics={},
         )

@@ -24,10 +24,11 @@ from llmvs.config.schema import Config, HeadConfig, OptimConfig
 from llmvs.datasets.base import Fold
 from llmvs.errors import UserError
 from llmvs.evaluation.protocols import protocols
-from llmvs.models.datamodule import Batch, GlobalBatches
+from llmvs.models.batch import Batch, GlobalBatches
 from llmvs.models.head import load_head
 from llmvs.models.module import LLMVSModule
 from llmvs.training import fit as fitting
+from llmvs.training import trainer as making
 from llmvs.training.callbacks import EpochProgress
 from llmvs.training.fit import Fit, fit
 from tests.toys import FOLD, embed, make_cache, make_config, make_dataset
@@ -134,9 +135,8 @@ def test_what_is_kept_is_what_the_files_say(cache: EmbeddingCache, tmp_path: Pat
         made, video = embed(DATASET.annotations[key]), DATASET.annotations[key]
         with torch.inference_mode():
             again = head(
-                torch.maximum(made.q.float(), made.a.float())[None],
-                torch.ones(1, video.n_steps, dtype=torch.bool),
-            )[0]
+                torch.maximum(made.q.float(), made.a.float()), torch.tensor([video.n_steps])
+            )
         assert np.array_equal(again.numpy(), scores)
         if key in FOLD.test:
             taus.append(judges["paper"].judge(video)(scores).tau)
@@ -173,7 +173,7 @@ def test_every_epoch_sees_its_own_order(
     original = LLMVSModule.training_step
 
     def step(self: LLMVSModule, batch: Batch, batch_idx: int) -> torch.Tensor:
-        seen[self.current_epoch] += batch.video.tolist()
+        seen[self.current_epoch] += batch.position.tolist()
         return original(self, batch, batch_idx)
 
     monkeypatch.setattr(LLMVSModule, "training_step", step)
@@ -262,7 +262,7 @@ def test_a_checkpoint_of_another_fold_or_a_damaged_one_is_refused(
         assert "\n" not in str(caught.value)
 
 
-def test_judging_does_not_change_the_training(cache: EmbeddingCache, tmp_path: Path) -> None:
+def test_evaluation_does_not_change_the_training(cache: EmbeddingCache, tmp_path: Path) -> None:
     config = make_config(selection="last")
     fit(config, DATASET, FOLD, cache, tmp_path / "judged")
     fit(config, DATASET, replace(FOLD, val=(), test=FOLD.test[:1]), cache, tmp_path / "hardly")
@@ -360,7 +360,7 @@ def test_constant_scores_are_reported_and_not_averaged_away(
 ) -> None:
     monkeypatch.setattr(
         "llmvs.models.head.Head.forward",
-        lambda self, embeddings, mask: self.score[-1].bias.sigmoid().expand(mask.shape),
+        lambda self, steps, lengths: self.score[-1].bias.sigmoid().expand(len(steps)),
     )
     found = fit(make_config(), DATASET, FOLD, cache, tmp_path)
     assert math.isnan(found.selected.means["test"]["paper"].tau)
@@ -379,8 +379,8 @@ def two_ranks_by_fork(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setattr(
-        fitting,
-        "_strategy",
+        making,
+        "strategy",
         lambda config: DDPStrategy(start_method="fork") if config.devices > 1 else "auto",
     )
 
@@ -400,7 +400,7 @@ def assert_ranks_agree(one: Fit, two: Fit, folder: Path) -> None:
 
 # 5 videos: shares of 2 + 1, or of 2 + 2 and a rank without a video
 @pytest.mark.parametrize(("batch_videos", "ranking"), [(3, 0.0), (4, 0.0), (4, 0.5)])
-def test_two_ranks_train_and_judge_like_one(
+def test_two_ranks_train_and_score_like_one(
     cache: EmbeddingCache,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -449,10 +449,7 @@ def test_scores_are_ranked_in_fp32_under_bf16(cache: EmbeddingCache, tmp_path: P
     for key, scores in found.selected.scores.items():
         made = embed(DATASET.annotations[key])
         with torch.inference_mode():
-            again = head(
-                torch.maximum(made.q.float(), made.a.float())[None],
-                torch.ones(1, len(scores), dtype=torch.bool),
-            )[0]
+            again = head(torch.maximum(made.q.float(), made.a.float()), torch.tensor([len(scores)]))
         assert np.array_equal(again.numpy(), scores)
 
 
@@ -486,7 +483,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(cache: EmbeddingCache, tmp_
 
 
 @pytest.mark.slow
-def test_two_spawned_ranks_train_and_judge_like_one(cache: EmbeddingCache, tmp_path: Path) -> None:
+def test_two_spawned_ranks_train_and_score_like_one(cache: EmbeddingCache, tmp_path: Path) -> None:
     config = make_config(
         head=HeadConfig(dim=64, feedforward=32, layers=1, dropout=0.0), selection="last"
     )

@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lightning.pytorch.loggers import CSVLogger
 
 from llmvs.config.schema import LogConfig
 from llmvs.training import loggers as logs
 from llmvs.training.fit import fit
-from llmvs.training.loggers import Curves, Diary
+from llmvs.training.loggers import Curves, EpochRows, RunLoggers
 from tests.toys import FOLD, make_cache, make_config, make_dataset
 
 wandb = pytest.importorskip("wandb")
@@ -101,9 +100,9 @@ def test_disabled_or_not_installed_leaves_the_csv(
             "importlib.util.find_spec",
             lambda name, installed=installed: object() if installed else None,
         )
-        with Diary(make_config(log=LogConfig(wandb=mode)), tmp_path) as diary:  # type: ignore[arg-type]
-            assert [type(logger) for logger in diary.loggers()] == [CSVLogger]
-            diary.conclude(DOCUMENT, [], {})
+        with RunLoggers(make_config(log=LogConfig(wandb=mode)), tmp_path) as loggers:  # type: ignore[arg-type]
+            assert [type(logger) for logger in loggers.loggers()] == [EpochRows]
+            loggers.conclude(DOCUMENT, [], {})
         error = capsys.readouterr().err
         assert said in error
         assert error.count("\n") == (1 if said else 0)
@@ -129,17 +128,17 @@ def test_the_environment_can_make_it_quieter(
     started: list[Any],
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", environment)
-    with Diary(make_config(log=LogConfig(wandb=configured)), tmp_path) as diary:
-        diary.loggers()
+    with RunLoggers(make_config(log=LogConfig(wandb=configured)), tmp_path) as loggers:
+        loggers.loggers()
     assert [settings["mode"] for settings, _ in started] == expected
 
 
 def test_it_is_started_when_first_needed_and_in_the_group_of_its_experiment(
     tmp_path: Path, started: list[Any]
 ) -> None:
-    with Diary(offline(experiment="tvsum-mlp", fold=3), tmp_path) as diary:
+    with RunLoggers(offline(experiment="tvsum-mlp", fold=3), tmp_path) as loggers:
         assert started == []
-        diary.loggers(), diary.loggers()
+        loggers.loggers(), loggers.loggers()
     [(settings, run)] = started
     assert (settings["project"], settings["group"], settings["name"]) == (
         "mine",
@@ -165,8 +164,8 @@ def test_failing_falls_back_step_by_step(
         raise OSError("no route\nto host")
 
     monkeypatch.setattr(wandb, "init", broken)
-    with Diary(make_config(log=LogConfig(wandb=mode)), tmp_path) as diary:
-        assert [type(logger) for logger in diary.loggers()] == [CSVLogger]
+    with RunLoggers(make_config(log=LogConfig(wandb=mode)), tmp_path) as loggers:
+        assert [type(logger) for logger in loggers.loggers()] == [EpochRows]
     want = {
         "online": "log.wandb=online failed (no route to host): going on offline",
         "offline": "log.wandb=offline failed (no route to host): going on without W&B",
@@ -182,8 +181,8 @@ def test_nobody_is_asked_to_log_in(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(wandb, "login", lambda prompt: prompt)
-    with Diary(make_config(log=LogConfig(wandb="online")), tmp_path) as diary:
-        diary.loggers()
+    with RunLoggers(make_config(log=LogConfig(wandb="online")), tmp_path) as loggers:
+        loggers.loggers()
     assert [settings["mode"] for settings, _ in started] == ["offline"]
     assert (
         capsys.readouterr().err
@@ -196,8 +195,8 @@ def test_a_run_ends_with_the_block_and_as_failed_after_an_error(
     tmp_path: Path, started: list[Any]
 ) -> None:
     def train() -> None:
-        with Diary(offline(), tmp_path) as diary:
-            assert isinstance(diary.loggers()[1], Curves)
+        with RunLoggers(offline(), tmp_path) as loggers:
+            assert isinstance(loggers.loggers()[1], Curves)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -207,14 +206,14 @@ def test_a_run_ends_with_the_block_and_as_failed_after_an_error(
 
 def test_curves_of_a_training(tmp_path: Path, started: list[Any]) -> None:
     dataset = make_dataset()
-    with Diary(offline(), tmp_path / "run") as diary:
+    with RunLoggers(offline(), tmp_path / "run") as loggers:
         fitted = fit(
             offline(),
             dataset,
             FOLD,
             make_cache(tmp_path / "cache", dataset),
             tmp_path / "run",
-            diary=diary,
+            loggers=loggers,
         )
         assert started[0][1].ended == []
     [(_, run)] = started
@@ -241,8 +240,8 @@ def test_the_result_is_written_at_the_end(
     monkeypatch.setattr(logs, "MOST_PLOTS", 2)
     videos = list(make_dataset().annotations.values())[:3]
     scores = {video.key: np.linspace(0, 1, video.n_steps, dtype=np.float32) for video in videos}
-    with Diary(offline(), tmp_path) as diary:
-        diary.conclude(DOCUMENT, videos, scores)
+    with RunLoggers(offline(), tmp_path) as loggers:
+        loggers.conclude(DOCUMENT, videos, scores)
     [row] = started[0][1].rows
     assert {name: value for name, value in row.items() if name.startswith("selected/")} == {
         "selected/val/paper/tau": 0.25,
@@ -267,9 +266,9 @@ def test_the_result_is_written_at_the_end(
 def test_a_result_that_wandb_does_not_take_is_one_line(
     tmp_path: Path, started: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with Diary(offline(), tmp_path) as diary:
-        diary.run.log = None
-        diary.conclude(DOCUMENT, [], {})
+    with RunLoggers(offline(), tmp_path) as loggers:
+        loggers.run.log = None
+        loggers.conclude(DOCUMENT, [], {})
     assert (
         capsys.readouterr().err
         == "Weights & Biases did not take the result ('NoneType' object is not callable)\n"
@@ -317,13 +316,13 @@ def test_the_offline_file_holds_curves_and_result(
     video = make_dataset().annotations["video_0"]
     with (
         warnings.catch_warnings(),
-        Diary(make_config(log=LogConfig(wandb=asked)), tmp_path / "run") as diary,
+        RunLoggers(make_config(log=LogConfig(wandb=asked)), tmp_path / "run") as loggers,
     ):
         warnings.simplefilter("ignore")
-        curves = diary.loggers()[1]
+        curves = loggers.loggers()[1]
         for epoch, tau in enumerate([0.1, 0.3, 0.2]):
             curves.log_metrics({"epoch": epoch, "val/paper/tau": tau}, step=epoch)
-        diary.conclude(DOCUMENT, [video], {video.key: video.gtscore})
+        loggers.conclude(DOCUMENT, [video], {video.key: video.gtscore})
     [file] = tmp_path.glob("run/wandb/offline-run-*/*.wandb")
     found = written(file, Record)
     history = [

@@ -5,9 +5,10 @@ reads YAML files and `key=value` overrides into these classes; nothing downstrea
 else.
 """
 
+import importlib
 import re
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from omegaconf import MISSING
 
@@ -20,6 +21,7 @@ from llmvs.config.affects import (
     require,
     setting,
 )
+from llmvs.errors import UserError
 
 LARGEST_SEED = 2**32 - 1
 """What numpy and Lightning take."""
@@ -222,9 +224,9 @@ class HeadConfig:
     """A step's embedding: pooled tokens of query (`q`) or answer (`a`), their maximum (`qa`), its
     visual feature (`v`), or all (`qav`).
     """
-    aggregator: Literal["attention", "feedforward", "mlp"] = setting("attention", TRAINING)
+    aggregator: str = setting("attention", TRAINING)
     """`attention`: steps see each other; `feedforward`: the same layers without self-attention;
-    `mlp`: no layers, only the score MLP.
+    `mlp`: no layers, only the score MLP; or another name in `llmvs.models.aggregators.AGGREGATORS`.
     """
     standardize: bool = setting(False, TRAINING)
     """Whether every dimension of the embeddings is first brought to mean 0 and deviation 1 over the
@@ -246,6 +248,7 @@ class HeadConfig:
     """Dropout probability in the aggregator's layers."""
 
     def __post_init__(self) -> None:
+        _registered("llmvs.models.aggregators", "check_aggregator", self.aggregator)
         check_numbers(self, "head")
         require(0 <= self.dropout < 1, "head.dropout", self.dropout, "a probability from 0 up to 1")
         require(
@@ -286,9 +289,18 @@ class OptimConfig:
     """Weight of the pairwise ranking loss, added to the squared error; 0: none, as in the paper."""
     ranking_margin: float = setting(0.05, TRAINING, within=(0, MANY))
     """Two steps of a video are ranked where their gtscores differ by more than this."""
+    losses: dict[str, float] = setting({"mse": 1.0}, TRAINING)
+    """Weights of the losses in `llmvs.models.losses.LOSSES`, by their names; their sum is what the
+    training minimizes.
+    """
 
     def __post_init__(self) -> None:
         check_numbers(self, "optim")
+        if not self.losses.keys() <= {"mse", "ranking"}:
+            _registered("llmvs.models.losses", "check_losses", self.losses)
+        require(
+            self.ranking > 0 or any(self.losses.values()), "optim.losses", self.losses, "a weight"
+        )
         require(self.lr > 0, "optim.lr", self.lr, "more than 0")
 
 
@@ -370,6 +382,12 @@ class LogConfig:
     """Weights & Biases project."""
     checkpoint_seconds: float = setting(30.0, NOTHING, within=(0, MANY))
     """Least time between two checkpoints to resume from, in seconds."""
+    loggers: list[Literal["csv", "wandb", "tensorboard", "mlflow"]] = setting(
+        ["csv", "wandb"], NOTHING
+    )
+    """Where the curves go, all in the run's folder: `csv` (always written), `wandb`, `tensorboard`,
+    `mlflow` (or where MLFLOW_TRACKING_URI says).
+    """
 
     def __post_init__(self) -> None:
         check_numbers(self, "log")
@@ -432,6 +450,10 @@ class Config(HardwareConfig):
     method: MethodConfig = field(default_factory=MethodConfig)
     lora: LoraConfig = field(default_factory=LoraConfig)
     log: LogConfig = field(default_factory=LogConfig)
+    trainer: dict[str, Any] = setting({}, TRAINING)
+    """Further arguments of Lightning's `Trainer`, such as `trainer.profiler=simple`, and callbacks
+    by name: `trainer.callbacks=[early_stopping]` or `trainer.callbacks.early_stopping.patience=5`.
+    """
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -450,6 +472,8 @@ class Config(HardwareConfig):
                 self.prompt.style,
                 "numeric with method.model=scorer",
             )
+        if self.trainer:
+            _registered("llmvs.training.trainer", "check_trainer", self)
         if self.data.transfer:
             require(
                 self.selection != "val",
@@ -476,3 +500,11 @@ class Config(HardwareConfig):
                 f" extract.captions={self.extract.captions} replaces it: choose head.inputs=qa, or"
                 " leave extract.captions out"
             )
+
+
+def _registered(module: str, check: str, value: Any) -> None:
+    """Have a registry of a higher floor check a name; as by every registry, it is reached by name."""
+    try:
+        getattr(importlib.import_module(module), check)(value)
+    except UserError as error:
+        raise ValueError(str(error)) from None

@@ -73,26 +73,26 @@ def _run(config: Config, resources: Resources | None, progress: Progress | None)
     clock.lap("dataset")
     # Not above: they take seconds to import, and a finished run is only read.
     from llmvs.methods.base import Task
-    from llmvs.training.loggers import Diary
+    from llmvs.training.loggers import RunLoggers
 
-    with Diary(config, folder) as log:
+    with RunLoggers(config, folder) as loggers:
         task = Task(
             config,
             resources.dataset,
             fold,
             folder,
-            partial(resources.embeddings, config, fold),
+            lambda settings: resources.embeddings(settings, fold),
             partial(resources.other_datasets, config),
             clock.lap,
             progress,
-            log,
+            loggers,
         )
         scores = method_of(config.method).load().score(task)
         result = result_of(config, resources, fold, scores)
         clock.lap("evaluation")
         result = replace(result, seconds=clock.laps, environment=environment())
         write(folder, result, scores, fold.test)
-        log.conclude(result.document(), scores.videos["test"], scores.selected.scores)
+        loggers.conclude(result.document(), scores.videos["test"], scores.selected.scores)
     return result
 
 

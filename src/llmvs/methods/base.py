@@ -16,9 +16,9 @@ from llmvs.datasets.video import Array
 from llmvs.evaluation.metric import VideoScores
 from llmvs.evaluation.protocols import protocols
 from llmvs.methods.answers import Answers
-from llmvs.models.datamodule import Extra
+from llmvs.models.datamodule import OtherDataset
 from llmvs.training.fit import Epoch, Fit
-from llmvs.training.loggers import Diary
+from llmvs.training.loggers import RunLoggers
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,15 @@ class Task:
     """Which videos train, hold out and test."""
     folder: Path
     """Of the run: weights, checkpoints and curves go there."""
-    embeddings: Callable[[], EmbeddingCache]
-    """Makes the embeddings of the fold's videos, or finds them."""
-    other_datasets: Callable[[], Sequence[Extra]]
+    embeddings: Callable[[Config], EmbeddingCache]
+    """Makes the embeddings of the fold's videos under some settings (`config`'s), or finds them."""
+    other_datasets: Callable[[], Sequence[OtherDataset]]
     """Makes or finds those of the other datasets to train on (`data.extra`)."""
     lap: Callable[[str], None]
     """Call it with the name of a stage when that stage ends: its wall time goes into the result."""
     progress: Callable[[float], None] | None
     """Told the share of the training that is done, 0 to 1, in place of a progress bar."""
-    log: Diary
+    loggers: RunLoggers
     """Where curves go."""
 
 

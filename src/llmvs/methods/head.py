@@ -1,8 +1,11 @@
 """The paper's method: a head that is trained on frozen embeddings of the fold's videos."""
 
+from dataclasses import replace
+
 from llmvs.methods.answers import answers_in
 from llmvs.methods.base import Method, Scores, Task
 from llmvs.training.fit import fit
+from llmvs.training.trainer import refreshes
 
 
 class TrainedHead(Method):
@@ -10,7 +13,8 @@ class TrainedHead(Method):
 
     def score(self, task: Task) -> Scores:
         """Extract what is missing, train, and give the scores at the epochs that rules choose."""
-        config, embeddings = task.config, task.embeddings()
+        config, within = task.config, refreshes(task.config)  # then the training's ranks extract
+        embeddings = None if within else task.embeddings(config)
         others = task.other_datasets()
         task.lap("extraction")
         trained = fit(
@@ -20,9 +24,12 @@ class TrainedHead(Method):
             embeddings,
             task.folder,
             task.progress,
-            task.log,
+            task.loggers,
             others,
         )
         task.lap("training")
+        if embeddings is None:
+            there = replace(config, extract=replace(config.extract, refresh="missing"))
+            embeddings = task.embeddings(there)
         answers = answers_in(embeddings, task.fold.test)
         return Scores.trained(trained, embeddings, config.optim.epochs, answers)

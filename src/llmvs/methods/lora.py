@@ -23,7 +23,8 @@ from llmvs.models.adapters import adapter
 from llmvs.models.adapters.data import FinetuneData
 from llmvs.models.adapters.module import FinetuneModule, Load
 from llmvs.models.adapters.questions import load_captioner, load_scorer
-from llmvs.models.datamodule import PARTS, EmbeddingDataModule
+from llmvs.models.batch import PARTS
+from llmvs.models.datamodule import EmbeddingDataModule
 from llmvs.training.fit import Fit, carry_out, outcome
 
 FOLDER = "adapter"
@@ -37,7 +38,7 @@ class TunedScorer(Method):
     def score(self, task: Task) -> Scores:
         """Fine-tune; beside its scores, what it answered before (in the embedding cache)."""
         adapter.require_peft()
-        cache = task.embeddings()
+        cache = task.embeddings(task.config)
         answers = answers_in(cache, task.fold.test)
         task.lap("extraction")
         load, parts = _about_windows(task, cache)
@@ -93,14 +94,14 @@ def _tune(
         )
     data = FinetuneData(parts, config.lora, config.seed, cache.identity)
     judges = protocols(task.dataset)
-    metrics = {part: VideoScores(parts[part], judges) for part in data.judged}
+    metrics = {part: VideoScores(parts[part], judges) for part in data.evaluated}
     module = FinetuneModule(config, load, metrics, folder)
     # The head's recipe names epochs and clipping for the trainer; its default size keeps all
     # threads.
     recipe = replace(
         config, optim=replace(config.optim, epochs=config.lora.epochs, clip=CLIP), head=HeadConfig()
     )
-    state, started_at = carry_out(recipe, module, data, task.folder, task.progress, task.log)
+    state, started_at = carry_out(recipe, module, data, task.folder, task.progress, task.loggers)
     found = outcome(state, config.selection, data.videos, started_at)
     if is_first_process():
         adapter.save(folder, state["callbacks"]["KeepEpochs"]["weights"] or state["state_dict"])

@@ -25,7 +25,7 @@ class ZeroShotScorer(Method):
         Raises:
             UserError: the embeddings come without answers, or end early.
         """
-        cache, test = task.embeddings(), task.fold.test
+        cache, test = task.embeddings(task.config), task.fold.test
         data = EmbeddingDataModule(
             task.dataset,
             Fold(task.fold.index, test, (), test),

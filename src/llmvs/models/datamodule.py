@@ -1,21 +1,15 @@
-"""The cached embeddings of one fold as padded and masked batches of videos, held in memory.
-
-A *global batch* is what one optimizer step sees. It is a pure function of (seed, epoch); the ranks
-share it out among themselves, so the number of devices changes who computes what, never what is
-computed.
-"""
+"""The cached embeddings of one fold as packed batches of videos, held in memory."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import lightning as L
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 from tqdm import tqdm
 
@@ -25,87 +19,29 @@ from llmvs.config.schema import Inputs
 from llmvs.console import say
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset, Fold
+from llmvs.datasets.splits import fold as make_fold
 from llmvs.errors import UserError
+from llmvs.models.batch import (
+    PARTS,
+    START_OVER,
+    Batch,
+    GlobalBatches,
+    OneByOne,
+    Share,
+    share_loader,
+)
 from llmvs.models.head import step_embeddings
 
-PARTS = ("train", "val", "test")
-Extra = tuple[Dataset, EmbeddingCache]
+OtherDataset = tuple[Dataset, EmbeddingCache]
 """Another dataset, all of whose videos train too, and their embeddings."""
-START_OVER = "start over with resume=false, or use another experiment name"
-
-
-class Batch(NamedTuple):
-    """A rank's share of some videos, padded at the end to the longest of them."""
-
-    embeddings: Tensor
-    """float32 [B, T, D]."""
-    mask: Tensor
-    """bool [B, T]: True where a step is real."""
-    gtscore: Tensor
-    """float32 [B, T], 0 in the padding."""
-    video: Tensor
-    """int64 [B]: position of the video in its part."""
-    weight: Tensor
-    """float32 [B]: the videos' weights in the loss; averaged over ranks they give the mean over the
-    global batch.
-    """
-    videos: int
-    """Videos of the global batch, over all ranks."""
-
-
-class Share(NamedTuple):
-    """Which videos of a part make a batch, and their weights."""
-
-    which: list[int]
-    weight: list[float]
-    videos: int
-
-
-class GlobalBatches(Sampler[Share]):
-    """This rank's share of every global batch of an epoch, shuffled by (seed, epoch) alone."""
-
-    def __init__(
-        self, n_videos: int, batch_videos: int, seed: int, rank: int = 0, world_size: int = 1
-    ) -> None:
-        self.n_videos, self.batch_videos, self.seed = n_videos, batch_videos, seed
-        self.rank, self.world_size = rank, world_size
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the order; Lightning calls this before every epoch."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return -(-self.n_videos // self.batch_videos)
-
-    def __iter__(self) -> Iterator[Share]:
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.n_videos).tolist()
-        for start in range(0, self.n_videos, self.batch_videos):
-            batch = order[start : start + self.batch_videos]
-            mine = batch[self.rank :: self.world_size]
-            # A rank without a video still has to take part in the gradient's averaging.
-            yield Share(
-                mine or batch[:1], [self.world_size / len(batch)] * len(mine) or [0.0], len(batch)
-            )
-
-
-class OneByOne(Sampler[Share]):
-    """This rank's share of a part for judging, one video at a time: a score then never depends on
-    another video's length.
-
-    All ranks get equally many; the surplus repeats videos, which `VideoScores` counts once.
-    """
-
-    def __init__(self, n_videos: int, rank: int = 0, world_size: int = 1) -> None:
-        self.mine = [
-            i % n_videos for i in range(rank, -(-n_videos // world_size) * world_size, world_size)
-        ]
-
-    def __len__(self) -> int:
-        return len(self.mine)
-
-    def __iter__(self) -> Iterator[Share]:
-        return (Share([i], [1.0], 1) for i in self.mine)
+STAGES = {
+    "fit": PARTS,
+    "validate": ("val", "test"),
+    "test": ("test",),
+    "predict": ("test",),
+}
+"""Lightning's stage -> the parts that it needs."""
+REQUIRED = ("train", "test")
 
 
 class Part(TorchDataset[Batch]):
@@ -118,19 +54,29 @@ class Part(TorchDataset[Batch]):
         self.embeddings = [value.to(device) for value in embeddings]
         self.gtscores = [torch.from_numpy(video.gtscore).float().to(device) for video in videos]
 
-    def __getitem__(self, share: Share) -> Batch:
-        embeddings = pad_sequence([self.embeddings[i] for i in share.which], batch_first=True)
-        gtscore = pad_sequence([self.gtscores[i] for i in share.which], batch_first=True)
-        lengths = torch.tensor([self.videos[i].n_steps for i in share.which], device=gtscore.device)
-        mask = torch.arange(gtscore.shape[1], device=gtscore.device) < lengths[:, None]
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    def __getitem__(self, share: Share | int) -> Batch:
+        """The batch of a share, or of one video by its position."""
+        if isinstance(share, int):
+            share = Share([share], [1.0], 1)
+        videos = [self.videos[i] for i in share.which]
         return Batch(
-            embeddings,
-            mask,
-            gtscore,
+            _packed([self.embeddings[i] for i in share.which]),
+            torch.tensor([video.n_steps for video in videos]),
+            _packed([self.gtscores[i] for i in share.which]),
             torch.tensor(share.which),
             torch.tensor(share.weight),
-            share.videos,
+            share.n_videos,
+            [video.key for video in videos],
+            [video.name for video in videos],
         )
+
+
+def _packed(parts: Sequence[Tensor]) -> Tensor:
+    """One behind the other; a single one is not copied."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
 class EmbeddingDataModule(L.LightningDataModule):
@@ -139,35 +85,42 @@ class EmbeddingDataModule(L.LightningDataModule):
     def __init__(
         self,
         dataset: Dataset,
-        fold: Fold,
-        cache: EmbeddingCache | None,
+        fold: Fold | int,
+        cache: EmbeddingCache | str | Path | None,
         *,
         inputs: Inputs = "qa",
         incomplete: Literal["refuse", "trim"] = "refuse",
         batch_videos: int = 10,
         seed: int = 1112,
-        extra: Sequence[Extra] = (),
+        other_datasets: Sequence[OtherDataset] = (),
     ) -> None:
         """Nothing is read before `setup`.
 
         Args:
             dataset: gives the videos of the keys in `fold`.
-            fold: which videos train, hold out (may be empty) and test.
-            cache: their embeddings; None: `use` names them later, as
+            fold: which videos train, hold out (may be empty) and test; a number: that one of the
+                dataset's `paper` splits, a fifth of its training videos held out.
+            cache: their embeddings, or the folder they are in; None: `use` names them later, as
                 `llmvs.training.refresh.RefreshEmbeddings` does.
             inputs: what a step's embedding is, see `llmvs.models.head.step_embeddings`.
             incomplete: what to do with a test video whose embeddings end early.
             batch_videos: videos per optimizer step, over all ranks.
             seed: decides the order of the training videos, with the epoch.
-            extra: other datasets, all of whose videos train too, under the key `DATASET/KEY` and
-                with their own scale of gtscore; `fold.train` may be empty then.
+            other_datasets: all of whose videos train too, under the key `DATASET/KEY` and with
+                their own scale of gtscore; `fold.train` may be empty then.
+
+        Raises:
+            UserError: no such fold, or no embeddings in that folder.
         """
         super().__init__()
-        self.dataset, self.fold, self._cache = dataset, fold, cache
+        self.dataset = dataset
+        self.fold = make_fold(dataset, "paper", fold, 0.2) if isinstance(fold, int) else fold
+        self._cache = EmbeddingCache(Path(cache)) if isinstance(cache, str | Path) else cache
         self.inputs, self.incomplete = inputs, incomplete
         self.batch_videos, self.seed = batch_videos, seed
-        self.extra = tuple(extra)
+        self.other_datasets = tuple(other_datasets)
         self.parts: dict[str, Part] = {}
+        self._widths: dict[Path, int] = {}
 
     @property
     def cache(self) -> EmbeddingCache:
@@ -185,33 +138,42 @@ class EmbeddingDataModule(L.LightningDataModule):
 
     def use(self, cache: EmbeddingCache) -> None:
         """Serve the embeddings of `cache` from now on; `setup` loads them."""
-        self._cache, self.parts = cache, {}
+        self._cache, self.parts, self._widths = cache, {}, {}
 
     @property
     def videos(self) -> dict[str, list[Annotations]]:
-        """The videos of every part that has some, trimmed where their embeddings end early."""
+        """The videos of every loaded part that has some, trimmed where their embeddings end early."""
         return {name: part.videos for name, part in self.parts.items()}
 
     @property
-    def judged(self) -> list[str]:
+    def evaluated(self) -> list[str]:
         """The parts that are scored after every epoch, in the order of the loaders."""
         return [name for name in ("val", "test") if name in self.parts]
 
     @property
     def input_dim(self) -> int:
-        """D, the width of a step's embedding."""
-        return self.parts["train"].embeddings[0].shape[1]
+        """D, the width of a step's embedding; known after `setup`."""
+        return next(iter(self.parts.values())).embeddings[0].shape[1]
+
+    def training_steps(self) -> list[Tensor]:
+        """The embeddings of every training video, each float32 [T, D]."""
+        return self.parts["train"].embeddings
 
     def setup(self, stage: str | None = None) -> None:
-        """Load the fold's embeddings, the first time it is called, if it is known by then where
-        they are.
+        """Load the embeddings of the videos that a stage needs and that are not there yet, if it is
+        known by then where they are.
+
+        Args:
+            stage: `fit`, `validate`, `test` or `predict`; None: everything.
 
         Raises:
             UserError: embeddings are missing, damaged, of mixed widths or of other steps than the
                 annotations.
         """
-        if not self.parts and self._cache is not None:
-            self.parts = self._load()
+        wanted = [part for part in STAGES[stage or "fit"] if part not in self.parts]
+        if wanted and self._cache is not None:
+            found = {**self.parts, **self._load(wanted)}
+            self.parts = {part: found[part] for part in PARTS if part in found}
         device = (
             self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
         )
@@ -221,11 +183,12 @@ class EmbeddingDataModule(L.LightningDataModule):
                 for name, part in self.parts.items()
             }
 
-    def _load(self) -> dict[str, Part]:
+    def _load(self, parts: Sequence[str]) -> dict[str, Part]:
         loaded: dict[str, tuple[list[Annotations], list[Tensor]]] = {}
-        widths: dict[Path, int] = {}
-        wanted = tqdm(list(self._wanted()), "embeddings", unit="video", delay=2, leave=False)
-        for part, origin, video, cache in wanted:
+        widths = dict(self._widths)
+        for part, origin, video, cache in tqdm(
+            list(self._wanted(parts)), desc="embeddings", unit="video", delay=2, leave=False
+        ):
             found = cache.read(video.key)
             v = visual_features(cache, video.key) if "v" in self.inputs else None
             videos, embeddings = loaded.setdefault(part, ([], []))
@@ -236,24 +199,27 @@ class EmbeddingDataModule(L.LightningDataModule):
             # Nothing that is trained stands before the maximum, so it is taken once.
             embeddings.append(step_embeddings(found.q, found.a, self.inputs, v))
             widths[cache.path(video.key)] = embeddings[-1].shape[1]
-        for part in ("train", "test"):
-            if part not in loaded:
+        for part in REQUIRED:
+            if part in parts and part not in loaded:
                 raise UserError(
                     f"fold {self.fold.index} of {self.dataset.name} has no {part} videos: choose"
                     " another fold or data.splits"
                 )
         _check_widths(widths)
+        self._widths = widths
         return {
             part: Part(videos, embeddings, torch.device("cpu"))
             for part, (videos, embeddings) in loaded.items()
         }
 
-    def _wanted(self) -> Iterator[tuple[str, str, Annotations, EmbeddingCache]]:
+    def _wanted(
+        self, parts: Sequence[str]
+    ) -> Iterator[tuple[str, str, Annotations, EmbeddingCache]]:
         """(part, the other dataset that it is of or nothing, video, where its embeddings are)."""
-        for part in PARTS:
+        for part in parts:
             for key in getattr(self.fold, part):
                 yield part, "", self.dataset.annotations_of(key), self.cache
-        for dataset, cache in self.extra:
+        for dataset, cache in self.other_datasets if "train" in parts else ():
             for video in dataset.annotations.values():
                 yield "train", dataset.name, video, cache
 
@@ -274,7 +240,7 @@ class EmbeddingDataModule(L.LightningDataModule):
             if part == "test" and self.incomplete == "refuse":
                 raise UserError(
                     f"{where}: embeddings end after {len(steps)} of {video.n_steps} steps: extract"
-                    " the rest, or set data.incomplete=trim to judge the video as if it ended"
+                    " the rest, or set data.incomplete=trim to score the video as if it ended"
                     " there"
                 )
             say(
@@ -288,23 +254,28 @@ class EmbeddingDataModule(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         """This rank's shares of the epoch's global batches."""
-        batches = GlobalBatches(
-            len(self.parts["train"].videos), self.batch_videos, self.seed, *self._rank()
+        part = self.parts["train"]
+        return share_loader(
+            part, GlobalBatches(len(part), self.batch_videos, self.seed, *self._rank())
         )
-        return _loader(self.parts["train"], batches)
 
     def val_dataloader(self) -> list[DataLoader]:
-        """One loader per judged part. Test is judged along with val, so that any rule of selection
-        can be reported.
+        """One loader per part in `evaluated`. Test is scored along with val, so that any rule of
+        selection can be reported.
         """
-        return [
-            _loader(self.parts[name], OneByOne(len(self.parts[name].videos), *self._rank()))
-            for name in self.judged
-        ]
+        return [self._one_by_one(name) for name in self.evaluated]
 
     def test_dataloader(self) -> DataLoader:
         """The test videos, one by one."""
-        return _loader(self.parts["test"], OneByOne(len(self.parts["test"].videos), *self._rank()))
+        return self._one_by_one("test")
+
+    def predict_dataloader(self) -> DataLoader:
+        """The test videos, one by one."""
+        return self._one_by_one("test")
+
+    def _one_by_one(self, name: str) -> DataLoader:
+        part = self.parts[name]
+        return share_loader(part, OneByOne(len(part), *self._rank()))
 
     def _rank(self) -> tuple[int, int]:
         return (
@@ -320,10 +291,14 @@ class EmbeddingDataModule(L.LightningDataModule):
         keys = {name: [video.key for video in videos] for name, videos in self.videos.items()}
         others = {
             f"{dataset.name}: {name}": value
-            for dataset, cache in self.extra
+            for dataset, cache in self.other_datasets
             for name, value in cache.identity.items()
         }
-        return {"videos": keys, "identity": {**self.cache.identity, **others}}
+        return {
+            "videos": keys,
+            "identity": {**self.cache.identity, **others},
+            "cache": str(self.cache.folder),
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Refuse a checkpoint that was trained on other videos or other embeddings.
@@ -335,7 +310,7 @@ class EmbeddingDataModule(L.LightningDataModule):
         changes = differences(state_dict["identity"], mine["identity"])
         changes += [
             f"other {name} videos"
-            for name in PARTS
+            for name in (PARTS if "train" in self.parts else self.parts)
             if state_dict["videos"].get(name) != mine["videos"].get(name)
         ]
         if changes:
@@ -351,14 +326,3 @@ def _check_widths(widths: Mapping[Path, int]) -> None:
                 f"{path}: embeddings of width {width}, but those of {first.stem} have {expected}: "
                 "delete the folder and extract again with one backbone"
             )
-
-
-def _loader(part: Part, shares: Sampler[Share]) -> DataLoader:
-    # Its own generator: otherwise every iteration would draw from the global one, and judging would change the training.
-    return DataLoader(
-        part, sampler=shares, batch_size=None, generator=torch.Generator(), collate_fn=_as_it_is
-    )  # type: ignore[arg-type]
-
-
-def _as_it_is(batch: Batch) -> Batch:
-    return batch

@@ -4,8 +4,9 @@ video. Pure torch.
     embedding [D] -> Linear -> LayerNorm -> self-attention over the T steps (post-norm, no
     positions) -> score MLP -> sigmoid
 
-`HeadConfig` can standardize the embeddings, add positions, and take the self-attention or its
-layers away: ablations of the paper, and ours.
+`HeadConfig` can standardize the embeddings, add positions, and put another aggregator in the
+self-attention's place (`aggregators/`). Several videos are computed at once as packed steps, one
+video's behind the other's: nothing is padded, and only what mixes steps looks at single videos.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from llmvs.config.schema import HeadConfig, Inputs
 from llmvs.errors import UserError
 from llmvs.files import atomic, read_json, write_json
+from llmvs.models.aggregators import make_aggregator
 
 WEIGHTS = "weights.safetensors"
 DESCRIPTION = "head.json"
@@ -100,29 +102,26 @@ class Head(nn.Module):
         self.config = config
         self.standardize = Standardize(input_dim) if config.standardize else nn.Identity()
         self.project = nn.Sequential(nn.Linear(input_dim, config.dim), nn.LayerNorm(config.dim))
-        self.encoder = _aggregator(config)
+        self.encoder = make_aggregator(config)
         self.score = _score_mlp(config.dim)
         for parameter in self.parameters():
             if parameter.dim() > 1:
                 nn.init.xavier_uniform_(parameter)
 
-    def forward(self, embeddings: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, steps: Tensor, lengths: Tensor) -> Tensor:
         """Score every step of every video.
 
         Args:
-            embeddings: [B, T, D] steps, padded at the end of the shorter videos.
-            mask: bool [B, T], True where a step is real. Every video has at least one.
+            steps: [N, D] the embeddings of B videos, one video's steps behind the other's.
+            lengths: int64 [B] steps of every video, on any device; N is their sum.
 
         Returns:
-            float32 [B, T] in [0, 1], also under autocast; meaningless where `mask` is False.
+            float32 [N] in [0, 1], also under autocast.
         """
-        steps = self.project(self.standardize(embeddings))
+        steps = self.project(self.standardize(steps))
         if self.config.positions == "sinusoidal":
-            steps = steps + sinusoids(steps.shape[1], self.config.dim, steps.device)
-        if isinstance(self.encoder, nn.TransformerEncoder):
-            steps = self.encoder(steps, src_key_padding_mask=~mask)
-        elif self.encoder is not None:
-            steps = self.encoder(steps)
+            steps = steps + packed_sinusoids(lengths, self.config.dim, steps.device)
+        steps = self.encoder(steps, lengths)
         *hidden, last = self.score
         for layer in hidden:
             steps = layer(steps)
@@ -132,52 +131,23 @@ class Head(nn.Module):
             return last(steps.float()).squeeze(-1).sigmoid()
 
 
+def packed_sinusoids(lengths: Tensor, dim: int, device: torch.device | None = None) -> Tensor:
+    """float32 [N, M]: `sinusoids` of every step's place in its own video, of B videos packed."""
+    sizes = lengths.tolist()
+    waves = sinusoids(max(sizes), dim, device)
+    return torch.cat([waves[:size] for size in sizes])
+
+
 def sinusoids(n_steps: int, dim: int, device: torch.device | None = None) -> Tensor:
     """float32 [T, M] fixed positional encoding (Vaswani et al. 2017, section 3.5), sines in the
     first half, cosines in the second.
 
     Entry (t, i) is sin(t / 10000^(2i/M)) for i < M/2, entry (t, M/2 + i) its cosine. A step's place
-    is its index, whatever the video's length and the padding behind it.
+    is its index, whatever the video's length.
     """
     rates = 10000.0 ** (-torch.arange(dim // 2, device=device) / (dim // 2))
     angles = torch.arange(n_steps, device=device)[:, None] * rates
     return torch.cat([angles.sin(), angles.cos()], dim=1)
-
-
-class FeedForward(nn.Module):
-    """What a post-norm transformer layer does to every step alone: x -> LayerNorm(x + MLP(x)), [..,
-    M] -> [.., M].
-    """
-
-    def __init__(self, config: HeadConfig) -> None:
-        """Two matrices, M -> feed-forward width -> M, as in a self-attention layer of the same
-        settings.
-        """
-        super().__init__()
-        self.mlp = nn.Sequential(
-            nn.Linear(config.dim, config.feedforward),
-            nn.ReLU(),
-            nn.Dropout(config.dropout),
-            nn.Linear(config.feedforward, config.dim),
-            nn.Dropout(config.dropout),
-        )
-        self.norm = nn.LayerNorm(config.dim)
-
-    def forward(self, steps: Tensor) -> Tensor:
-        """[.., M] -> [.., M]."""
-        return self.norm(steps + self.mlp(steps))
-
-
-def _aggregator(config: HeadConfig) -> nn.Module | None:
-    if config.aggregator == "mlp":
-        return None
-    if config.aggregator == "feedforward":
-        return nn.Sequential(*(FeedForward(config) for _ in range(config.layers)))
-    layer = nn.TransformerEncoderLayer(
-        config.dim, config.heads, config.feedforward, config.dropout, batch_first=True
-    )
-    # Nested tensors would cut the output to the longest real video, another shape than in training.
-    return nn.TransformerEncoder(layer, config.layers, enable_nested_tensor=False)
 
 
 def _score_mlp(dim: int) -> nn.Sequential:

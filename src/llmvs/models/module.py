@@ -1,147 +1,133 @@
-"""Training of the head: the loss, the optimizer and its schedule, and what is logged. Lightning
-around `head.py`.
+"""Training of the head: the optimizer and its schedule, and what a step does. Lightning around
+`head.py` and `losses.py`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import lightning as L
-import numpy as np
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
-from torch.nn.functional import softplus
 from torch.optim.lr_scheduler import CosineAnnealingLR
-from torchmetrics import Metric
 
 from llmvs.cache.embeddings import differences
 from llmvs.config.schema import HeadConfig, OptimConfig
 from llmvs.errors import UserError
-from llmvs.evaluation.metric import Verdict, VideoScores
-from llmvs.models.datamodule import START_OVER, Batch
+from llmvs.models.batch import START_OVER, Batch
+from llmvs.models.evaluated import EvaluatedModule
 from llmvs.models.head import Head, Standardize
+from llmvs.models.losses import total_loss
 
-
-def video_errors(scores: Tensor, gtscore: Tensor, mask: Tensor) -> Tensor:
-    """Mean squared error of every video over its real steps: [B, T], [B, T], bool [B, T] -> [B]."""
-    squared = (scores - gtscore).square().masked_fill(~mask, 0)
-    return squared.sum(dim=1) / mask.sum(dim=1)
-
-
-def video_rankings(scores: Tensor, gtscore: Tensor, mask: Tensor, margin: float) -> Tensor:
-    """Pairwise logistic ranking loss of every video: [B, T], [B, T], bool [B, T] -> [B].
-
-    A pair (i, j) is two real steps of one video with gtscore_i - gtscore_j > margin. With z =
-    logit(score), what the head gives before its sigmoid, it costs log(1 + exp(z_j - z_i)): little
-    where step i is ahead, log 2 where the two tie (RankNet, Burges et al. 2005). A video's loss is
-    the mean over its pairs, 0 where it has none. Scores within 1e-6 of 0 or 1 are taken as 1e-6 and
-    1 - 1e-6.
-    """
-    z = scores.logit(eps=1e-6).masked_fill(~mask, 0)
-    behind = z[:, None, :] - z[:, :, None]
-    pairs = (
-        (gtscore[:, :, None] - gtscore[:, None, :] > margin) & mask[:, :, None] & mask[:, None, :]
-    )
-    costs = softplus(behind).masked_fill(~pairs, 0)
-    return costs.sum(dim=(1, 2)) / pairs.sum(dim=(1, 2)).clamp(min=1)
+FIRST_MATRIX = "head.project.0.weight"
+COMPILED = "_orig_mod."
+"""What `torch.compile(head)` puts into the names of the head's weights."""
 
 
 class NotFinite(UserError):
     """The training of the head broke down: a loss or a score is NaN or infinite."""
 
 
-class JudgedModule(L.LightningModule):
-    """Has the scores of every judged part judged after an epoch. What is trained, and what gives
-    scores, is a subclass's matter.
-    """
+class LLMVSModule(EvaluatedModule):
+    """AdamW on the mean over videos of the losses (paper, section 3.4), the cosine stepping once
+    per epoch.
 
-    judged_every = 1
-    """Epochs from one judging to the next."""
-
-    def __init__(self, seed: int, metrics: Mapping[str, VideoScores] | None = None) -> None:
-        """Take the metrics.
-
-        Args:
-            seed: of dropout.
-            metrics: part -> metric, in the order of the validation loaders; None to train without
-                judging.
-        """
-        super().__init__()
-        self.seed = seed
-        self.metrics = torch.nn.ModuleDict(_as_modules(metrics or {}))
-        self.verdicts: dict[str, Verdict] = {}
-        """Part -> what the latest judging found."""
-
-    def trained(self) -> dict[str, Tensor]:
-        """The weights that the training changes, by name."""
-        raise NotImplementedError
-
-    def on_train_epoch_start(self) -> None:
-        """Dropout is a function of (seed, epoch, rank): a resumed run needs no generator's state."""
-        state = np.random.SeedSequence(
-            [self.seed, self.current_epoch, self.global_rank]
-        ).generate_state(2, np.uint32)
-        torch.manual_seed((int(state[0]) << 32 | int(state[1])) >> 1)
-        self.log("lr", self.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
-
-    def on_validation_epoch_end(self) -> None:
-        """Gather from all ranks."""
-        for part, metric in self._metrics():
-            self.verdicts[part] = metric.verdict()
-            metric.reset()
-
-    def on_train_epoch_end(self) -> None:
-        """Log what the judging found here, so that an epoch is one line of the logs."""
-        for part, verdict in self.verdicts.items():
-            self.log(f"{part}/loss", verdict.loss)
-            for protocol, (tau, rho) in verdict.means.items():
-                self.log_dict({f"{part}/{protocol}/tau": tau, f"{part}/{protocol}/rho": rho})
-
-    def _metrics(self) -> list[tuple[str, VideoScores]]:
-        return list(self.metrics.items())  # type: ignore[arg-type]
-
-
-class LLMVSModule(JudgedModule):
-    """AdamW on the mean over videos of `losses` (paper, section 3.4), the cosine stepping once per
-    epoch.
+    >>> module = LLMVSModule(input_dim=64, head={"dim": 128, "layers": 2}, optim={"lr": 1e-3})
+    >>> module.head.config.heads, module.optim.batch_videos, module.hparams["optim"]["lr"]
+    (2, 10, 0.001)
     """
 
     def __init__(
         self,
-        input_dim: int,
-        head: HeadConfig,
-        optim: OptimConfig,
-        seed: int,
-        metrics: Mapping[str, VideoScores] | None = None,
+        input_dim: int | None = None,
+        head: HeadConfig | Mapping[str, Any] | None = None,
+        optim: OptimConfig | Mapping[str, Any] | None = None,
+        seed: int = 1112,
     ) -> None:
         """Initial weights and dropout depend on `seed` alone, not on the state of the random
         generators.
 
         Args:
-            input_dim: D, the width of a step's embedding.
-            head: the network's sizes.
-            optim: how it is trained.
+            input_dim: D, the width of a step's embedding; None: that of the trainer's data module.
+            head: the network's settings, by the names of `HeadConfig`; the rest as in the paper.
+            optim: how it is trained, by the names of `OptimConfig`; the rest as in the paper.
             seed: of initial weights and dropout.
-            metrics: part -> metric, in the order of the validation loaders; None to train without
-                judging.
+
+        Raises:
+            ValueError: a setting that makes no sense.
         """
-        super().__init__(seed, metrics)
+        super().__init__(seed)
+        self.head_config = head if isinstance(head, HeadConfig) else HeadConfig(**(head or {}))
+        self.optim = optim if isinstance(optim, OptimConfig) else OptimConfig(**(optim or {}))
+        self._save_hyperparameters(input_dim)
+        if input_dim is not None:
+            self._build(input_dim)
+
+    def _save_hyperparameters(self, input_dim: int | None) -> None:
         self.save_hyperparameters(
-            {"input_dim": input_dim, "head": asdict(head), "optim": asdict(optim), "seed": seed}
+            {
+                "input_dim": input_dim,
+                "head": asdict(self.head_config),
+                "optim": asdict(self.optim),
+                "seed": self.seed,
+            }
         )
-        self.optim = optim
-        torch.manual_seed(seed)
-        self.head = Head(input_dim, head)
+
+    def _build(self, input_dim: int) -> None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            self.head = Head(input_dim, self.head_config)
 
     def trained(self) -> dict[str, Tensor]:
         """The head's weights."""
-        return self.head.state_dict()
+        return {name.replace(COMPILED, ""): value for name, value in self.head.state_dict().items()}
+
+    def setup(self, stage: str) -> None:
+        """Build the head where its input's width was not known before, and make the metrics.
+
+        Raises:
+            UserError: neither the module nor its data know the width.
+        """
+        if not hasattr(self, "head"):
+            input_dim = getattr(getattr(self.trainer, "datamodule", None), "input_dim", None)
+            if input_dim is None:
+                raise UserError(
+                    "input_dim=None: train with an EmbeddingDataModule, or say how wide a step's"
+                    " embedding is"
+                )
+            self._build(input_dim)
+            self._save_hyperparameters(input_dim)
+        super().setup(stage)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """A compiled head's weights are saved under their own names."""
+        weights = checkpoint["state_dict"]
+        checkpoint["state_dict"] = {n.replace(COMPILED, ""): w for n, w in weights.items()}
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Set the weights, building the head first where its input's width was not known before;
+        a compiled head takes those of a plain one.
+        """
+        weights = {name.replace(COMPILED, ""): value for name, value in state_dict.items()}
+        if not hasattr(self, "head"):
+            self._build(weights[FIRST_MATRIX].shape[1])
+        own = {name.replace(COMPILED, ""): name for name in self.state_dict()}
+        named = {own.get(name, name): value for name, value in weights.items()}
+        return super().load_state_dict(named, strict=strict, assign=assign)
 
     def on_fit_start(self) -> None:
-        """Every rank holds all training videos, so all standardize alike."""
+        """Every rank holds all training videos, so all standardize alike.
+
+        Raises:
+            UserError: the trainer's data does not say what the training steps are.
+        """
         if isinstance(self.head.standardize, Standardize):
-            self.head.standardize.fit(self.trainer.datamodule.parts["train"].embeddings)  # type: ignore[attr-defined]
+            data = getattr(self.trainer, "datamodule", None)
+            if data is None or not hasattr(data, "training_steps"):
+                raise UserError("head.standardize=true: train with an EmbeddingDataModule")
+            self.head.standardize.fit(data.training_steps())
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW; cosine from `lr` down to `min_lr` at epoch `t_max`. Past `t_max` it climbs back,
@@ -160,15 +146,24 @@ class LLMVSModule(JudgedModule):
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cosine, "interval": "epoch"}}
 
+    def transfer_batch_to_device(
+        self, batch: Any, device: torch.device, dataloader_idx: int
+    ) -> Any:
+        """Lengths and positions stay on the CPU, where they are read."""
+        moved = super().transfer_batch_to_device(batch, device, dataloader_idx)
+        if isinstance(batch, Batch):
+            return moved._replace(lengths=batch.lengths, position=batch.position)
+        return moved
+
+    def forward(self, steps: Tensor, lengths: Tensor) -> Tensor:
+        """Score packed steps, see `Head.forward`: [N, D], [B] -> [N]."""
+        scores: Tensor = self.head(steps, lengths)
+        return scores
+
     def losses(self, batch: Batch) -> Tensor:
-        """[B] what every video costs: `video_errors`, and `optim.ranking` times `video_rankings`."""
-        scores = self.head(batch.embeddings, batch.mask)
-        losses = video_errors(scores, batch.gtscore, batch.mask)
-        if self.optim.ranking:
-            losses = losses + self.optim.ranking * video_rankings(
-                scores, batch.gtscore, batch.mask, self.optim.ranking_margin
-            )
-        return losses
+        """[B] what every video costs: the sum of `optim.losses`."""
+        scores = self.head(batch.steps, batch.lengths)
+        return total_loss(scores, batch.gtscore, batch.lengths, self.optim)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """This rank's part of the mean over the global batch.
@@ -177,43 +172,76 @@ class LLMVSModule(JudgedModule):
             NotFinite: the loss is not a finite number.
         """
         losses = self.losses(batch)
-        self._check(losses, "loss", "train", batch)
+        self._check(losses.split(1), "loss", batch)
         loss = (losses * batch.weight).sum()
         self.log(
             "train/loss",
             loss,
             on_step=False,
             on_epoch=True,
-            batch_size=batch.videos,
+            batch_size=batch.n_videos,
             sync_dist=self.trainer.world_size > 1,
         )
         return loss
 
-    def _check(self, values: Tensor, what: str, part: str, batch: Batch) -> None:
-        bad = (~torch.isfinite(values)).reshape(len(values), -1).any(dim=1)
-        if bad.any():
-            video = self.trainer.datamodule.parts[part].videos[int(batch.video[bad.cpu()][0])]  # type: ignore[attr-defined]
-            raise NotFinite(
-                f"the {what} became NaN or infinite in epoch {self.current_epoch}, optimizer step"
-                f" {self.global_step}, at {video.key} ({video.name}): lower"
-                f" optim.lr={self.optim.lr}, or train with precision=32-true"
-            )
-
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Score in fp32 whatever the precision of the training: 16-bit activations make scores that
-        tie.
+        """Score the videos for the metric of their part; without metrics, log the mean loss.
 
         Raises:
             NotFinite: a score is not a finite number.
         """
-        with torch.autocast(self.device.type, enabled=False):
-            scores = self.head(batch.embeddings, batch.mask)
-        part, metric = self._metrics()[dataloader_idx]
-        self._check(scores, "score", part, batch)
-        metric.update(batch.video, scores)
+        found = self._metrics()
+        self._evaluation_step(batch, found[dataloader_idx][0] if found else "val")
 
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint of another head or another training.
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Score the videos for the metric of the test part; without it, log the mean loss.
+
+        Raises:
+            NotFinite: a score is not a finite number.
+        """
+        self._evaluation_step(batch, "test")
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Score every step: video key -> float32 [T] in [0, 1]."""
+        scores = (video.cpu() for video in self._scores(batch))
+        return dict(zip(batch.keys, scores, strict=True))
+
+    def _scores(self, batch: Batch) -> Sequence[Tensor]:
+        """Every video's scores, in fp32 whatever the precision of the training: 16-bit activations
+        make scores that tie.
+        """
+        with torch.autocast(self.device.type, enabled=False):
+            return self.head(batch.steps, batch.lengths).split(batch.lengths.tolist())
+
+    def _evaluation_step(self, batch: Batch, part: str) -> None:
+        scores = self._scores(batch)
+        self._check(scores, "score", batch)
+        if part in self.metrics:
+            metric = dict(self._metrics())[part]
+            for index, video in zip(batch.position, scores, strict=True):
+                metric.update(index[None], video[None])
+        else:
+            losses = total_loss(torch.cat(list(scores)), batch.gtscore, batch.lengths, self.optim)
+            self.log(
+                f"{part}/loss",
+                losses.mean(),
+                batch_size=len(losses),
+                sync_dist=self.trainer.world_size > 1,
+            )
+
+    def _check(self, values: Sequence[Tensor], what: str, batch: Batch) -> None:
+        """Every video's values must be finite."""
+        if torch.isfinite(torch.cat(list(values))).all():
+            return
+        video = next(i for i, value in enumerate(values) if not torch.isfinite(value).all())
+        raise NotFinite(
+            f"the {what} became NaN or infinite in epoch {self.current_epoch}, optimizer step"
+            f" {self.global_step}, at {batch.keys[video]} ({batch.names[video]}): lower"
+            f" optim.lr={self.optim.lr}, or train with precision=32-true"
+        )
+
+    def refuse_other_training(self, checkpoint: Mapping[str, Any]) -> None:
+        """Refuse to continue a checkpoint of another head or another training.
 
         Raises:
             UserError: names the settings that differ.
@@ -224,13 +252,12 @@ class LLMVSModule(JudgedModule):
             "head": asdict(HeadConfig()) | made_with["head"],
             "optim": asdict(OptimConfig()) | made_with["optim"],
         }
-        changes = differences(dict(_flat(made_with)), dict(_flat(dict(self.hparams))))
+        mine = dict(self.hparams)
+        if mine["input_dim"] is None:  # known once the data is there
+            mine["input_dim"] = made_with["input_dim"]
+        changes = differences(dict(_flat(made_with)), dict(_flat(mine)))
         if changes:
             raise UserError(f"the checkpoint was made with {'; '.join(changes)}: {START_OVER}")
-
-
-def _as_modules(metrics: Mapping[str, VideoScores]) -> dict[str, Metric]:
-    return dict(metrics)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -98,15 +98,13 @@ class LLMVS(
                 f"q {list(q.shape)}, a {list(a.shape)}: this head takes two tensors [T, D] of one"
                 f" video, made by {made_by}"
             )
-        steps = step_embeddings(q, a, self.config.inputs, v)[None]
-        if steps.shape[2] != self.head.input_dim:
+        steps = step_embeddings(q, a, self.config.inputs, v)
+        if steps.shape[1] != self.head.input_dim:
             raise UserError(
-                f"embeddings of width {steps.shape[2]}: this head was trained on"
+                f"embeddings of width {steps.shape[1]}: this head was trained on"
                 f" {self.head.input_dim}, made by {made_by}"
             )
-        return self.head(steps, torch.ones(steps.shape[:2], dtype=torch.bool, device=steps.device))[
-            0
-        ]
+        return self.head(steps, torch.tensor([len(steps)]))
 
     @classmethod
     def from_pretrained(

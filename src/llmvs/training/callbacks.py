@@ -17,8 +17,9 @@ from tqdm import tqdm
 from llmvs.errors import UserError
 from llmvs.evaluation.metric import Verdict
 from llmvs.files import atomic
+from llmvs.models.evaluated import EvaluatedModule
 from llmvs.models.head import save_head
-from llmvs.models.module import JudgedModule, LLMVSModule, NotFinite
+from llmvs.models.module import LLMVSModule, NotFinite
 
 RULES = ("last", "val", "test")
 """How an epoch can be chosen: the last one, or the best mean tau on the held-out part or (as
@@ -78,6 +79,8 @@ class KeepEpochs(Checkpoint):
         self.history: list[dict[str, float]] = []
         """One row of logged figures per epoch."""
         self.spent = 0.0
+        self.finished = False
+        """Whether the training ends with the epoch that was kept last, early or not."""
         self._started = self._written = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
@@ -87,6 +90,7 @@ class KeepEpochs(Checkpoint):
             "kept": self.kept,
             "weights": self.weights,
             "history": self.history,
+            "finished": self.finished,
             "spent": self.spent + time.monotonic() - self._started,
         }
 
@@ -98,12 +102,12 @@ class KeepEpochs(Checkpoint):
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the clock; a resumed run's logs begin with the epochs before it."""
         self._started = self._written = time.monotonic()
-        for row in self.history:
+        for row in self.history if trainer.loggers else ():
             trainer.loggers[0].log_metrics(dict(row), step=int(row["step"]))
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """A resumed run begins with good weights."""
-        if trainer.current_epoch and isinstance(pl_module, JudgedModule):
+        if trainer.current_epoch and isinstance(pl_module, EvaluatedModule):
             self.good = trainer.current_epoch - 1, _copied(pl_module)
 
     def on_exception(
@@ -128,7 +132,7 @@ class KeepEpochs(Checkpoint):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Keep the epoch where a rule chooses it; write the checkpoint where it is due."""
-        assert isinstance(pl_module, JudgedModule)
+        assert isinstance(pl_module, EvaluatedModule)
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
         self.history.append(
             {"epoch": trainer.current_epoch, "step": trainer.global_step - 1, **figures}
@@ -139,8 +143,8 @@ class KeepEpochs(Checkpoint):
                 self.kept[rule] = _record(trainer.current_epoch, pl_module.verdicts)
                 if rule == self.selection != "last" and trainer.is_global_zero:
                     self.weights = self.good[1]
-        finished = trainer.current_epoch + 1 == trainer.max_epochs
-        due = finished or time.monotonic() - self._written >= self.seconds
+        self.finished = _is_last_epoch(trainer)
+        due = self.finished or time.monotonic() - self._written >= self.seconds
         if trainer.strategy.reduce_boolean_decision(due, all=False):
             trainer.save_checkpoint(self.path)
             self._written = time.monotonic()
@@ -158,7 +162,14 @@ class KeepEpochs(Checkpoint):
         )  # an undefined epoch gives way to any defined one
 
 
-def _copied(module: JudgedModule) -> dict[str, Tensor]:
+def _is_last_epoch(trainer: L.Trainer) -> bool:
+    """Whether the training ends here: all epochs are done, or a callback or `max_steps` ends it."""
+    done = trainer.current_epoch + 1
+    stopped = trainer.should_stop and done >= (trainer.min_epochs or 0)
+    return stopped or done == trainer.max_epochs or 0 <= trainer.max_steps <= trainer.global_step
+
+
+def _copied(module: EvaluatedModule) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in module.trained().items()}
 
 
@@ -184,12 +195,12 @@ def _record(epoch: int, verdicts: dict[str, Verdict]) -> dict[str, Any]:
 class TellEpochs(Callback):
     """Tells somebody the share of the epochs that is done."""
 
-    def __init__(self, tick: Callable[[float], None]) -> None:
-        self.tick = tick
+    def __init__(self, progress: Callable[[float], None]) -> None:
+        self.progress = progress
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """One epoch on."""
-        self.tick((trainer.current_epoch + 1) / (trainer.max_epochs or 1))
+        self.progress((trainer.current_epoch + 1) / (trainer.max_epochs or 1))
 
 
 class EpochProgress(Callback):

@@ -1,37 +1,31 @@
 """Train the head on one fold, or go on where an earlier attempt stopped."""
 
-import re
-import signal
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
-from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
-from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import Logger
-from lightning.pytorch.strategies import DDPStrategy
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from llmvs.cache.embeddings import EmbeddingCache
-from llmvs.config.schema import Config, HardwareConfig
+from llmvs.config.schema import Config
 from llmvs.console import is_first_process, say
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset, Fold
 from llmvs.datasets.video import Array
 from llmvs.errors import UserError
 from llmvs.evaluation.correlation import Correlation
-from llmvs.evaluation.metric import VideoScores
-from llmvs.evaluation.protocols import protocols
-from llmvs.models.datamodule import START_OVER, EmbeddingDataModule, Extra
+from llmvs.models.batch import START_OVER
+from llmvs.models.datamodule import EmbeddingDataModule, OtherDataset
+from llmvs.models.evaluated import EvaluatedModule
 from llmvs.models.head import save_head
-from llmvs.models.module import JudgedModule, LLMVSModule
-from llmvs.training.callbacks import AtomicCheckpointIO, EpochProgress, KeepEpochs, TellEpochs
-from llmvs.training.loggers import Diary, silence
+from llmvs.models.module import LLMVSModule
+from llmvs.training.callbacks import EpochProgress, KeepEpochs, TellEpochs
+from llmvs.training.loggers import RunLoggers, silence
+from llmvs.training.trainer import errors_in_one_line, few_threads, make_trainer
 
 CHECKPOINT = "last.ckpt"
 
@@ -83,21 +77,30 @@ def fit(
     config: Config,
     dataset: Dataset,
     fold: Fold,
-    cache: EmbeddingCache,
+    cache: EmbeddingCache | None,
     folder: Path,
-    tick: Callable[[float], None] | None = None,
-    diary: Diary | None = None,
-    extra: Sequence[Extra] = (),
+    progress: Callable[[float], None] | None = None,
+    loggers: RunLoggers | None = None,
+    other_datasets: Sequence[OtherDataset] = (),
 ) -> Fit:
-    """Train on `fold.train` and all videos of `extra`; weights.safetensors, head.json, last.ckpt,
-    logs/metrics.csv go into `folder`.
+    """Train on `fold.train` and all videos of `other_datasets`; weights.safetensors, head.json,
+    last.ckpt, logs/metrics.csv go into `folder`.
 
     A checkpoint in the folder is continued (`config.resume`) and ends, on a CPU, with the same
     weights to the bit as an uninterrupted training. With `selection=val` the fold must hold videos
     out. Every rank of a run that torchrun or SLURM has launched calls this and gets the result;
-    otherwise the ranks are started here. `tick` is told the share of the epochs that is done, in
-    place of a progress bar (with one device). The curves go into `diary`; without one, into one
-    that ends with the training.
+    otherwise the ranks are started here.
+
+    Args:
+        config: the run.
+        dataset: gives the videos.
+        fold: which of them train, hold out and test.
+        cache: their embeddings; None: the ranks make them (`trainer.callbacks=[refresh_embeddings]`).
+        folder: of the run.
+        progress: told the share of the epochs that is done, in place of a progress bar (with one
+            device).
+        loggers: where the curves go; None: into some that end with the training.
+        other_datasets: see `EmbeddingDataModule`.
 
     Raises:
         UserError: embeddings, checkpoint or settings do not fit together, the loss became NaN, the
@@ -117,13 +120,16 @@ def fit(
         incomplete=config.data.incomplete,
         batch_videos=config.optim.batch_videos,
         seed=config.seed,
-        extra=extra,
+        other_datasets=other_datasets,
     )
     data.setup()
-    judges = protocols(dataset)
-    metrics = {part: VideoScores(data.videos[part], judges) for part in data.judged}
-    module = LLMVSModule(data.input_dim, config.head, config.optim, config.seed, metrics)
-    state, started_at = carry_out(config, module, data, folder, tick, diary)
+    module = LLMVSModule(
+        data.input_dim if data.parts else None, config.head, config.optim, config.seed
+    )
+    state, started_at = carry_out(config, module, data, folder, progress, loggers)
+    if not data.parts:  # the ranks have made the embeddings, and this process has not seen them
+        data.use(EmbeddingCache(Path(state[type(data).__qualname__]["cache"])))
+        data.setup()
     if is_first_process():
         last = {
             name.removeprefix("head."): value
@@ -136,11 +142,11 @@ def fit(
 
 def carry_out(
     config: Config,
-    module: JudgedModule,
+    module: EvaluatedModule,
     data: L.LightningDataModule,
     folder: Path,
-    tick: Callable[[float], None] | None = None,
-    diary: Diary | None = None,
+    progress: Callable[[float], None] | None = None,
+    loggers: RunLoggers | None = None,
 ) -> tuple[dict[str, Any], int]:
     """Train `optim.epochs` epochs, or go on where an earlier attempt stopped; see `fit`.
 
@@ -149,21 +155,25 @@ def carry_out(
         epoch of the start.
     """
     checkpoint = folder / CHECKPOINT
-    started_at = _epochs_done(checkpoint, config.selection, module, data) if config.resume else 0
-    if not config.resume and is_first_process():
+    started_at, finished = 0, False
+    if config.resume:
+        started_at, finished = _epochs_done(checkpoint, config.selection, module, data)
+    elif is_first_process():
         checkpoint.unlink(missing_ok=True)
-    if started_at < config.optim.epochs:
-        with nullcontext(diary) if diary else Diary(config, folder) as opened:
-            _train(config, module, data, folder, tick, opened, resume=started_at > 0)
+    if not finished and started_at < config.optim.epochs:
+        with nullcontext(loggers) if loggers else RunLoggers(config, folder) as opened:
+            _train(config, module, data, folder, progress, opened, resume=started_at > 0)
     return _load(checkpoint), started_at
 
 
 def _epochs_done(
-    path: Path, selection: str, module: JudgedModule, data: L.LightningDataModule
-) -> int:
-    """How far an earlier attempt came; 0 without one. Refuses one that was made otherwise."""
+    path: Path, selection: str, module: EvaluatedModule, data: L.LightningDataModule
+) -> tuple[int, bool]:
+    """How far an earlier attempt came, and whether a callback ended it there; (0, False) without
+    one. Refuses one that was made otherwise.
+    """
     if not path.exists():
-        return 0
+        return 0, False
     state = _load(path)
     kept = _kept(state)
     if kept["selection"] != selection:
@@ -172,11 +182,12 @@ def _epochs_done(
             f" {START_OVER}"
         )
     try:
-        module.on_load_checkpoint(state)
-        data.load_state_dict(state[type(data).__qualname__])
+        module.refuse_other_training(state)
+        if not isinstance(data, EmbeddingDataModule) or data.parts:
+            data.load_state_dict(state[type(data).__qualname__])
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    return len(kept["history"])
+    return len(kept["history"]), kept.get("finished", False)
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -198,128 +209,32 @@ def _kept(state: dict[str, Any]) -> dict[str, Any]:
 
 def _train(
     config: Config,
-    module: JudgedModule,
+    module: EvaluatedModule,
     data: L.LightningDataModule,
     folder: Path,
-    tick: Callable[[float], None] | None,
-    diary: Diary,
+    progress: Callable[[float], None] | None,
+    loggers: RunLoggers,
     resume: bool,
 ) -> None:
     checkpoint = folder / CHECKPOINT
-    with warnings.catch_warnings(), _threads(config):
+    place = (data.dataset, data.fold) if isinstance(data, EmbeddingDataModule) else (None, None)
+    with warnings.catch_warnings(), few_threads(config):
         silence()
-        trainer = _trainer(
+        trainer = make_trainer(
             config,
-            module.judged_every,
+            module.evaluate_every,
             folder,
-            diary.loggers(),
-            TellEpochs(tick) if tick else EpochProgress(diary.title),
+            loggers.loggers(),
+            [
+                KeepEpochs(checkpoint, config.selection, config.log.checkpoint_seconds),
+                TellEpochs(progress) if progress else EpochProgress(loggers.title),
+            ],
+            *place,
         )
-        try:
+        with errors_in_one_line(folder):
             trainer.fit(
                 module, datamodule=data, ckpt_path=checkpoint if resume else None, weights_only=True
             )
-        except SystemExit:  # Lightning's answer to Ctrl-C, which it then goes on ignoring
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            raise KeyboardInterrupt from None
-        except torch.multiprocessing.ProcessRaisedException as error:
-            raise _from_rank(error) from error
-        except OSError as error:
-            raise UserError(
-                f"{folder}: cannot be written ({error.strerror or error}): choose another folder or"
-                " free some space"
-            ) from error
-
-
-def _trainer(
-    config: Config, judged_every: int, folder: Path, log: list[Logger], progress: Callback
-) -> L.Trainer:
-    try:
-        return L.Trainer(
-            accelerator=config.accelerator,
-            devices=config.devices,
-            num_nodes=config.num_nodes,
-            strategy=_strategy(config),
-            precision=_precision(config),
-            max_epochs=config.optim.epochs,
-            gradient_clip_val=config.optim.clip or None,
-            callbacks=[
-                KeepEpochs(folder / CHECKPOINT, config.selection, config.log.checkpoint_seconds),
-                progress,
-            ],
-            logger=log,
-            plugins=[AtomicCheckpointIO()],
-            default_root_dir=folder,
-            check_val_every_n_epoch=judged_every,
-            use_distributed_sampler=False,
-            num_sanity_val_steps=0,
-            log_every_n_steps=1,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-    except (MisconfigurationException, ValueError, ImportError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"accelerator={config.accelerator} devices={config.devices}"
-            f" num_nodes={config.num_nodes} precision={config.precision}: {reason}"
-        ) from error
-
-
-def _strategy(config: HardwareConfig) -> str | DDPStrategy:
-    """Ranks that torchrun, SLURM or the user start on each node run this program themselves; others
-    are spawned from here.
-
-    Not forked: extraction may have used CUDA or OpenMP in this process already, which a forked rank
-    cannot use again.
-    """
-    if config.devices * config.num_nodes == 1:
-        return "auto"
-    launched = config.num_nodes > 1 or TorchElasticEnvironment.detect() or SLURMEnvironment.detect()
-    return QuietDDP(start_method="popen" if launched else "spawn")
-
-
-def _precision(config: HardwareConfig) -> Any:
-    """fp16 needs a GPU. Lightning would turn to bf16, which is coarser than fp16 and slow on most
-    CPUs; fp32 is neither.
-    """
-    on_cpu = config.accelerator == "cpu" or (
-        config.accelerator == "auto" and not torch.accelerator.is_available()
-    )
-    if config.precision == "16-mixed" and on_cpu:
-        say("precision=16-mixed needs a GPU: training in 32-true on this CPU")
-        return "32-true"
-    return config.precision
-
-
-@contextmanager
-def _threads(config: Config) -> Iterator[None]:
-    """One thread for a small head: its matrices gain nothing from more, and lose several times over
-    where cores are shared.
-    """
-    before = torch.get_num_threads()
-    if config.head.dim <= 128:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-class QuietDDP(DDPStrategy):
-    """Spawned ranks say no more than this process does."""
-
-    def setup_environment(self) -> None:
-        """The first thing a rank runs."""
-        silence()
-        super().setup_environment()
-
-
-def _from_rank(error: Exception) -> Exception:
-    """The UserError that stopped a spawned rank, or the error as it is."""
-    lines = re.findall(
-        r"^llmvs\.[\w.]+: (.*)$", str(error), re.MULTILINE
-    )  # every error class of the package is a UserError
-    return UserError(lines[-1]) if lines else error
 
 
 def outcome(

@@ -1,7 +1,8 @@
-"""Where a run's figures go: a CSV file always, Weights & Biases where it is installed; and what is
-kept from the screen.
+"""Where a run's figures go: a CSV file always, Weights & Biases where it is installed, others where
+they are asked for; and what is kept from the screen.
 """
 
+import csv
 import importlib.util
 import logging
 import os
@@ -12,21 +13,32 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from lightning.pytorch.loggers import (
+    CSVLogger,
+    Logger,
+    MLFlowLogger,
+    TensorBoardLogger,
+    WandbLogger,
+)
+from lightning.pytorch.utilities import rank_zero_only
 
 from llmvs.config.schema import Config
 from llmvs.console import is_first_process, say
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.video import Array
+from llmvs.errors import UserError
+from llmvs.files import atomic
 
 MODES = ("online", "offline", "disabled")
 BEST = {"loss": "min", "tau": "max", "rho": "max"}
 """Last word of a metric's name -> which of its values W&B shows in its summary."""
+PACKAGES = {"tensorboard": ("tensorboard", "tensorboardX"), "mlflow": ("mlflow",)}
+"""Logger -> the packages of which it needs one; its extra has its own name."""
 MOST_PLOTS = 20
 """Videos whose scores are drawn: a dataset of thousands would fill the page and the disk."""
 
 
-class Diary:
+class RunLoggers:
     """What a run writes beside its result. W&B is started when it is first needed, and none of its
     troubles stops a run.
     """
@@ -36,15 +48,19 @@ class Diary:
 
         Args:
             config: of the run; its experiment is the group in W&B.
-            folder: of the run; logs/metrics.csv and W&B's own files go there.
+            folder: of the run; logs/metrics.csv and the other loggers' files go there.
+
+        Raises:
+            UserError: a logger's package is not installed.
         """
+        check_loggers(config.log.loggers)
         self.config, self.folder = config, folder
         self.title = f"{config.experiment} fold {config.fold} seed {config.seed}"
         self._run: Any = None
         self._started = False
 
-    def __enter__(self) -> "Diary":
-        """The diary itself; leaving the block ends the W&B run."""
+    def __enter__(self) -> "RunLoggers":
+        """Itself; leaving the block ends the W&B run."""
         return self
 
     def __exit__(
@@ -61,15 +77,33 @@ class Diary:
     @property
     def run(self) -> Any:
         """The W&B run, or None."""
-        if not self._started and is_first_process():
+        if not self._started and is_first_process() and "wandb" in self.config.log.loggers:
             self._run = _start_wandb(self.config, self.folder, self.title)
         self._started = True
         return self._run
 
     def loggers(self) -> list[Logger]:
         """Lightning loggers for the curves, the CSV file first."""
-        csv = CSVLogger(self.folder, name="", version="logs")
-        return [csv] if self.run is None else [csv, Curves(experiment=self.run)]
+        found: list[Logger] = [EpochRows(self.folder, name="", version="logs")]
+        if self.run is not None:
+            found.append(Curves(experiment=self.run))
+        if "tensorboard" in self.config.log.loggers:
+            found.append(TensorBoardLogger(self.folder, name="", version="tensorboard"))
+        if "mlflow" in self.config.log.loggers:
+            found.append(self._mlflow())
+        return found
+
+    def _mlflow(self) -> Logger:
+        """MLflow's client, writing a database in the run's folder where no server is named."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        place = self.folder.resolve()
+        server = os.environ.get("MLFLOW_TRACKING_URI")
+        return MLFlowLogger(
+            experiment_name=self.config.log.project,
+            run_name=self.title,
+            tracking_uri=server or f"sqlite:///{place}/mlflow.db",
+            artifact_location=None if server else (place / "mlflow").as_uri(),
+        )
 
     def conclude(
         self,
@@ -104,6 +138,58 @@ class Diary:
                 )
         except Exception as error:  # the result is on disk already
             say(f"Weights & Biases did not take the result ({_line(error)})")
+
+
+def check_loggers(names: Sequence[str]) -> None:
+    """Find out whether what the loggers need is installed.
+
+    Raises:
+        UserError: names the extra.
+    """
+    for name in names:
+        packages = PACKAGES.get(name, ())
+        if packages and not any(importlib.util.find_spec(package) for package in packages):
+            raise UserError(
+                f"log.loggers={name}: {packages[0]} is not installed: pip install 'llmvs[{name}]'"
+            )
+
+
+class EpochRows(CSVLogger):
+    """One line per epoch: Lightning logs the evaluation and the training of an epoch at different
+    moments.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """Start an empty table."""
+        super().__init__(*arguments, **options)
+        self._rows: dict[float, dict[str, Any]] = {}
+
+    @rank_zero_only
+    def log_metrics(  # type: ignore[override]
+        self, metrics: Mapping[str, float], step: int | None = None
+    ) -> None:
+        """Add figures to the line of their epoch."""
+        row = self._rows.setdefault(float(metrics.get("epoch", step or 0)), {})
+        row |= {name: float(value) for name, value in metrics.items()}
+        row["step"] = step or 0
+
+    @rank_zero_only
+    def save(self) -> None:
+        """Write the whole table, which replaces the one before."""
+        names = sorted({name for row in self._rows.values() for name in row})
+        if names:
+            with (
+                atomic(Path(self.log_dir) / "metrics.csv") as temporary,
+                temporary.open("w", newline="") as file,
+            ):
+                table = csv.DictWriter(file, fieldnames=names)
+                table.writeheader()
+                table.writerows(self._rows.values())
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Write what is not written yet."""
+        self.save()
 
 
 class Curves(WandbLogger):
@@ -171,7 +257,7 @@ def _plots(videos: Sequence[Annotations], scores: Mapping[str, Array]) -> dict[s
 
 def _start_wandb(config: Config, folder: Path, title: str) -> Any:
     """A W&B run, or None; online falls back to offline, and that to nothing: a training never fails
-    for its diary.
+    for its logs.
     """
     mode = _mode(config)
     if mode == "disabled":

@@ -21,7 +21,7 @@ from llmvs.errors import UserError
 from llmvs.extraction.numbers import nearest
 from llmvs.models.adapters.answering import Asked
 from llmvs.models.adapters.questions import Questions
-from llmvs.models.datamodule import PARTS, START_OVER, GlobalBatches, OneByOne, Share
+from llmvs.models.batch import PARTS, START_OVER, GlobalBatches, OneByOne, Share, share_loader
 
 
 class Sample(NamedTuple):
@@ -60,7 +60,7 @@ class _Samples(TorchDataset[Steps]):
 
     def __getitem__(self, share: Share) -> Steps:
         return Steps(
-            [self.samples[i] for i in share.which], torch.tensor(share.weight), share.videos
+            [self.samples[i] for i in share.which], torch.tensor(share.weight), share.n_videos
         )
 
 
@@ -94,7 +94,7 @@ class FinetuneData(L.LightningDataModule):
         self.config, self.seed, self.identity = config, seed, dict(identity)
 
     @property
-    def judged(self) -> list[str]:
+    def evaluated(self) -> list[str]:
         """The parts that are scored, in the order of the loaders."""
         return [part for part in ("val", "test") if part in self.videos]
 
@@ -117,16 +117,16 @@ class FinetuneData(L.LightningDataModule):
                 Sample(video, t, numbers[t], asked)
                 for t, asked in zip(steps, questions.about(video, set(steps)), strict=True)
             ]
-        return _loader(
+        return share_loader(
             _Samples(samples),
             GlobalBatches(len(samples), self.config.batch_steps, self.seed, *self._rank()),
         )
 
     def val_dataloader(self) -> list[DataLoader]:
-        """One loader per judged part, of positions of its videos."""
+        """One loader per part in `evaluated`, of positions of its videos."""
         return [
-            _loader(_Videos(), OneByOne(len(self.videos[part]), *self._rank()))
-            for part in self.judged
+            share_loader(_Videos(), OneByOne(len(self.videos[part]), *self._rank()))
+            for part in self.evaluated
         ]
 
     def _rank(self) -> tuple[int, int]:
@@ -160,14 +160,3 @@ class FinetuneData(L.LightningDataModule):
         ]
         if changes:
             raise UserError(f"the checkpoint was trained with {'; '.join(changes)}: {START_OVER}")
-
-
-def _loader(data: TorchDataset, shares: Any) -> DataLoader:
-    # Its own generator: otherwise judging would draw from the global one, and change the training.
-    return DataLoader(
-        data, sampler=shares, batch_size=None, generator=torch.Generator(), collate_fn=_as_it_is
-    )
-
-
-def _as_it_is(batch: Any) -> Any:
-    return batch

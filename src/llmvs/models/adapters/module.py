@@ -25,8 +25,8 @@ from llmvs.models.adapters import adapter
 from llmvs.models.adapters.answering import Answering
 from llmvs.models.adapters.data import Sample, Steps
 from llmvs.models.adapters.questions import Questions
-from llmvs.models.datamodule import START_OVER
-from llmvs.models.module import JudgedModule
+from llmvs.models.batch import START_OVER
+from llmvs.models.evaluated import EvaluatedModule
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -37,7 +37,7 @@ SCORED_AT_ONCE = 4
 """Scoring takes so many times `lora.at_once`: without gradients a step needs little memory."""
 
 
-class FinetuneModule(JudgedModule):
+class FinetuneModule(EvaluatedModule):
     """Adapters on a frozen model. Only they are this module's: the model is not moved, counted,
     saved or changed.
     """
@@ -62,7 +62,7 @@ class FinetuneModule(JudgedModule):
             {"lora": asdict(config.lora), "method": asdict(config.method), "seed": config.seed}
         )
         self.settings, self.load, self.folder = config, load, folder
-        self.judged_every = config.lora.epochs if config.selection == "last" else 1
+        self.evaluate_every = config.lora.epochs if config.selection == "last" else 1
         self.adapters = torch.nn.ModuleList()
         self._base: list[Any] = []  # a list hides the model from Lightning
 
@@ -191,12 +191,11 @@ class FinetuneModule(JudgedModule):
         metric.update(torch.tensor([index]), scores[None].to(metric.scores.device))
 
     def on_train_epoch_end(self) -> None:
-        """Log, and keep the adapter of this epoch.
+        """Keep the adapter of this epoch.
 
         Raises:
             UserError: its weights are no finite numbers.
         """
-        super().on_train_epoch_end()
         state = self.trained()
         for name, value in state.items():
             if not torch.isfinite(value).all():
@@ -207,8 +206,8 @@ class FinetuneModule(JudgedModule):
         if self.folder is not None and self.global_rank == 0:
             adapter.save(self.folder, state, self.adapted.peft_config["default"])
 
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint of other adapters.
+    def refuse_other_training(self, checkpoint: Mapping[str, Any]) -> None:
+        """Refuse to continue a checkpoint of other adapters.
 
         Raises:
             UserError: names the settings that differ.
