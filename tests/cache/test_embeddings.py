@@ -5,7 +5,8 @@ import re
 import pytest
 import torch
 
-from llmvs.cache.embeddings import EmbeddingCache, Embeddings, differences
+from llmvs.cache.embeddings import EmbeddingCache, Embeddings
+from llmvs.cache.fingerprint import differences
 from llmvs.errors import UserError
 
 IDENTITY = {"scorer": "some/model", "prompt.window": 7, "captions.seed": None}

@@ -11,12 +11,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from llmvs.cache import fingerprint
 from llmvs.cache.captions import CaptionCache, Captions
 from llmvs.cache.embeddings import EmbeddingCache, Embeddings
-from llmvs.cache.listing import folders, prune
+from llmvs.cache.listing import BUILT, folders
+from llmvs.cache.prune import prune
 from llmvs.cli import main
 from llmvs.config.schema import Config, DataConfig
-from llmvs.demo.models.shipped import BUILT
 from llmvs.demo.models.tiny import BUILDERS
 from llmvs.errors import UserError
 from llmvs.extraction import identity
@@ -192,7 +193,7 @@ def test_a_folder_without_a_fingerprint_is_damaged_and_pruned(
 def test_folders_of_an_older_recipe_are_pruned(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(identity, "RECIPE", identity.RECIPE + 1)
+    monkeypatch.setattr(fingerprint, "RECIPE", fingerprint.RECIPE + 1)
     assert prune(cache).count("made by another version's recipe") == 2
 
 
@@ -297,7 +298,7 @@ def test_a_linked_file_is_left_with_what_it_leads_to(cache: Path, tmp_path: Path
 def test_a_folder_with_files_of_others_is_left_alone(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(identity, "RECIPE", identity.RECIPE + 1)
+    monkeypatch.setattr(fingerprint, "RECIPE", fingerprint.RECIPE + 1)
     captions, embeddings = folder(cache, "captions"), folder(cache, "embeddings")
     (embeddings / "thesis.tex").write_text("mine")
     prune(cache, sure=True)

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from llmvs.demo.models.tiny import builtin
 from llmvs.demo.models.vocabulary import tokenizer
 from llmvs.errors import UserError
+from llmvs.extraction import builtin
 from llmvs.extraction.models import load_captioner, load_scorer
 from tests.extraction.conftest import TINY
 
@@ -15,9 +15,9 @@ from tests.extraction.conftest import TINY
 @pytest.mark.parametrize("name", ["tiny-llama", "tiny-llava"])
 def test_building_twice_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
     torch.manual_seed(1)
-    first = builtin(name, tmp_path / "a")
+    first = builtin.folder(f"builtin:{name}", tmp_path / "a")
     torch.manual_seed(2)
-    second = builtin(name, tmp_path / "b")
+    second = builtin.folder(f"builtin:{name}", tmp_path / "b")
     names = sorted(path.name for path in first.iterdir())
     assert "model.safetensors" in names
     assert all((first / file).read_bytes() == (second / file).read_bytes() for file in names)
@@ -51,4 +51,4 @@ def test_both_load_like_any_checkpoint(tmp_path: Path) -> None:
 
 def test_unknown_name_suggests_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="did you mean tiny-llama"):
-        builtin("tiny-lama", tmp_path)
+        builtin.folder("builtin:tiny-lama", tmp_path)

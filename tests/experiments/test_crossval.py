@@ -3,8 +3,12 @@ that numpy confirms.
 """
 
 import json
+import multiprocessing
+import os
 import re
-from collections.abc import Sequence
+import signal
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 
+from llmvs import processes
 from llmvs.cli import main
 from llmvs.config.load import load_config, run_folder
 from llmvs.config.schema import Config
@@ -21,8 +26,9 @@ from llmvs.demo import dataset as demo
 from llmvs.errors import UserError
 from llmvs.experiments import crossval as module
 from llmvs.experiments import run as running
-from llmvs.experiments import workers as pool
+from llmvs.experiments import workers
 from llmvs.experiments.crossval import crossval
+from llmvs.experiments.progress import RunProgress
 from llmvs.experiments.run import train
 from llmvs.extraction.pipeline import Extraction
 from llmvs.files import locked
@@ -191,13 +197,91 @@ def test_all_videos_are_extracted_at_once(
     assert document["folds"] == [0, 1]
 
 
-def test_two_processes_share_the_runs_and_find_the_same(
-    place: Path, first: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pool, "START", "fork")
+@pytest.fixture
+def two(place: Path, first: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Config:
+    """Two processes; forked, so that they need not import everything again, and see what a test has
+    replaced.
+    """
+    monkeypatch.setattr(processes, "START", "fork")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    document, _ = crossval(config(place, "experiment=two", "devices=2"), [0, 1], [3, 4])
+    return config(place, "devices=2")
+
+
+def in_run(monkeypatch: pytest.MonkeyPatch, seed: int, act: Callable[[], None]) -> None:
+    """Let the process that has trained the run of a seed act before it writes its result."""
+    original = running.result_of
+
+    def judged(run: Config, *rest: Any) -> Any:
+        if run.seed == seed:
+            act()
+        return original(run, *rest)
+
+    monkeypatch.setattr(running, "result_of", judged)
+
+
+def test_two_processes_share_the_runs_and_find_the_same(first: dict[str, Any], two: Config) -> None:
+    document, _ = crossval(replace(two, experiment="two"), [0, 1], [3, 4])
     assert document["protocols"] == first["protocols"]
+
+
+def test_a_process_that_dies_is_named_by_its_run(
+    place: Path, two: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = replace(two, experiment="dies")
+    with monkeypatch.context() as patch:
+        in_run(patch, 4, lambda: os.kill(os.getpid(), signal.SIGKILL))
+        with pytest.raises(UserError) as caught:
+            crossval(wanted, [0], [3, 4])
+    assert str(caught.value) == (
+        f"{place}/runs/dies/fold0/seed4: the process of this run died (out of memory?): run the"
+        " same command again, it goes on from its checkpoint"
+    )
+    assert (place / "runs/dies/fold0/seed4/last.ckpt").exists()
+    document, _ = crossval(wanted, [0], [3, 4])
+    assert document["seeds"] == [3, 4]
+
+
+def test_the_error_of_one_run_ends_the_others(
+    place: Path, two: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait() -> None:
+        (place / "waits").touch()
+        time.sleep(60)
+
+    def fail() -> None:
+        while not (place / "waits").exists():
+            time.sleep(0.05)
+        raise UserError("no space left")
+
+    in_run(monkeypatch, 3, fail)
+    in_run(monkeypatch, 4, wait)
+    began = time.monotonic()
+    with pytest.raises(UserError, match=r"/fails/fold0/seed3: no space left$"):
+        crossval(replace(two, experiment="fails"), [0], [3, 4])
+    assert time.monotonic() - began < 40
+    assert multiprocessing.active_children() == []
+    assert not (place / "runs/fails/fold0/seed4/result.json").exists()
+
+
+def test_how_far_the_runs_are_is_told_while_they_train(
+    place: Path, two: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[int, float]] = []
+    original = RunProgress.reach
+
+    def reach(self: RunProgress, index: int, share: float) -> None:
+        told.append((index, share))
+        original(self, index, share)
+
+    monkeypatch.setattr(RunProgress, "reach", reach)
+    monkeypatch.setattr(workers, "LOOK", 0.01)
+    in_run(monkeypatch, 3, lambda: time.sleep(0.5))  # its training is done, its evaluation is not
+    crossval(replace(two, experiment="told"), [0], [3, 4])
+    assert {index for index, _ in told} == {0, 1}
+    shares = [share for index, share in told if index == 0]
+    assert shares == sorted(shares)
+    assert shares[0] < shares[-1] == 1.0
+    assert len({share for share in shares if 0 < share < 1} | {1.0}) >= 2
 
 
 @pytest.mark.slow

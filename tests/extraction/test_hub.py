@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from llmvs.config.schema import BackboneConfig
-from llmvs.demo.models.tiny import builtin
 from llmvs.errors import UserError
+from llmvs.extraction import builtin
 from llmvs.extraction.hub import identify
 from llmvs.extraction.models import load_captioner, load_scorer, pick_device
 
@@ -30,7 +30,7 @@ def test_pinned_commit_needs_no_hub() -> None:
 
 def test_folder_is_known_by_its_content(built: Path, tmp_path: Path) -> None:
     folder = tmp_path / "model"
-    shutil.copytree(builtin("tiny-llama", built), folder)
+    shutil.copytree(builtin.folder("builtin:tiny-llama", built), folder)
     first = identify(str(folder), None)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(
@@ -70,7 +70,7 @@ def test_a_text_model_is_no_captioner(built: Path) -> None:
 
 def test_missing_weights(built: Path, tmp_path: Path) -> None:
     folder = tmp_path / "model"
-    shutil.copytree(builtin("tiny-llama", built), folder)
+    shutil.copytree(builtin.folder("builtin:tiny-llama", built), folder)
     (folder / "model.safetensors").unlink()
     with pytest.raises(UserError, match="cannot be loaded") as caught:
         load_scorer(BackboneConfig(scorer=str(folder)), built, CPU)
@@ -117,7 +117,8 @@ def test_a_models_own_code_is_never_run_and_nobody_is_asked(
     asked: list[str] = []
     monkeypatch.setattr("builtins.input", answer)
     folder = tmp_path / "model"
-    shutil.copytree(builtin("tiny-llama" if role == "scorer" else "tiny-llava", built), folder)
+    small = "builtin:tiny-llama" if role == "scorer" else "builtin:tiny-llava"
+    shutil.copytree(builtin.folder(small, built), folder)
     path = folder / file
     path.write_text(json.dumps((json.loads(path.read_text()) if path.exists() else {}) | change))
     ran = tmp_path / "ran"
@@ -170,7 +171,7 @@ def test_weights_that_are_not_in_the_files_are_named(
             del tensors[name]
 
     small = "tiny-llama" if role == "scorer" else "tiny-llava"
-    folder = edited(builtin(small, built), tmp_path / "model", drop)
+    folder = edited(builtin.folder(f"builtin:{small}", built), tmp_path / "model", drop)
     load = load_scorer if role == "scorer" else load_captioner
     line = f"^backbone {role} {folder}: its files lack weights of the model: {names}: download it"
     with pytest.raises(UserError, match=line) as caught:
@@ -182,7 +183,7 @@ def test_weights_of_another_shape_are_named(built: Path, tmp_path: Path) -> None
     def shorten(tensors: dict[str, torch.Tensor]) -> None:
         tensors["model.norm.weight"] = tensors["model.norm.weight"][:60].clone()
 
-    folder = edited(builtin("tiny-llama", built), tmp_path / "model", shorten)
+    folder = edited(builtin.folder("builtin:tiny-llama", built), tmp_path / "model", shorten)
     line = r"another shape: model\.norm\.weight \[60\] in place of \[64\]: download it again"
     with pytest.raises(UserError, match=line):
         load_scorer(BackboneConfig(scorer=str(folder)), built, CPU)
@@ -192,7 +193,7 @@ def test_tied_weights_are_not_missing_unless_all_are(built: Path, tmp_path: Path
     def tie(tensors: dict[str, torch.Tensor]) -> None:
         del tensors["lm_head.weight"]
 
-    folder = edited(builtin("tiny-llama", built), tmp_path / "tied", tie)
+    folder = edited(builtin.folder("builtin:tiny-llama", built), tmp_path / "tied", tie)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"tie_word_embeddings": True}))
     model, _ = load_scorer(BackboneConfig(scorer=str(folder)), built, CPU)
@@ -211,7 +212,7 @@ def test_weights_beyond_the_model_do_no_harm(
     def add(tensors: dict[str, torch.Tensor]) -> None:
         tensors["model.more.weight"] = torch.ones(3)
 
-    folder = edited(builtin("tiny-llama", built), tmp_path / "model", add)
+    folder = edited(builtin.folder("builtin:tiny-llama", built), tmp_path / "model", add)
     capfd.readouterr()
     model, _ = load_scorer(BackboneConfig(scorer=str(folder)), built, CPU)
     assert capfd.readouterr() == ("", "")
@@ -221,7 +222,7 @@ def test_weights_beyond_the_model_do_no_harm(
 
 def test_sampling_defaults_of_a_checkpoint_are_dropped(built: Path, tmp_path: Path) -> None:
     folder = tmp_path / "model"
-    shutil.copytree(builtin("tiny-llama", built), folder)
+    shutil.copytree(builtin.folder("builtin:tiny-llama", built), folder)
     (folder / "generation_config.json").write_text(
         json.dumps(
             {"do_sample": True, "temperature": 0.6, "eos_token_id": [1, 5], "bos_token_id": 0}

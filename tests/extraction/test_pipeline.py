@@ -230,7 +230,7 @@ def test_a_full_disk_stops_everything_in_one_line(settings, film, monkeypatch) -
         raise SafetensorError("I/O error: No space left on device (os error 28)")
 
     sources = [Video.file(film("a.mp4")), Video.file(film("b.mp4"))]
-    monkeypatch.setattr("llmvs.cache.embeddings.save_file", full)
+    monkeypatch.setattr("llmvs.cache.store.save_file", full)
     with pytest.raises(UserError, match=r"cannot be written \(.*No space left on device") as caught:
         extract(settings, "mine", sources)
     assert "\n" not in str(caught.value)

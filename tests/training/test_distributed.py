@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+from llmvs import processes
 from llmvs.config.schema import BackboneConfig, Config, ExamplesConfig, ExtractConfig
 from llmvs.datasets.base import Dataset
 from llmvs.datasets.video import Video
@@ -21,7 +22,6 @@ from llmvs.errors import UserError
 from llmvs.extraction import captioning
 from llmvs.extraction import distributed as together
 from llmvs.extraction.pipeline import Extraction, extract
-from llmvs.training import distributed as ranks
 from llmvs.training.distributed import extract_shared
 from tests.films import content, films, tiny_config
 
@@ -58,7 +58,7 @@ def two(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config
     """
     torch.set_num_threads(1)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr(ranks, "START", "fork")
+    monkeypatch.setattr(processes, "START", "fork")
     return tiny_config(tmp_path / "cache", models, devices=2)
 
 

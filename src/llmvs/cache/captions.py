@@ -12,7 +12,6 @@ person, can be used.
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +20,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from llmvs.cache.embeddings import EmbeddingCache, Identity, differences, save_tensors
+from llmvs.cache.embeddings import EmbeddingCache
+from llmvs.cache.fingerprint import CAPTIONS_FORMAT, LINES, MANIFEST, TENSORS, Identity
+from llmvs.cache.store import Store
 from llmvs.errors import UserError, VideoError
-from llmvs.files import check_name, is_name, read_json, write_json, write_text
-
-FORMAT = "llmvs-captions-1"
+from llmvs.files import is_name, write_text
 
 
 @dataclass(frozen=True)
@@ -115,48 +114,13 @@ def supplied(folder: Path, key: str, name: str) -> Captions:
     raise VideoError(f"{key}: no captions: expected {' or '.join(map(str, paths))}")
 
 
-class CaptionCache:
+class CaptionCache(Store):
     """A folder of captions that were all made alike."""
 
-    def __init__(self, folder: Path, identity: Identity) -> None:
-        """Open `folder`, which need not exist yet.
-
-        Raises:
-            UserError: the folder was made otherwise.
-        """
-        self.folder, self.identity = Path(folder), identity
-        self.manifest = self.folder / "fingerprint.json"
-        if self.manifest.exists():
-            changes = differences(
-                read_json(self.manifest, "the fingerprint of captions").get("identity", {}),
-                identity,
-            )
-            if changes:
-                raise UserError(
-                    f"{self.manifest}: made with {'; '.join(changes)}: use the same settings, or"
-                    " another folder"
-                )
-
-    def path(self, key: str) -> Path:
-        """Where the captions of video `key` are.
-
-        Raises:
-            UserError: the key cannot be a file's name.
-        """
-        check_name(key, str(self.folder), "rename the video")
-        return self.folder / f"{key}.jsonl"
-
-    def __contains__(self, key: str) -> bool:
-        return self.path(key).exists() and self._features(key).exists()
-
-    def keys(self) -> frozenset[str]:
-        """The videos whose captions and features are there."""
-        names = set(os.listdir(self.folder)) if self.folder.is_dir() else set()
-        return frozenset(
-            name[:-6]
-            for name in names
-            if name.endswith(".jsonl") and f"{name[:-6]}.safetensors" in names
-        )
+    FORMAT = CAPTIONS_FORMAT
+    WHAT = "captions"
+    RECORD = "captions"
+    SUFFIXES = (TENSORS, LINES)
 
     def read(self, key: str) -> Captions:
         """The captions of video `key`."""
@@ -170,19 +134,23 @@ class CaptionCache:
             UserError: missing or damaged.
         """
         try:
-            with safe_open(self._features(key), framework="pt") as file:
+            with safe_open(self._file(key, TENSORS), framework="pt") as file:
                 return file.get_tensor("v")
         except (SafetensorError, OSError) as error:
             raise UserError(
-                f"{self._features(key)}: unreadable ({error}): delete it and extract again"
+                f"{self._file(key, TENSORS)}: unreadable ({error}): delete it and extract again"
             ) from error
 
     def source(self, key: str) -> str:
-        """Hash of the video file that the captions describe; empty when unknown."""
+        """Hash of the video file that the captions describe; empty when unknown.
+
+        Raises:
+            UserError: the key cannot be a file's name.
+        """
+        self.path(key)
         try:
-            with safe_open(self._features(key), framework="pt") as file:
-                return (file.metadata() or {}).get("source", "")
-        except (SafetensorError, OSError):
+            return self.header(key).get("source", "")
+        except UserError:
             return ""
 
     def write(
@@ -194,31 +162,14 @@ class CaptionCache:
         provenance: Mapping[str, str] | None = None,
     ) -> None:
         """Write one video's captions and vision features, each atomically."""
-        made_with = dict(provenance or {})
-        if not self.manifest.exists():
-            write_json(
-                self.manifest,
-                {"format": FORMAT, "identity": dict(self.identity), "provenance": made_with},
-            )
         self.path(key).unlink(missing_ok=True)  # old captions never stand beside new features
-        header = {
-            "format": FORMAT,
-            "source": source,
-            "provenance": json.dumps(made_with, sort_keys=True),
-        }
-        save_tensors(
-            self._features(key),
-            {"v": features.contiguous().to("cpu"), "frames": torch.tensor(captions.frames)},
-            header,
-        )
+        tensors = {"v": features.contiguous().to("cpu"), "frames": torch.tensor(captions.frames)}
+        self._save(key, tensors, {"source": source}, provenance)
         lines = [
             json.dumps({"step": step, "frame": frame, "caption": text}, ensure_ascii=False)
             for step, (frame, text) in enumerate(zip(captions.frames, captions.texts, strict=True))
         ]
         write_text(self.path(key), "\n".join(lines) + "\n")
-
-    def _features(self, key: str) -> Path:
-        return self.path(key).with_name(f"{key}.safetensors")
 
 
 def beside(folder: Path, identity: Identity) -> CaptionCache | None:
@@ -226,12 +177,11 @@ def beside(folder: Path, identity: Identity) -> CaptionCache | None:
     they do not lie beside it.
     """
     place = folder.parent / f"captions-{identity.get('captions')}"
-    manifest = place / "fingerprint.json"
-    if not manifest.exists():
+    if not (place / MANIFEST).exists():
         return None
     try:
-        return CaptionCache(place, read_json(manifest, "a fingerprint")["identity"])
-    except (UserError, KeyError, TypeError):
+        return CaptionCache(place)
+    except UserError:
         return None
 
 

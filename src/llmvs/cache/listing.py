@@ -1,45 +1,39 @@
-"""`llmvs cache list` and `prune`: what lies below the cache folder, how big it is, what made it,
-and what may go.
+"""`llmvs cache list`: what lies below the cache folder, how big it is, and what made it.
 
-Nothing here opens an array, so that it answers at once for any size; `integrity` does that. Any
-folder can be named as the cache, a home folder too: nothing is removed but what this package surely
-wrote, and nothing behind a symbolic link.
+Nothing here opens an array, so that it answers at once for any size; `verify` does that. Any folder
+can be named as the cache, a home folder too: what is not surely ours is not listed, or is `spared`.
 """
 
 import os
 import re
-import shutil
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from llmvs.demo.models.shipped import BUILT
-from llmvs.errors import UserError, nearest
-from llmvs.files import is_temporary, read_json, temporary_prefix
+from llmvs.cache import fingerprint
+from llmvs.cache.fingerprint import FORMAT_PREFIX, LINES, MANIFEST, TENSORS
+from llmvs.errors import UserError
+from llmvs.files import is_temporary, read_json
 
 BACKBONES = "backbones"
+"""The folder of the models that this package builds by itself."""
+BUILT = ("tiny-llama", "tiny-llava")
+"""The models in it."""
 SUFFIXES = {
-    "captions": ".jsonl",
-    "answers": ".jsonl",
-    "embeddings": ".safetensors",
-    "imported": ".safetensors",
+    "captions": LINES,
+    "answers": LINES,
+    "embeddings": TENSORS,
+    "imported": TENSORS,
 }
 """Kind of a folder of videos -> the file that every finished video has in it."""
 TEXTS = ("captions", "answers")
 """The kinds that the captioner wrote."""
-OURS = "llmvs-"
-"""How the formats in our fingerprints begin, those of older versions too."""
 NAMED = re.compile(r"(captions|answers|embeddings)-[0-9a-f]{8}")
 """Our own names of folders of videos; imported embeddings may lie in a folder of any name."""
 BUILT_FOLDER = re.compile(rf"({'|'.join(BUILT)})-\d+")
-MANIFEST = "fingerprint.json"
 UNREADABLE = f"its {MANIFEST} is missing or unreadable"
-ABANDONED = 3600.0
-"""Seconds after which a temporary file belongs to no living writer: one is written in seconds."""
-DAY = 86400.0
 
 
 @dataclass(frozen=True)
@@ -92,7 +86,7 @@ def listing(cache: Path) -> tuple[list[dict[str, Any]], str]:
         videos = "" if one.kind == "backbone" else str(one.videos)
         rows.append((one.name, videos, size(one.bytes), _moment(one.used), made_from(one)))
     total = f"{len(found)} folders, {size(sum(one.bytes for one in found))} in {cache}"
-    return [one.document() for one in found], "\n".join([*(_aligned(rows) if found else []), total])
+    return [one.document() for one in found], "\n".join([*(aligned(rows) if found else []), total])
 
 
 def made_from(one: CacheFolder) -> str:
@@ -117,51 +111,6 @@ def made_from(one: CacheFolder) -> str:
     return f"{_model(made, 'scorer')}; {prompt}, {examples}; captions {made.get('captions')}"
 
 
-def prune(
-    cache: Path, named: Sequence[str] = (), older_than: float | None = None, sure: bool = False
-) -> str:
-    """Remove what killed runs left behind, folders that cannot be used any more, and what is asked
-    for.
-
-    Only what this package wrote goes: folders of videos that hold nothing else, built models, and
-    temporary names of ours in them. Nothing behind a symbolic link is touched.
-
-    Args:
-        cache: the cache folder.
-        named: folders to remove, as `listing` names them.
-        older_than: remove folders of captions and embeddings that were not used for so many days.
-        sure: False: only say what would be removed.
-
-    Returns:
-        One line per removal with its size and reason, and the sum.
-
-    Raises:
-        UserError: a folder that is not there, or cannot be removed.
-    """
-    doomed = list(_doomed(cache, named, older_than))
-    if sure:
-        for path, _, _ in doomed:
-            _remove(path)
-    verb, total = (
-        ("removed" if sure else "would remove"),
-        size(sum(amount for _, amount, _ in doomed)),
-    )
-    rows = [
-        (f"{verb} {path.relative_to(cache)}", size(amount), reason)
-        for path, amount, reason in doomed
-    ]
-    end = (
-        "freed"
-        if sure
-        else (
-            "would be freed; repeat with --yes to remove them"
-            if doomed
-            else "would be freed: nothing to remove"
-        )
-    )
-    return "\n".join([*_aligned(rows), f"{total} {end}"])
-
-
 def size(amount: float) -> str:
     """A number of bytes for people.
 
@@ -175,69 +124,20 @@ def size(amount: float) -> str:
     return f"{amount:.1f} TB"
 
 
-def _doomed(
-    cache: Path, named: Sequence[str], older_than: float | None
-) -> Iterator[tuple[Path, int, str]]:
-    """(path, bytes, reason) of all that may go; what lies in a removed folder is not named again."""
-    known = {one.name: one for one in folders(cache)}
-    asked = [name.rstrip("/").removeprefix(f"{cache}/") for name in named]
-    for name in asked:
-        if name not in known:
-            raise UserError(f"{name}: no such folder in the cache {cache}{nearest(name, known)}")
-        if reason := known[name].spared:
-            raise UserError(
-                f"{known[name].path}: {reason}: not removed: if you can spare it, remove it by hand"
-            )
-    gone = set()
-    for one in known.values():
-        idle = (time.time() - one.used) / DAY
-        if one.spared:
-            continue
-        if one.name in asked:
-            reason = "asked for"
-        elif one.problem:
-            reason = one.problem
-        elif older_than is not None and idle > older_than and one.kind in (*TEXTS, "embeddings"):
-            reason = f"not used for {idle:.0f} days"
-        else:
-            continue
-        gone.add(one.path)
-        yield one.path, one.bytes, reason
-    for path in _unfinished(cache, [one for one in known.values() if one.path not in gone]):
-        if time.time() - path.lstat().st_mtime > ABANDONED:
-            yield path, _measure(path)[0], "left by a killed run"
-
-
-def _unfinished(cache: Path, known: Sequence[CacheFolder]) -> Iterator[Path]:
-    """Temporary files in folders that are surely ours, and folders of models being built."""
-    for one in known:
-        if one.kind in SUFFIXES and one.problem != UNREADABLE and not is_linked(one.path):
-            for entry in sorted(os.scandir(one.path), key=lambda entry: entry.name):
-                if is_temporary(entry.name) and entry.is_file(follow_symlinks=False):
-                    yield Path(entry.path)
-    models = cache / BACKBONES
-    prefixes = tuple(map(temporary_prefix, BUILT))
-    if models.is_dir() and not models.is_symlink():
-        for entry in sorted(os.scandir(models), key=lambda entry: entry.name):
-            ours = is_temporary(entry.name) and entry.name.startswith(prefixes)
-            if ours and entry.is_dir(follow_symlinks=False):
-                yield Path(entry.path)
-
-
 def _look(path: Path) -> CacheFolder | None:
     """What a folder holds; None where it is not the cache's."""
     name = f"{path.parent.name}/{path.name}"
     if path.parent.name == BACKBONES:
         if not BUILT_FOLDER.fullmatch(path.name):
             return None
-        return CacheFolder(name, path, "backbone", 0, *_measure(path), spared=_link(path))
+        return CacheFolder(name, path, "backbone", 0, *measure(path), spared=_link(path))
     try:
         manifest = read_json(path / MANIFEST, "a fingerprint")
     except UserError:
         manifest = None
     manifest = manifest if isinstance(manifest, dict) else {}
     named, made_in = NAMED.fullmatch(path.name), manifest.get("format")
-    ours = isinstance(made_in, str) and made_in.startswith(OURS)
+    ours = isinstance(made_in, str) and made_in.startswith(FORMAT_PREFIX)
     # Without a fingerprint of ours the name must be one that we give, and none of another program's
     # may lie there.
     if not ours and (isinstance(made_in, str) or not (named or path.name == "imported")):
@@ -255,7 +155,7 @@ def _look(path: Path) -> CacheFolder | None:
         problem = _outdated(kind, manifest)
     else:
         identity = {}
-    counted = _count(path, kind), *_measure(path)
+    counted = _count(path, kind), *measure(path)
     return CacheFolder(name, path, kind, *counted, identity, problem, spared)
 
 
@@ -287,24 +187,21 @@ def _foreign(path: Path) -> str | None:
 
 def _outdated(kind: str, manifest: Mapping[str, Any]) -> str | None:
     """Why no settings of today lead to a folder with this fingerprint."""
-    from llmvs.cache import captions, embeddings
-    from llmvs.extraction import identity
-
-    expected = captions.FORMAT if kind in TEXTS else embeddings.FORMAT
+    expected = fingerprint.CAPTIONS_FORMAT if kind in TEXTS else fingerprint.EMBEDDINGS_FORMAT
     if manifest.get("format") != expected:
         return f"made in the format {manifest.get('format')}, which this version does not read"
-    if kind != "imported" and manifest["identity"].get("recipe") != identity.RECIPE:
+    if kind != "imported" and manifest["identity"].get("recipe") != fingerprint.RECIPE:
         return "made by another version's recipe"
     return None
 
 
-def _measure(path: Path) -> tuple[int, float]:
+def measure(path: Path) -> tuple[int, float]:
     """Bytes, and the time of the last use, of a file or a folder with all that is in it."""
     amount, used = 0, path.lstat().st_mtime
     if path.is_symlink() or not path.is_dir():
         return path.lstat().st_size, used
     for entry in os.scandir(path):
-        found = _measure(Path(entry.path)) if entry.is_dir(follow_symlinks=False) else None
+        found = measure(Path(entry.path)) if entry.is_dir(follow_symlinks=False) else None
         status = entry.stat(follow_symlinks=False)
         # The fingerprint is read by every listing, so its time of reading says nothing.
         read = status.st_mtime if entry.name == MANIFEST else max(status.st_mtime, status.st_atime)
@@ -313,18 +210,6 @@ def _measure(path: Path) -> tuple[int, float]:
             max(used, found[1] if found else read),
         )
     return amount, used
-
-
-def _remove(path: Path) -> None:
-    try:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be removed ({error.strerror}): check who owns it"
-        ) from error
 
 
 def _model(made: Mapping[str, Any], role: str) -> str:
@@ -336,7 +221,7 @@ def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")
 
 
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Rows with columns of equal width."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [

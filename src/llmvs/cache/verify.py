@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from tqdm import tqdm
 
-from llmvs.cache.captions import FORMAT, CaptionCache, beside
+from llmvs.cache.captions import CaptionCache, beside
 from llmvs.cache.embeddings import EmbeddingCache, Embeddings
 from llmvs.cache.listing import SUFFIXES, TEXTS, CacheFolder, folders, is_linked
 from llmvs.errors import UserError
@@ -69,7 +69,7 @@ def _cure(one: CacheFolder) -> str:
     return f"{one.spared}: remove it by hand" if one.spared else "`llmvs cache prune` removes it"
 
 
-def _captions(one: CacheFolder, tick: Callable[[], object]) -> Iterator[Damage]:
+def _captions(one: CacheFolder, checked: Callable[[], object]) -> Iterator[Damage]:
     cache = CaptionCache(one.path, one.identity)
     for path in sorted(one.path.glob("[!.]*.jsonl")):
         features = path.with_suffix(".safetensors")
@@ -78,7 +78,7 @@ def _captions(one: CacheFolder, tick: Callable[[], object]) -> Iterator[Damage]:
             _check_features(features, frames)
         except UserError as error:
             yield Damage(str(error), (path, features))
-        tick()
+        checked()
 
 
 def _check_features(path: Path, frames: list[int]) -> None:
@@ -92,8 +92,8 @@ def _check_features(path: Path, frames: list[int]) -> None:
             )
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: damaged or missing ({error})") from None
-    if header.get("format") != FORMAT:
-        raise UserError(f"{path}: not of the format {FORMAT}")
+    if header.get("format") != CaptionCache.FORMAT:
+        raise UserError(f"{path}: not of the format {CaptionCache.FORMAT}")
     if steps.tolist() != frames or v.ndim != 2 or len(v) != len(frames):
         raise UserError(
             f"{path}: vision features of shape {list(v.shape)} for {len(frames)} captions, or of"
@@ -103,7 +103,7 @@ def _check_features(path: Path, frames: list[int]) -> None:
         raise UserError(f"{path}: vision features hold NaN or infinite values")
 
 
-def _embeddings(one: CacheFolder, tick: Callable[[], object]) -> Iterator[Damage]:
+def _embeddings(one: CacheFolder, checked: Callable[[], object]) -> Iterator[Damage]:
     cache = EmbeddingCache(one.path)
     captions, width = beside(one.path, one.identity), 0
     for key in cache.keys():  # noqa: SIM118 (not a dict)
@@ -115,7 +115,7 @@ def _embeddings(one: CacheFolder, tick: Callable[[], object]) -> Iterator[Damage
                 _check_source(cache, key, found, captions)
         except UserError as error:
             yield Damage(str(error), (one.path / f"{key}.safetensors",))
-        tick()
+        checked()
 
 
 def _check_shapes(path: Path, found: Embeddings, width: int) -> None:

@@ -67,7 +67,7 @@ def _verify(given: argparse.Namespace) -> int:
 
 def _prune(given: argparse.Namespace) -> None:
     """Print what was removed, or would be."""
-    from llmvs.cache.listing import prune
+    from llmvs.cache.prune import prune
     from llmvs.config.layers import SUFFIXES, is_override
 
     settings = [one for one in given.settings if is_override(one) or one.endswith(SUFFIXES)]

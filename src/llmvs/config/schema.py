@@ -394,6 +394,39 @@ class LogConfig:
 
 
 @dataclass
+class SlurmConfig:
+    """What a job of `launcher=slurm` asks the cluster for; every run is a job of its own."""
+
+    partition: str | None = setting(None, NOTHING)
+    """Queue that jobs wait in; None: the cluster's own choice."""
+    account: str | None = setting(None, NOTHING)
+    """Account that is charged; None: the user's own."""
+    minutes: int = setting(240, NOTHING, within=(1, MANY))
+    """Longest time of a job, in minutes; one that needs longer is queued again, up to 3 times, and
+    goes on from its checkpoint.
+    """
+    gpus: int = setting(1, NOTHING)
+    """GPUs of a job: 1, or 0 for a CPU."""
+    cpus: int = setting(4, NOTHING, within=(1, MANY))
+    """CPU cores of a job."""
+    memory: float | None = setting(None, NOTHING)
+    """Memory of a job, in GB; None: the cluster's own choice."""
+    parallel: int = setting(256, NOTHING, within=(1, MANY))
+    """Most jobs that run at once."""
+    options: list[str] = setting([], NOTHING)
+    """Further options of sbatch, such as `[qos=long,exclude=node7]`."""
+    setup: list[str] = setting([], NOTHING)
+    """Shell commands that a job begins with, such as `module load cuda`."""
+
+    def __post_init__(self) -> None:
+        check_numbers(self, "slurm")
+        require(self.gpus in (0, 1), "slurm.gpus", self.gpus, "0 or 1: a run is trained on one")
+        require(self.memory is None or self.memory > 0, "slurm.memory", self.memory, "above 0 GB")
+        for option in self.options:
+            require("=" in option, "slurm.options", option, "name=value, as in qos=long")
+
+
+@dataclass
 class HardwareConfig:
     """Where it runs. The result does not depend on how many devices share the work."""
 
@@ -406,6 +439,10 @@ class HardwareConfig:
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = setting("32-true", TRAINING)
     """Number format of the head's training; scoring is always fp32. `16-mixed` (the paper's) needs
     a GPU: on a CPU it means `32-true`.
+    """
+    launcher: Literal["local", "slurm"] = setting("local", NOTHING)
+    """Where the runs of `crossval`, `ablate` and `sweep` are trained: on this machine, `devices` of
+    them side by side, or each as a job in the queue of a SLURM cluster.
     """
 
     def __post_init__(self) -> None:
@@ -454,6 +491,7 @@ class Config(HardwareConfig):
     """Further arguments of Lightning's `Trainer`, such as `trainer.profiler=simple`, and callbacks
     by name: `trainer.callbacks=[early_stopping]` or `trainer.callbacks.early_stopping.patience=5`.
     """
+    slurm: SlurmConfig = field(default_factory=SlurmConfig)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -16,6 +16,7 @@ from llmvs.files import write_json, write_text
 from llmvs.results.comparison import Contender, comparison, heading, plain
 from llmvs.results.experiment import experiment
 from llmvs.results.tables import Table, latex, markdown, text, to_csv
+from llmvs.training.launch import refuse_ranks
 
 
 def ablate(
@@ -47,6 +48,7 @@ def ablate(
     """
     grid = load_grid(name)
     configs = grid.configs(settings)
+    refuse_ranks(configs[0].num_nodes)
     dataset = open_dataset(configs[0])
     every = [runs_of(config, dataset, folds, seeds) for config in configs]
     documents = run_all([run for runs in every for run in runs], dataset)

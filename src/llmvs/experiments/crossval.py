@@ -17,6 +17,7 @@ from llmvs.results.comparison import heading, plain, rule_tables
 from llmvs.results.experiment import Experiment, Figures, experiment
 from llmvs.results.labels import BASELINES
 from llmvs.results.tables import text
+from llmvs.training.launch import refuse_ranks
 
 SUMMARY = "crossval.json"
 
@@ -43,6 +44,7 @@ def crossval(
     Raises:
         UserError: as `train`. What is finished by then is not repeated by the same command.
     """
+    refuse_ranks(config.num_nodes)
     dataset = open_dataset(config)
     found = experiment(config.experiment, run_all(runs_of(config, dataset, folds, seeds), dataset))
     document = summary(found)

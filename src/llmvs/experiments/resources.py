@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from llmvs.cache.embeddings import EmbeddingCache, Embeddings, Identity, differences
+from llmvs.cache.embeddings import EmbeddingCache, Embeddings
+from llmvs.cache.fingerprint import Identity, differences
 from llmvs.config.load import flat
 from llmvs.config.schema import Config
 from llmvs.config.settings import shaping_embeddings

@@ -18,6 +18,7 @@ from llmvs.methods import method_of
 from llmvs.results.environment import environment
 from llmvs.results.report import run_text
 from llmvs.results.schema import Result
+from llmvs.training.launch import check_launch
 
 Progress = Callable[[float], None]
 """Told the share of a run that is done, 0 to 1."""
@@ -50,6 +51,7 @@ def train(
     if result is not None:
         say(f"reused: the finished run in {folder} (resume=false trains it anew)")
     else:
+        check_launch(config.devices, config.num_nodes)
         with hold(folder), removed_if_refused(folder, Path(config.runs)):
             claim(folder, config)
             result = _run(config, resources, progress)

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmvs.cache.embeddings import differences
+from llmvs.cache.fingerprint import differences
 from llmvs.config.load import load_config, run_folder, to_yaml
 from llmvs.config.schema import Config
 from llmvs.config.settings import meaning

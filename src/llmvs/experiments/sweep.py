@@ -23,6 +23,7 @@ from llmvs.errors import UserError, nearest
 from llmvs.experiments.many import run_all
 from llmvs.experiments.opening import open_dataset
 from llmvs.results.tables import Column, Table, text
+from llmvs.training.launch import refuse_ranks
 
 COMMAND = (
     "${env}",
@@ -151,6 +152,7 @@ def sweep(
             f"{path}: its points are of several datasets or splits: run them one by one, as with"
             " dataset=FILE"
         )
+    refuse_ranks(configs[0].num_nodes)
     found = [
         _figure(document, plan.metric) for document in run_all(configs, open_dataset(configs[0]))
     ]

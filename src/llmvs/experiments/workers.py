@@ -1,98 +1,97 @@
-"""Processes that take runs from a list, one device each. One that dies or fails ends the others;
-their checkpoints stay.
+"""Train runs side by side on the devices of this machine: a process per device, which trains one
+run after another. One that dies or fails ends the others; their checkpoints stay.
 """
 
 import multiprocessing
 import os
-import signal
+from collections import deque
 from collections.abc import Iterator, Sequence
-from multiprocessing.connection import Connection, wait
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any
 
+from llmvs import processes
 from llmvs.config.load import run_folder
 from llmvs.config.schema import Config, HardwareConfig
 from llmvs.errors import UserError
+from llmvs.experiments.progress import Numbered, RunProgress, named
 from llmvs.experiments.resources import Resources
 from llmvs.experiments.run import train
-from llmvs.processes import START, cores, end_with_parent
+from llmvs.processes import WorkerProcess, cores
 
-if TYPE_CHECKING:
-    from llmvs.experiments.many import Overall
+LOOK = 0.25
+"""Seconds between two looks at how far the runs are."""
+_process: dict[str, Any] = {}
+"""In a started process: the `resources` of its runs, and the `share` that its run has done."""
 
-Numbered = tuple[int, Config]
+
+@dataclass
+class _Device:
+    """One device, the process that trains on it, and what it is training."""
+
+    worker: WorkerProcess
+    share: Any
+    """A number that both processes see: the share of the run that is done."""
+    run: Numbered | None = None
+
+    def begin(self, run: Numbered) -> "Future[dict[str, Any]]":
+        self.run, self.share.value = run, 0.0
+        return self.worker.submit(_train, run[1])
 
 
-def share_out(
-    bench: Resources, runs: Sequence[Numbered], devices: int, overall: "Overall"
+def train_side_by_side(
+    resources: Resources, runs: Sequence[Numbered], devices: int, progress: RunProgress
 ) -> Iterator[tuple[Config, dict[str, Any]]]:
-    """Every run with its result, as they finish.
+    """Give every run with its result, as they finish.
 
     Raises:
         UserError: the first mistake of a run, with its folder; a process died; fewer GPUs than
             devices.
     """
     _check_gpus(runs[0][1], devices)
-    context = multiprocessing.get_context(START)
-    waiting, busy = list(reversed(runs)), dict[Any, Numbered]()
-    ears, processes = [], []
+    waiting = deque(runs)
+    places = [_device(resources, place, devices) for place in range(devices)]
     try:
-        for place in range(devices):
-            ear, mouth = context.Pipe()
-            process = context.Process(target=_work, args=(bench, place, devices, mouth))  # type: ignore[attr-defined]
-            process.start()
-            mouth.close()  # the process holds the only other one, so that its death is noticed
-            ears.append(ear)
-            processes.append(process)
-        for ear in ears:
-            _give(ear, waiting, busy)
+        busy = {place.begin(waiting.popleft()): place for place in places}
         while busy:
-            for heard in wait(list(busy)):
-                index, run = busy[heard]
-                document = _hear(heard, index, run, overall)
-                if document is None:
-                    continue
-                del busy[heard]
+            finished, _ = wait(busy, LOOK, FIRST_COMPLETED)
+            for place in busy.values():
+                assert place.run is not None
+                progress.reach(place.run[0], place.share.value)
+            for future in finished:
+                place = busy.pop(future)
+                assert place.run is not None
+                index, run = place.run
+                document = _result(future, run)
+                progress.done(index)
                 if waiting:
-                    _give(heard, waiting, busy)
+                    busy[place.begin(waiting.popleft())] = place
                 yield run, document
-        for ear in ears:
-            ear.send(None)
+        for place in places:
+            place.worker.close()
     finally:
-        for process in processes:
-            process.join(timeout=5)  # after Ctrl-C they end by themselves
-            process.terminate()
-            process.join()
+        processes.end([place.worker for place in places])
 
 
-def _give(ear: Any, waiting: list[Numbered], busy: dict[Any, Numbered]) -> None:
-    """Send the next run to the process behind `ear`."""
-    busy[ear] = waiting.pop()
-    ear.send(busy[ear][1])
+def _device(resources: Resources, place: int, devices: int) -> _Device:
+    share = multiprocessing.get_context(processes.START).Value("d", 0.0, lock=False)
+    return _Device(WorkerProcess(_begin, resources, share, place, devices), share)
 
 
-def _hear(ear: Any, index: int, run: Config, overall: "Overall") -> dict[str, Any] | None:
-    """One message of a process: the result of its run; None where it only tells how far it is."""
+def _result(future: "Future[dict[str, Any]]", run: Config) -> dict[str, Any]:
     try:
-        kind, value = ear.recv()
-    except EOFError:
+        with named(run):
+            return future.result()
+    except BrokenProcessPool:
         raise UserError(
             f"{run_folder(run)}: the process of this run died (out of memory?): run the same"
             " command again, it goes on from its checkpoint"
         ) from None
-    if kind == "error":
-        raise UserError(value if str(run_folder(run)) in value else f"{run_folder(run)}: {value}")
-    if kind == "share":
-        overall.reach(index, value)
-        return None
-    overall.done(index)
-    document: dict[str, Any] = value
-    return document
 
 
-def _work(bench: Resources, place: int, devices: int, mouth: Connection) -> None:
-    """One process: do the runs that are sent, until there are no more."""
-    end_with_parent()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+def _begin(resources: Resources, share: Any, place: int, devices: int) -> None:
+    """Give a started process its device, its part of the cores, and what its runs share."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
     os.environ["CUDA_VISIBLE_DEVICES"] = (
         visible[place] if len(visible) > place and visible[0] else str(place)
@@ -100,13 +99,16 @@ def _work(bench: Resources, place: int, devices: int, mouth: Connection) -> None
     import torch
 
     torch.set_num_threads(max(1, cores() // devices))
-    try:
-        while (run := mouth.recv()) is not None:
-            mouth.send(("done", train(run, bench, lambda share: mouth.send(("share", share)))[0]))
-    except UserError as error:
-        mouth.send(("error", str(error)))
-    except (KeyboardInterrupt, BrokenPipeError, EOFError):  # whoever started this process says so
-        os._exit(130)
+    _process.update(resources=resources, share=share)
+
+
+def _train(run: Config) -> dict[str, Any]:
+    """Train a run in a started process."""
+
+    def tell(share: float) -> None:
+        _process["share"].value = share
+
+    return train(run, _process["resources"], tell)[0]
 
 
 def _check_gpus(config: HardwareConfig, devices: int) -> None:

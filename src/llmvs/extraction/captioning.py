@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import torch
 
 from llmvs.cache.captions import CaptionCache, Captions, supplied
+from llmvs.cache.fingerprint import why_new
 from llmvs.config.schema import Config
 from llmvs.console import say
 from llmvs.datasets.video import Video
@@ -43,7 +44,7 @@ class Captioning:
         if config.extract.captions is None:
             made_with = identity.captions_identity(config, kind)
             place = identity.folder(config, dataset, kind, made_with)
-            if reason := identity.why_new(place, made_with):
+            if reason := why_new(place, made_with):
                 say(reason)
             self.cache = CaptionCache(place, made_with)
 
@@ -67,7 +68,7 @@ class Captioning:
         return (
             frozenset()
             if self.cache is None or self.config.extract.refresh == "always"
-            else self.cache.keys()
+            else frozenset(self.cache.keys())
         )
 
     def run(self, sources: Sequence[Video], n_videos: int | None = None) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """What a model's name means, before anything is loaded: which weights, and what to tell a user who
 cannot have them.
 
-Names are a hub id, a folder in Hugging Face format, or `builtin:NAME`. This file imports no model
-code: a run that finds its cache filled never waits for it.
+Names are a hub id, a folder in Hugging Face format, or `builtin:NAME` (see `builtin`). This file
+imports no model code: a run that finds its cache filled never waits for it.
 """
 
 import hashlib
@@ -11,25 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from llmvs.demo.models.shipped import SHIPPED, checksums, shipped
 from llmvs.errors import UserError
+from llmvs.extraction import builtin
 
-try:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-    from huggingface_hub.utils import logging
-except ModuleNotFoundError as missing:
-    raise UserError(f"extraction needs {missing.name}: pip install 'llmvs[extract]'") from missing
-
-BUILTIN = "builtin:"
-BUILTIN_VERSION = "2"
-"""Raised whenever the models built on the spot (`tiny-...`) or their tokenizer change."""
 PROBED_BYTES = 1 << 20
 """How much of a weight file's beginning and end goes into a folder's hash: all of 26 GB would take
 minutes.
@@ -43,30 +27,16 @@ def identify(name: str, revision: str | None) -> str:
     Raises:
         UserError: a hub id that is unknown, gated or out of reach, or a folder without a model.
     """
-    if name.startswith(BUILTIN):
-        short = name.removeprefix(BUILTIN)
-        return (
-            f"content {checksums(short)['model.safetensors'][:16]}"
-            if short in SHIPPED
-            else f"version {BUILTIN_VERSION}"
-        )
+    if builtin.is_builtin(name):
+        return builtin.version(name)
     if Path(name).is_dir():
         return f"content {_folder_hash(Path(name))}"
     if revision is not None and len(revision) == 40 and set(revision) <= set("0123456789abcdef"):
         return revision
     with explained(name, "model"):
+        from huggingface_hub import hf_hub_download
+
         return Path(hf_hub_download(name, "config.json", revision=revision)).parent.name
-
-
-def check_shipped(name: str) -> None:
-    """Refuse a model that comes with llmvs and is not whole, before hours are spent on what it is
-    to read; others are not looked at.
-
-    Raises:
-        UserError: a file is missing or damaged.
-    """
-    if name.startswith(BUILTIN) and (short := name.removeprefix(BUILTIN)) in SHIPPED:
-        shipped(short)
 
 
 @contextmanager
@@ -74,6 +44,10 @@ def explained(name: str, role: str) -> Iterator[None]:
     """Turn what the libraries raise about model `name`, often a page long, into a UserError of one
     line with the cure.
     """
+    try:
+        from huggingface_hub.utils import logging
+    except ModuleNotFoundError as missing:
+        raise UserError(f"{name}: needs {missing.name}: pip install 'llmvs[extract]'") from missing
     level = logging.get_verbosity()
     logging.set_verbosity_error()  # the library announces each of its attempts to reach the hub
     try:
@@ -87,6 +61,14 @@ def explained(name: str, role: str) -> Iterator[None]:
 
 
 def _cure(error: BaseException, name: str, role: str) -> str:
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
     chain = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(cause)

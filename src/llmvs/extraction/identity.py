@@ -8,12 +8,12 @@ they are provenance.
 import functools
 import hashlib
 import importlib.metadata
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmvs.cache.embeddings import Identity, differences
+from llmvs.cache import fingerprint
+from llmvs.cache.fingerprint import Identity, short_hash
 from llmvs.config.affects import CAPTIONS, EMBEDDINGS
 from llmvs.config.schema import CaptionConfig, Config
 from llmvs.config.settings import reading
@@ -25,8 +25,6 @@ from llmvs.files import check_name
 if TYPE_CHECKING:
     import torch
 
-RECIPE = 1
-"""Raised whenever this package makes different captions or embeddings from the same settings."""
 QUESTIONS = ("caption.prompt", "caption.centre_prompt", "caption.background_prompt")
 """Stand in an identity as the questions that are asked."""
 SUPPLIED = "supplied"
@@ -44,7 +42,7 @@ def captions_identity(config: Config, kind: str = "captions") -> Identity:
         del read[key]
     return {
         **({} if kind == "captions" else {"role": kind}),
-        "recipe": RECIPE,
+        "recipe": fingerprint.RECIPE,
         "captioner": identify(config.backbone.captioner, config.backbone.captioner_revision),
         "caption.prompt": " | ".join(questions(config.caption)),
         **read,
@@ -65,7 +63,7 @@ def embeddings_identity(config: Config, examples: Sequence[Example]) -> Identity
         del read["examples.seed"]
     given = config.extract.captions is not None
     return {
-        "recipe": RECIPE,
+        "recipe": fingerprint.RECIPE,
         "scorer": identify(config.backbone.scorer, config.backbone.scorer_revision),
         "wording": wording(config.prompt.style, examples)[:16],
         "captions": SUPPLIED if given else short_hash(captions_identity(config)),
@@ -82,13 +80,6 @@ def questions(caption: CaptionConfig) -> list[str]:
     )
 
 
-def short_hash(identity: Identity) -> str:
-    """Eight hexadecimal digits that name the folder of an identity."""
-    return hashlib.sha256(
-        json.dumps(dict(identity), sort_keys=True, ensure_ascii=False).encode()
-    ).hexdigest()[:8]
-
-
 def folder(config: Config, dataset: str, kind: str, identity: Identity) -> Path:
     """`CACHE/DATASET/KIND-<hash of the identity>`.
 
@@ -97,31 +88,6 @@ def folder(config: Config, dataset: str, kind: str, identity: Identity) -> Path:
     """
     check_name(dataset, "data.dataset", "its folder in the cache would go by it: call it otherwise")
     return Path(config.cache) / dataset / f"{kind}-{short_hash(identity)}"
-
-
-def why_new(place: Path, identity: Identity) -> str | None:
-    """Why the not yet existing folder `place` is not one of its older neighbours: what differs from
-    the nearest of them.
-
-    None when `place` exists, or is the first of its kind.
-    """
-    if (place / "fingerprint.json").exists():
-        return None
-    kind = place.name.rsplit("-", 1)[0]
-    changes = []
-    for manifest in place.parent.glob(f"{kind}-*/fingerprint.json"):
-        try:
-            found = json.loads(manifest.read_text(encoding="utf-8"))["identity"]
-            changes.append((differences(found, identity), manifest.parent.name))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    if not changes:
-        return None
-    nearest, name = min(changes, key=lambda change: (len(change[0]), change[1]))
-    return (
-        f"{place}: a new folder, because {name} was made with"
-        f" {'; '.join(nearest).replace('(expected', '(now')}"
-    )
 
 
 def provenance(device: "torch.device") -> dict[str, str]:

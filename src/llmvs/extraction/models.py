@@ -21,9 +21,9 @@ from transformers import (
 from transformers.utils import logging
 
 from llmvs.config.schema import BackboneConfig
-from llmvs.demo.models import tiny
 from llmvs.errors import UserError, first_few
-from llmvs.extraction.hub import BUILTIN, explained
+from llmvs.extraction import builtin
+from llmvs.extraction.hub import explained
 
 
 def load_captioner(
@@ -84,8 +84,8 @@ def build(config: BackboneConfig, cache: Path) -> None:
     """Write those of the two models that are built in and not there yet."""
     with _quiet():
         for name in (config.captioner, config.scorer):
-            if name.startswith(BUILTIN):
-                tiny.builtin(name.removeprefix(BUILTIN), cache)
+            if builtin.is_builtin(name):
+                builtin.folder(name, cache)
 
 
 def free_memory() -> None:
@@ -121,9 +121,7 @@ def _load(
     if config.device_map is not None or config.quantize != "none":
         options["device_map"] = config.device_map or device
     with _quiet():
-        place: str | Path = (
-            tiny.builtin(name.removeprefix(BUILTIN), cache) if name.startswith(BUILTIN) else name
-        )
+        place: str | Path = builtin.folder(name, cache) if builtin.is_builtin(name) else name
         companion = load_companion(place, revision=revision, trust_remote_code=False)
         model, info = load_model(place, revision=revision, trust_remote_code=False, **options)
     _refuse_incomplete(f"backbone {role} {name}", info)

@@ -19,14 +19,14 @@ import torch
 
 from llmvs.cache.captions import CaptionCache, Captions
 from llmvs.cache.embeddings import EmbeddingCache, Embeddings
+from llmvs.cache.fingerprint import why_new
 from llmvs.config.schema import Config
 from llmvs.console import say
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.video import Video, check_keys
 from llmvs.errors import UserError, VideoError
-from llmvs.extraction import examples, identity
+from llmvs.extraction import builtin, examples, identity
 from llmvs.extraction.captioning import Captioning
-from llmvs.extraction.hub import BUILTIN, check_shipped
 from llmvs.extraction.progress import Progress, all_ranks, checked
 from llmvs.extraction.prompts import Example, Template, parse_number, windows
 from llmvs.extraction.ranks import ALONE, Ranks
@@ -124,7 +124,7 @@ def extract(
     there = (scoring or stage).there()
     mine = ranks.share(everything, there)
     if any(source.key not in there for source in everything):  # on every rank alike
-        check_shipped(config.backbone.scorer)
+        builtin.check(config.backbone.scorer)
     if ranks.rank == 0 and not alone:
         _build(config)  # transformers saves a checkpoint on the first of connected ranks only
     ranks.barrier()  # nobody has written a video yet, so that all have shared out the same list
@@ -149,7 +149,7 @@ class _Scoring:
     ) -> None:
         made_with = identity.embeddings_identity(config, shown)
         place = identity.folder(config, dataset, "embeddings", made_with)
-        if reason := identity.why_new(place, made_with):
+        if reason := why_new(place, made_with):
             say(reason)
         self.config, self.stage, self.shown = config, stage, shown
         self.result = Extraction(EmbeddingCache(place, made_with), stage.cache, stage.done)
@@ -255,7 +255,7 @@ class _Scoring:
 def _build(config: Config) -> None:
     """Write the built-in models that are asked for and not there yet."""
     if any(
-        name.startswith(BUILTIN) for name in (config.backbone.captioner, config.backbone.scorer)
+        builtin.is_builtin(name) for name in (config.backbone.captioner, config.backbone.scorer)
     ):
         from llmvs.extraction.models import build
 

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from llmvs.cache.embeddings import EmbeddingCache, Embeddings, Identity
+from llmvs.cache.embeddings import EmbeddingCache, Embeddings
+from llmvs.cache.fingerprint import Identity
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset
 from llmvs.datasets.files import open_h5

@@ -14,7 +14,8 @@ from torch.utils.data import Dataset as TorchDataset
 from tqdm import tqdm
 
 from llmvs.cache.captions import visual_features
-from llmvs.cache.embeddings import EmbeddingCache, Embeddings, differences
+from llmvs.cache.embeddings import EmbeddingCache, Embeddings
+from llmvs.cache.fingerprint import differences
 from llmvs.config.schema import Inputs
 from llmvs.console import say
 from llmvs.datasets.annotations import Annotations

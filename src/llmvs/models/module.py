@@ -11,7 +11,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from llmvs.cache.embeddings import differences
+from llmvs.cache.fingerprint import differences
 from llmvs.config.schema import HeadConfig, OptimConfig
 from llmvs.errors import UserError
 from llmvs.models.batch import START_OVER, Batch

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from llmvs.cache.embeddings import save_tensors
+from llmvs.cache.store import save_tensors
 from llmvs.config.schema import HeadConfig
 from llmvs.errors import UserError
 from llmvs.files import read_json, write_json

@@ -7,7 +7,7 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from llmvs.cache.embeddings import save_tensors
+from llmvs.cache.store import save_tensors
 from llmvs.config.affects import EMBEDDINGS, TRAINING
 from llmvs.config.load import load_config
 from llmvs.config.schema import Config

@@ -7,11 +7,11 @@ which ends all of them when one dies: here the others finish. Lightning is impor
 needed: a single process is not kept waiting for it.
 """
 
-import multiprocessing
 import os
 import sys
 from collections.abc import Sequence
-from multiprocessing.connection import Connection
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any
 
 from llmvs.config.schema import Config, HardwareConfig
@@ -22,7 +22,8 @@ from llmvs.errors import UserError
 from llmvs.extraction.distributed import Job, Meeting, RankLost, extract_together, merged, work
 from llmvs.extraction.pipeline import Extraction, extract
 from llmvs.extraction.ranks import Ranks
-from llmvs.processes import START, end_with_parent
+from llmvs.processes import WorkerProcess, end
+from llmvs.training.launch import check_launch, slurm_tasks
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -39,18 +40,14 @@ def extract_shared(
 
     Raises:
         UserError: as `extract`; or a rank died (what it had finished stays, and the others have
-            finished theirs).
+            finished theirs); torchrun or SLURM has started another number of ranks.
     """
     job, n_ranks = (config, dataset, sources, train), config.devices * config.num_nodes
-    if "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ["WORLD_SIZE"]) != n_ranks:
-        raise UserError(
-            f"devices={config.devices} num_nodes={config.num_nodes}: torchrun has started"
-            f" {os.environ['WORLD_SIZE']} ranks: give as many devices as --nproc-per-node, and as"
-            " many num_nodes as --nnodes"
-        )
+    if not _started_here(config):
+        check_launch(config.devices, config.num_nodes)
     if n_ranks == 1:
         return extract(*job)
-    if _launched():
+    if not _started_here(config) and _launched():
         result = _take_part(job)
     elif config.num_nodes == 1:
         result = _start(job)
@@ -60,6 +57,11 @@ def extract_shared(
         )
     say(result.summary())
     return result
+
+
+def _started_here(config: HardwareConfig) -> bool:
+    """Whether this is a task of SLURM that has several devices for itself."""
+    return "TORCHELASTIC_RUN_ID" not in os.environ and slurm_tasks() == 1 == config.num_nodes
 
 
 def _launched() -> bool:
@@ -86,54 +88,34 @@ def _start(job: Job) -> Extraction:
     """Start a process per device and wait for all of them, also when one dies."""
     from lightning.fabric.plugins.environments.lightning import find_free_network_port
 
-    context, port = multiprocessing.get_context(START), find_free_network_port()
-    ears, processes = [], []
+    port = find_free_network_port()
+    workers = [WorkerProcess() for _ in range(job[0].devices)]
+    dead: dict[int, int | None] = {}
     try:
-        for rank in range(job[0].devices):
-            ear, mouth = context.Pipe(duplex=False)
-            process = context.Process(target=_rank, args=(job, rank, port, mouth))  # type: ignore[attr-defined]
-            process.start()
-            mouth.close()  # the rank holds the only other one, so that its death is noticed
-            ears.append(ear)
-            processes.append(process)
-        records = [_listen(ear) for ear in ears]
-        for process in processes:
-            process.join()
+        ranks = {worker.submit(_rank, job, rank, port): rank for rank, worker in enumerate(workers)}
+        for future in as_completed(ranks):
+            # A rank's connections close with its process: else the others would wait for one that
+            # has failed.
+            status = workers[ranks[future]].close()
+            if isinstance(future.exception(), BrokenProcessPool):
+                dead[ranks[future]] = status
     finally:
-        for process in processes:
-            process.join(timeout=5)  # after Ctrl-C they end by themselves
-            process.terminate()
-            process.join()
-    dead = [
-        f"rank {rank} died (exit status {process.exitcode})"
-        for rank, process in enumerate(processes)
-        if records[rank] is None
-    ]
+        end(workers)
     if dead:
-        raise UserError(f"{', '.join(dead)}: run the same command again, it makes what is missing")
-    return merged([record for record in records if record is not None])
+        died = ", ".join(f"rank {rank} died (exit status {dead[rank]})" for rank in sorted(dead))
+        raise UserError(f"{died}: run the same command again, it makes what is missing")
+    return merged([future.result() for future in ranks])
 
 
-def _listen(ear: Connection) -> dict[str, Any] | None:
-    """The record that a rank sends at its end; None when it died before."""
-    try:
-        record: dict[str, Any] = ear.recv()
-        return record
-    except EOFError:
-        return None
-
-
-def _rank(job: Job, rank: int, port: int, mouth: Connection) -> None:
-    """One started process."""
-    end_with_parent()
+def _rank(job: Job, rank: int, port: int) -> dict[str, Any]:
+    """Be one started rank; what it did, as `merged` takes it."""
+    os.environ.pop("SLURM_NTASKS", None)  # SLURM has started one task, and does not know this rank
     os.environ.update(LOCAL_RANK=str(rank), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
     try:
         fabric = _fabric(job[0], "gloo")
-        mouth.send(work(job, Ranks(fabric.global_rank, fabric.world_size, Meeting().barrier)))
+        return work(job, Ranks(fabric.global_rank, fabric.world_size, Meeting().barrier))
     except UserError as error:
-        mouth.send({"lost" if isinstance(error, RankLost) else "error": str(error)})
-    except KeyboardInterrupt:  # Ctrl-C reaches all processes, and the one that started them says so
-        sys.exit(130)
+        return {"lost" if isinstance(error, RankLost) else "error": str(error)}
 
 
 def _fabric(config: HardwareConfig, backend: str | None) -> "Fabric":

@@ -11,8 +11,6 @@ from llmvs.files import read_json
 WEIGHTS = Path(__file__).with_name("weights")
 CHECKSUMS = "checksums.json"
 SHIPPED = ("demo-llama", "demo-llava")
-BUILT = ("tiny-llama", "tiny-llava")
-"""The models that `tiny` builds in the cache; named here, where no model code is imported."""
 CURE = "install llmvs again, or teach it anew with `make demo-backbones`"
 
 
@@ -31,6 +29,21 @@ def shipped(name: str, weights: Path = WEIGHTS) -> Path:
                 f"{path}: damaged, not the file that came with the model builtin:{name}: {CURE}"
             )
     return weights / name
+
+
+def version(name: str) -> str:
+    """Say which weights `name` means, without opening them."""
+    return f"content {checksums(name)['model.safetensors'][:16]}"
+
+
+def check(name: str) -> None:
+    """Refuse a model whose files are not those that were shipped."""
+    shipped(name)
+
+
+def folder(name: str, cache: Path) -> Path:
+    """Give the folder of a model; nothing is put into the cache."""
+    return shipped(name)
 
 
 def checksums(name: str, weights: Path = WEIGHTS) -> dict[str, str]:

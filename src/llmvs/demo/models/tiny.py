@@ -7,7 +7,6 @@ picture, an embedding one of the captions. Every weight is drawn from a generato
 parameter's own name, so all machines build the same models.
 """
 
-import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -26,11 +25,7 @@ from transformers import (
     TokenizersBackend,
 )
 
-from llmvs.demo.models.shipped import SHIPPED, shipped
 from llmvs.demo.models.vocabulary import EOS, IMAGE, WORDS, tokenizer
-from llmvs.errors import UserError, nearest
-from llmvs.extraction.hub import BUILTIN_VERSION
-from llmvs.files import DISK_ERRORS, temporary_prefix, unwritable
 
 WIDTH, PIXELS, PATCH = 64, 112, 16
 
@@ -38,35 +33,6 @@ SHARPEN = {"projector": 4, "q_proj": 3, "k_proj": 3}
 """Factors on the scale of some weights: loud pictures, and attention that picks instead of
 averaging.
 """
-
-
-def builtin(name: str, cache: Path) -> Path:
-    """The folder of `builtin:NAME`: shipped, or built under `CACHE/backbones` when it is not there
-    yet (whole or absent).
-
-    Raises:
-        UserError: no such built-in model; a shipped one is damaged.
-    """
-    if name in SHIPPED:
-        return shipped(name)
-    if name not in BUILDERS:
-        raise UserError(
-            f"builtin:{name}: no such built-in model{nearest(name, [*SHIPPED, *BUILDERS])}"
-        )
-    folder = cache / "backbones" / f"{name}-{BUILTIN_VERSION}"
-    if not folder.is_dir():
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(
-                prefix=temporary_prefix(name), dir=folder.parent, ignore_cleanup_errors=True
-            ) as aside:
-                whole = Path(aside) / name
-                BUILDERS[name](whole)
-                whole.rename(folder)
-        except DISK_ERRORS as error:
-            if not folder.is_dir():  # otherwise another process was quicker, with the same result
-                raise unwritable(folder, error) from error
-    return folder
 
 
 def _llama(vocabulary: int) -> LlamaConfig:

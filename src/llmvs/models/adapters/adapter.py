@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from llmvs.cache.embeddings import save_tensors
+from llmvs.cache.store import save_tensors
 from llmvs.config.schema import LoraConfig
 from llmvs.errors import UserError, first_few
 from llmvs.files import write_text

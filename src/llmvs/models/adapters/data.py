@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 from tqdm import tqdm
 
-from llmvs.cache.embeddings import Identity, differences
+from llmvs.cache.fingerprint import Identity, differences
 from llmvs.config.schema import LoraConfig
 from llmvs.console import is_first_process
 from llmvs.datasets.annotations import Annotations

@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.utils.checkpoint import checkpoint
 from tqdm import tqdm
 
-from llmvs.cache.embeddings import differences
+from llmvs.cache.fingerprint import differences
 from llmvs.config.schema import Config
 from llmvs.console import is_first_process
 from llmvs.datasets.annotations import Annotations
