@@ -73,6 +73,51 @@ def test_imports_run_one_way(path):
             )
 
 
+def module_of(path):
+    """The dotted name of a file."""
+    parts = path.relative_to(SRC.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported_by():
+    """Module -> the modules of the package that its file imports, wherever in the file."""
+    names = {module_of(path) for path in MODULES}
+    return {
+        module_of(path): {
+            name if name in names else name.rpartition(".")[0]
+            for name in imports(path)
+            if name in names or name.rpartition(".")[0] in names
+        }
+        for path in MODULES
+    }
+
+
+def circles(graph):
+    """Every circle of imports that a walk through the graph runs into."""
+    found, done = [], set()
+
+    def walk(name, path):
+        if name in path:
+            found.append([*path[path.index(name) :], name])
+        elif name not in done:
+            for other in sorted(graph[name]):
+                walk(other, [*path, name])
+            done.add(name)
+
+    for name in sorted(graph):
+        walk(name, [])
+    return found
+
+
+def test_a_circle_is_found():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == [["b", "c", "b"]]
+    assert circles({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+
+
+def test_no_file_imports_itself_by_way_of_others():
+    assert [" -> ".join(circle) for circle in circles(imported_by())] == []
+
+
 @pytest.mark.parametrize(
     "path",
     [path for path in MODULES if path.read_text()],
@@ -111,7 +156,7 @@ def distribution(name):
         raise metadata.PackageNotFoundError(name)
     return real(name)
 metadata.distribution = distribution
-import llmvs.cli, llmvs.experiments.run, llmvs.training.fit, llmvs.experiments.evaluate, llmvs.experiments.own
+import llmvs.cli, llmvs.experiments.run, llmvs.training.fit, llmvs.experiments.evaluate, llmvs.experiments.extract
 import llmvs.extraction.pipeline, llmvs.extraction.released, llmvs.results.export
 """
 

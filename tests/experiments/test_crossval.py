@@ -103,7 +103,7 @@ def test_the_figures_are_numpys(place: Path, first: dict[str, Any]) -> None:
         for f, fold in enumerate((0, 1)):
             for s, seed in enumerate((3, 4)):
                 run = result(place, fold, seed)
-                videos = (run["floors"] if row == "ceiling" else run["per_video"])[row]["paper"]
+                videos = (run["baselines"] if row == "ceiling" else run["per_video"])[row]["paper"]
                 means[f, s] = np.mean([videos[key] for key in run["videos"]["test"]], axis=0)
         found = first["protocols"]["paper"][row]
         assert (found["tau"]["mean"], found["rho"]["mean"]) == pytest.approx(
@@ -151,20 +151,20 @@ def test_what_is_shared_is_done_once_and_a_rerun_goes_on(
 
     read: list[str] = []
     trained: list[Path] = []
-    original_read, original_judge = EmbeddingCache.read, running._judge
+    original_read, original_result = EmbeddingCache.read, running.result_of
 
     def counted(self: EmbeddingCache, key: str, tokens: bool = False) -> Any:
         read.append(key)
         return original_read(self, key, tokens)
 
-    def judged(run: Config, *rest: Any) -> Any:
+    def evaluated(run: Config, *rest: Any) -> Any:
         trained.append(run_folder(run))
         if len(trained) == 3:
             raise RuntimeError("power cut")
-        return original_judge(run, *rest)
+        return original_result(run, *rest)
 
     monkeypatch.setattr(EmbeddingCache, "read", counted)
-    monkeypatch.setattr(running, "_judge", judged)
+    monkeypatch.setattr(running, "result_of", evaluated)
     wanted = config(place, "experiment=killed")
     with pytest.raises(RuntimeError, match="power cut"):
         crossval(wanted, [0, 1], [3, 4])
@@ -209,14 +209,14 @@ def two(place: Path, first: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> 
 
 def in_run(monkeypatch: pytest.MonkeyPatch, seed: int, act: Callable[[], None]) -> None:
     """Let the process that has trained the run of a seed act before it writes its result."""
-    original = running._judge
+    original = running.result_of
 
     def judged(run: Config, *rest: Any) -> Any:
         if run.seed == seed:
             act()
         return original(run, *rest)
 
-    monkeypatch.setattr(running, "_judge", judged)
+    monkeypatch.setattr(running, "result_of", judged)
 
 
 def test_two_processes_share_the_runs_and_find_the_same(first: dict[str, Any], two: Config) -> None:

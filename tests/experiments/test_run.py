@@ -71,7 +71,7 @@ def test_a_run_leaves_all_that_its_number_needs(place, first):
     assert list(first["protocols"]["paper"]) == [
         "This run",
         "zero_shot",
-        "untied",
+        "zero_shot/untied",
         "random",
         "human_pairwise",
         "human_others",
@@ -92,9 +92,9 @@ def test_the_saved_weights_give_the_saved_scores(place, first):
     head = load_head(folder).eval()
     for key in first["videos"]["test"]:
         embeddings = cache.read(key)
-        values = torch.maximum(embeddings.q, embeddings.a).float()[None]
+        values = torch.maximum(embeddings.q, embeddings.a).float()
         with torch.inference_mode():
-            again = head(values, torch.ones(values.shape[:2], dtype=torch.bool))[0]
+            again = head(values, torch.tensor([len(values)]))
         assert again.numpy() == pytest.approx(np.array(scores[key]), abs=1e-5)
 
 
@@ -197,7 +197,7 @@ def test_embeddings_named_by_the_user_are_used_as_they_are_if_they_fit(place, fi
         (["fold=5"], "fold=5: demo has 5 disjoint folds, 0 to 4"),
         (["extract.embeddings=nowhere"], "nowhere/fingerprint.json: no such file"),
         (["extract.captions=nowhere"], "nowhere"),
-        (["runs=/dev/null/runs"], "Not a directory"),
+        (["runs=/dev/null/runs"], "/dev/null is a file, not a folder: name another folder"),
     ],
 )
 def test_mistakes(place, first, more, message, capsys):

@@ -17,7 +17,7 @@ from llmvs.experiments import resources as bench
 from llmvs.experiments.run import train
 from llmvs.extraction.models import build
 from llmvs.models.head import Head
-from llmvs.results.comparison import published
+from llmvs.results.published import published
 from tests.config.test_load import CONFIGS
 from tests.films import TINY, films
 

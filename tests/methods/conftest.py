@@ -11,7 +11,7 @@ import torch
 from llmvs.config.schema import Config, DataConfig, MethodConfig, PromptConfig
 from llmvs.datasets.base import Dataset
 from llmvs.datasets.splits import generated
-from llmvs.experiments import resources as bench
+from llmvs.experiments import resources
 from tests.films import films, tiny_config
 
 
@@ -27,7 +27,7 @@ def world(tmp_path, built, monkeypatch) -> tuple[Dataset, Callable[..., Config]]
     """The films, and what makes the settings of a run on them with a method's model."""
     plain = films(tmp_path, {f"video_{i}": 2 + i / 2 for i in range(5)})
     dataset = replace(plain, splits=generated(list(plain.videos), "films"))
-    monkeypatch.setattr(bench, "open_dataset", lambda config: dataset)
+    monkeypatch.setattr(resources, "open_dataset", lambda config: dataset)
     plan = tiny_config(
         tmp_path / "cache",
         built,

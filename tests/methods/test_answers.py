@@ -7,7 +7,8 @@ import pytest
 from scipy.stats import kendalltau, spearmanr
 
 from llmvs.cache.embeddings import EmbeddingCache
-from llmvs.methods.answers import Answered, answered, judge_answered
+from llmvs.experiments.result import evaluate_answers
+from llmvs.methods.answers import Answers, answers_in
 from tests.toys import embed, make_dataset
 
 KEYS = ["video_7", "video_8"]
@@ -37,9 +38,9 @@ def said(dataset, word=None):
 
 def test_the_row_is_the_answers_own_correlation(tmp_path):
     dataset, cache = cache_of(tmp_path, said(make_dataset()))
-    rows, notes = judge_answered(dataset, answered(cache, KEYS), KEYS)
+    rows, notes = evaluate_answers(dataset, answers_in(cache, KEYS), KEYS, "zero_shot")
     assert notes == []
-    assert set(rows) == {"zero_shot", "untied"}
+    assert set(rows) == {"zero_shot", "zero_shot/untied"}
     taus, rhos = [], []
     for key in KEYS:
         video = dataset.annotations_of(key)
@@ -52,7 +53,9 @@ def test_the_row_is_the_answers_own_correlation(tmp_path):
 
 
 def test_an_answer_without_a_number_counts_as_its_videos_mean():
-    found = Answered.of({"one": ["8", "I would say 3", "2", "37", "5/10"], "two": ["0", "1"]})
+    found = Answers.of(
+        "scorer", {"one": ["8", "I would say 3", "2", "37", "5/10"], "two": ["0", "1"]}
+    )
     assert found.scores["one"].tolist() == pytest.approx([0.8, 0.5, 0.2, 0.5, 0.5])
     assert (found.n_steps, found.n_missing, found.silent) == (7, 2, [])
     assert found.notes("LLM") == [
@@ -65,7 +68,7 @@ def test_a_video_without_any_number_leaves_the_row_undefined(tmp_path):
     answers = said(make_dataset())
     answers["video_8"] = ["a dog"] * len(answers["video_8"])
     dataset, cache = cache_of(tmp_path, answers)
-    rows, (note,) = judge_answered(dataset, answered(cache, KEYS), KEYS)
+    rows, (note,) = evaluate_answers(dataset, answers_in(cache, KEYS), KEYS, "zero_shot")
     assert set(rows) == {"zero_shot"}
     for one in rows["zero_shot"].values():
         assert np.isnan([one.figure.first, one.figure.second]).all()
@@ -77,7 +80,7 @@ def test_a_video_without_any_number_leaves_the_row_undefined(tmp_path):
 def test_constant_answers_are_undefined_and_said_so(tmp_path):
     answers = {key: ["4"] * len(texts) for key, texts in said(make_dataset()).items()}
     dataset, cache = cache_of(tmp_path, answers)
-    rows, notes = judge_answered(dataset, answered(cache, KEYS), KEYS)
+    rows, notes = evaluate_answers(dataset, answers_in(cache, KEYS), KEYS, "zero_shot")
     assert np.isnan([row["paper"].figure.first for row in rows.values()]).all()
     assert notes[0].startswith(
         "LLM alone, zero-shot: paper: undefined, because the scores of video_7, video_8 have no"
@@ -89,11 +92,11 @@ def test_no_row_without_numbers_to_read(tmp_path):
     dataset, cache = cache_of(
         tmp_path / "summary", said(make_dataset()), {"prompt.style": "summary"}
     )
-    assert answered(cache, KEYS) is None
+    assert answers_in(cache, KEYS) is None
     released = EmbeddingCache(tmp_path / "released", {"source": "imported"})
     silent = EmbeddingCache(tmp_path / "silent", NUMERIC)
     for key in KEYS:
         for other in (released, silent):
             other.write(key, embed(dataset.annotations_of(key)))
-    assert answered(released, KEYS) is None
-    assert answered(silent, KEYS) is None
+    assert answers_in(released, KEYS) is None
+    assert answers_in(silent, KEYS) is None

@@ -77,7 +77,7 @@ def test_a_fine_tuned_run_is_a_run_like_any_other(world, model, answers_differ):
     ) == ("last", 3, 3, {"last"})
     reference = "zero_shot" if model == "scorer" else "captioner_zero_shot"
     assert list(document["protocols"]["paper"])[:2] == ["This run", reference]
-    assert f"the {model}, fine-tuned (LoRA); selection=last: epoch 3 of 3, the last one" in text
+    assert f"the {model}, fine-tuned (LoRA); selection=last: epoch 3 of 3, last epoch" in text
     assert np.isfinite(document["protocols"]["paper"]["This run"]["tau"])
     assert train(config)[1] == text
     saved = json.loads((folder / "scores" / "last.json").read_text())
@@ -182,7 +182,7 @@ def test_other_settings_do_not_continue_a_checkpoint(world):
     }
     other = lora.FinetuneModule(settings_of(world, lora=replace(QUICK, rank=4)), pytest.fail, {})
     with pytest.raises(UserError, match=r"made with lora\.rank=2 \(expected 4\): start over"):
-        other.on_load_checkpoint(saved)
+        other.refuse_other_training(saved)
 
 
 @pytest.mark.slow

@@ -52,7 +52,7 @@ def test_the_scorer_alone(world, tmp_path):
     assert "the scorer alone, zero-shot: nothing is trained" in text
     assert list(document["protocols"]["paper"]) == [
         "This run",
-        "untied",
+        "This run/untied",
         "random",
         "ceiling",
     ]  # no zero-shot row besides

@@ -11,22 +11,16 @@ import pytest
 from llmvs.cli import main
 from llmvs.errors import UserError
 from llmvs.evaluation.bootstrap import paired_difference
-from llmvs.results.comparison import (
-    Row,
-    comparison,
-    published,
-    published_name,
-    published_names,
-    rule_tables,
-)
+from llmvs.results.comparison import Contender, comparison, rule_tables
 from llmvs.results.experiment import experiment, read_experiment
+from llmvs.results.published import published, published_name, published_names
 from llmvs.results.tables import text
-from tests.results.toys import TESTS, result, results, write_results
+from tests.results.toys import TESTS, format_2, result, results, write_results
 
 
-def rows(*shifts: float, **changes: Any) -> list[Row]:
+def rows(*shifts: float, **changes: Any) -> list[Contender]:
     return [
-        Row(
+        Contender(
             f"row {i}", experiment(f"summe-{i}", results(shift, **changes)), "mlp" if i else "llmvs"
         )
         for i, shift in enumerate(shifts)
@@ -45,7 +39,7 @@ def test_means_are_over_videos_then_folds() -> None:
             [
                 np.mean(
                     [
-                        found.runs[fold, seed]["per_video"]["val"]["paper"][key][0]
+                        found.runs[fold, seed].per_video["val"]["paper"][key][0]
                         for key in TESTS[fold]
                     ]
                 )
@@ -67,10 +61,10 @@ def test_random_has_the_deviation_of_one_draw_of_all_videos() -> None:
     whole = np.mean(
         [np.mean([draws[key] for key in test], axis=0) for test in TESTS.values()], axis=0
     )
-    floor = experiment("a", results()).floor("random", "paper")
-    assert floor is not None
-    assert floor.sd(0) == pytest.approx(whole.std(), rel=0.02)
-    found = floor.mean(0)
+    baseline = experiment("a", results()).baseline("random", "paper")
+    assert baseline is not None
+    assert baseline.sd(0) == pytest.approx(whole.std(), rel=0.02)
+    found = baseline.mean(0)
     assert (found.low, found.high) == pytest.approx(
         tuple(np.quantile(whole, [0.025, 0.975])), abs=0.002
     )
@@ -123,7 +117,7 @@ def test_a_row_without_training_has_its_only_rule() -> None:
     documents = results(selection="last", epochs=0)
     for one in documents:
         one["per_video"] = {"last": one["per_video"]["last"]}
-    alone = Row("alone", experiment("summe-zeroshot_scorer", documents))
+    alone = Contender("alone", experiment("summe-zeroshot_scorer", documents))
     table = comparison([*rows(0.0), alone])[0]
     assert (cell(table, "row 0", "epoch"), cell(table, "alone", "epoch")) == ("val", "")
     for one in documents:
@@ -132,19 +126,21 @@ def test_a_row_without_training_has_its_only_rule() -> None:
         UserError,
         match="--rule val: summe-1 has only last, test: held-out videos need selection=val",
     ):
-        comparison([Row("b", experiment("summe-1", documents))], rule="val")
+        comparison([Contender("b", experiment("summe-1", documents))], rule="val")
 
 
 def test_a_model_by_itself_is_also_shown_with_its_ties_broken() -> None:
     trained, frozen = results(), results(epochs=0)
     for one in (*trained, *frozen):
-        one["per_video"]["untied"] = {
-            name: {key: [0.1, 0.2] for key in found}
-            for name, found in one["per_video"]["last"].items()
-        }
+        last = one["per_video"]["last"]
+        broken = {name: {key: [0.1, 0.2] for key in found} for name, found in last.items()}
+        if one["epochs"]:
+            one["per_video"] |= {"zero_shot": last, "zero_shot/untied": broken}
+        else:
+            one["per_video"]["val/untied"] = broken
     shown = [
-        Row("head", experiment("summe-head", trained)),
-        Row("LLM", experiment("summe-llm", frozen)),
+        Contender("head", experiment("summe-head", trained)),
+        Contender("LLM", experiment("summe-llm", frozen)),
     ]
     table = comparison(shown)[0]
     assert [row[0] for row in table.rows][:3] == ["head", "LLM", "LLM, ties broken by chance"]
@@ -152,9 +148,37 @@ def test_a_model_by_itself_is_also_shown_with_its_ties_broken() -> None:
     assert cell(table, "LLM, ties broken by chance", "difference") == pytest.approx(
         0.1 - cell(table, "head", "tau")
     )
-    assert cell(
-        rule_tables(shown[0].experiment)[0], "The same, ties broken by chance", "rho"
-    ) == pytest.approx(0.2)
+    by_rule = rule_tables(shown[0].experiment)[0]
+    assert [row[0] for row in by_rule.rows][3:5] == [
+        "LLM alone, zero-shot",
+        "The same, ties broken by chance",
+    ]
+    assert cell(by_rule, "The same, ties broken by chance", "rho") == pytest.approx(0.2)
+
+
+def test_a_captioners_own_numbers_stand_beside_its_fine_tuning() -> None:
+    """A fine-tuned captioner's run of format 2, as `llmvs train` wrote it."""
+    documents = [
+        format_2(one)
+        for one in results(selection="last", method={"model": "captioner", "lora": True})
+    ]
+    for one in documents:
+        last = one["per_video"]["last"]
+        one["per_video"] = {
+            "last": last,
+            "captioner_zero_shot": {
+                name: {key: [0.3, 0.4] for key in found} for name, found in last.items()
+            },
+            "untied": {name: {key: [0.1, 0.2] for key in found} for name, found in last.items()},
+        }
+    table = rule_tables(experiment("summe-lora", documents))[0]
+    assert [row[0] for row in table.rows][:3] == [
+        "last epoch",
+        "Captioner alone, zero-shot",
+        "The same, ties broken by chance",
+    ]
+    assert cell(table, "Captioner alone, zero-shot", "tau") == pytest.approx(0.3)
+    assert cell(table, "The same, ties broken by chance", "tau") == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize(
@@ -168,14 +192,14 @@ def test_a_model_by_itself_is_also_shown_with_its_ties_broken() -> None:
 )
 def test_mixtures_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=rf"^summe-0 and summe-1: {message}") as caught:
-        comparison([*rows(0.0), Row("b", experiment("summe-1", results(**changes)))])
+        comparison([*rows(0.0), Contender("b", experiment("summe-1", results(**changes)))])
     assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match="not the same folds: 0, 1 and 0"):
-        comparison([*rows(0.0), Row("b", experiment("summe-1", [result(0, 0)]))])
+        comparison([*rows(0.0), Contender("b", experiment("summe-1", [result(0, 0)]))])
 
 
 def test_other_revisions_are_marked() -> None:
-    other = Row(
+    other = Contender(
         "b", experiment("summe-1", results(environment={"revision": "fedcba9876543210+changes"}))
     )
     notes = comparison([*rows(0.0), other])[0].notes
@@ -189,11 +213,12 @@ def test_embeddings_that_were_not_made_alike_are_marked() -> None:
         {
             **one,
             "embeddings": {
+                "folder": "cache/toy",
                 "identity": {
                     "captions": "ab"[one["seed"] > 0],
                     "fold": one["fold"],
                     "wording": str(one["fold"]),
-                }
+                },
             },
         }
         for one in results()
@@ -203,7 +228,7 @@ def test_embeddings_that_were_not_made_alike_are_marked() -> None:
         " resume=false."
     )
     assert mark in rule_tables(experiment("x", documents))[0].notes
-    assert mark in comparison([Row("x", experiment("x", documents))])[0].notes
+    assert mark in comparison([Contender("x", experiment("x", documents))])[0].notes
     assert not any("alike" in note for note in rule_tables(experiment("x", documents[:1]))[0].notes)
 
 
@@ -211,9 +236,9 @@ def test_published_names() -> None:
     assert published("summe", "llmvs")["tau"] == 0.253
     assert published("demo", "llmvs") == {}
     assert {"mlp", "answer_only", "zeroshot_scorer"} <= set(published_names())
-    assert published_name(experiment("summe", results())) == "llmvs"
-    assert published_name(experiment("summe-mlp", results())) == "mlp"
-    assert published_name(experiment("summe-small_head", results())) is None
+    assert published_name("summe", "summe") == "llmvs"
+    assert published_name("summe", "summe-mlp") == "mlp"
+    assert published_name("summe", "summe-small_head") is None
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -244,7 +269,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         ),
         (
             lambda place: write_results(place, [result(0, 0, format=1)]),
-            "has format 1 (expected 2): train it anew",
+            "has format 1 (expected 3 or 2): train it anew",
         ),
         (
             lambda place: write_results(place, [result(1, 9)]),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from llmvs.results.comparison import Row, comparison
+from llmvs.results.comparison import Contender, comparison
 from llmvs.results.experiment import experiment
 from tests.results.toys import results
 
@@ -31,7 +31,9 @@ def test_rows_intervals_published_values_and_lines(
     monkeypatch.setattr(Axes, "axvline", lambda self, x, **more: lines.append(x))
     tables = comparison(
         [
-            Row(f"row {i}", experiment(f"summe-{i}", results(-0.02 * i)), "mlp" if i else "llmvs")
+            Contender(
+                f"row {i}", experiment(f"summe-{i}", results(-0.02 * i)), "mlp" if i else "llmvs"
+            )
             for i in range(2)
         ]
     )
@@ -48,7 +50,7 @@ def test_the_same_table_gives_the_same_file(tmp_path: Path) -> None:
     from llmvs.results.plots import draw
 
     tables = comparison(
-        [Row("undefined", experiment("demo", results(float("nan"), dataset="demo")))]
+        [Contender("undefined", experiment("demo", results(float("nan"), dataset="demo")))]
     )
     for name in ("a.svg", "b.svg"):
         draw(tables, "A title", tmp_path / name)

@@ -82,18 +82,21 @@ def test_an_empty_column_goes():
 
 
 @pytest.mark.parametrize(
-    ("cell", "kind", "want"),
+    ("cell", "column", "want"),
     [
-        (-0.0421, "difference", "-0.042"),
-        (0.31073, "percent", "31.1"),
-        ((0.1, 0.2), "figure", "0.100 to 0.200"),
-        (0.0005, "p", "< 0.001"),
-        ((float("nan"), 1.0), "figure", "undefined"),
-        ("x", "p", "x"),
+        (-0.0421, Column("", "figure", signed=True), "-0.042"),
+        (0.0421, Column("", "percent", signed=True), "+4.2"),
+        (0.31073, Column("", "percent"), "31.1"),
+        (0.31073, Column("", "percent", 2), "31.07"),
+        (0.0, Column("", "figure", 4, signed=True), "+0.0000"),
+        ((0.1, 0.2), Column("", "figure"), "0.100 to 0.200"),
+        (0.0005, Column("", "p"), "< 0.001"),
+        ((float("nan"), 1.0), Column("", "figure"), "undefined"),
+        ("x", Column("", "p"), "x"),
     ],
 )
-def test_cells(cell, kind, want):
-    assert shown(cell, kind) == want
+def test_cells(cell, column, want):
+    assert shown(cell, column) == want
 
 
 def test_a_row_of_another_length_is_a_mistake():

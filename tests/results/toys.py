@@ -21,13 +21,13 @@ def result(fold: int, seed: int, shift: float = 0.0, **changes: Any) -> dict[str
         }
         for rule in ("last", "val", "test")
     }
-    floors = {"random": [0.1, 0.12, 0.03, 0.04], "ceiling": [0.4, 0.45]}
+    baselines = {"random": [0.1, 0.12, 0.03, 0.04], "ceiling": [0.4, 0.45]}
     protocols = {
         name: {"This run": {"tau": 0.2, "rho": fold if name == "paper" else -fold}}
         for name in ("paper", "per_annotator")
     }
     return {
-        "format": 2,
+        "format": 3,
         "experiment": "toy",
         "folder": f"runs/toy/fold{fold}/seed{seed}",
         "dataset": "summe",
@@ -37,15 +37,23 @@ def result(fold: int, seed: int, shift: float = 0.0, **changes: Any) -> dict[str
         "fold": fold,
         "seed": seed,
         "selection": "val",
+        "method": {"model": "head", "lora": False},
+        "epoch": 7,
         "epochs": 20,
         "videos": {"train": ["video_5"] * 4, "val": ["video_6"], "test": TESTS[fold]},
         "titles": {"paper": "summaries", "per_annotator": "steps"},
         "protocols": protocols,
         "per_video": per_video,
-        "floors": {
+        "baselines": {
             row: {name: dict.fromkeys(TESTS[fold], values) for name in protocols}
-            for row, values in floors.items()
+            for row, values in baselines.items()
         },
+        "notes": [],
+        "rules": {rule: {"epoch": 7, "means": {}} for rule in per_video},
+        "embeddings": {"folder": "cache/toy", "identity": {}},
+        "other_datasets": {},
+        "transfer": False,
+        "seconds": {},
         "environment": {"revision": "0123456789abcdef"},
         **changes,
     }
@@ -61,3 +69,10 @@ def write_results(folder: Path, documents: list[dict[str, Any]]) -> Path:
     for one in documents:
         write_json(folder / f"fold{one['fold']}" / f"seed{one['seed']}" / "result.json", one)
     return folder
+
+
+def format_2(document: dict[str, Any]) -> dict[str, Any]:
+    """A result in the words of format 2."""
+    old = {**document, "format": 2}
+    old["floors"], old["extra"] = old.pop("baselines"), old.pop("other_datasets")
+    return old

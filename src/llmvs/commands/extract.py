@@ -24,7 +24,7 @@ def call(given: argparse.Namespace) -> int:
         config = load(["data.dataset=own", *settings])
         _check_files(files)
         check_extraction(config)
-        from llmvs.experiments.own import extract_files
+        from llmvs.experiments.extract import extract_files
 
         return extract_files(config, files)
     config = load(settings)
@@ -33,7 +33,7 @@ def call(given: argparse.Namespace) -> int:
     from llmvs.experiments.costs import ask_first
 
     ask_first(config, given.yes)
-    from llmvs.experiments.own import extract_dataset
+    from llmvs.experiments.extract import extract_dataset
 
     return extract_dataset(config)
 

@@ -33,7 +33,7 @@ def call(given: argparse.Namespace) -> None:
     config = load(given.settings)
     check_dataset(config)
     from llmvs.console import say
-    from llmvs.experiments.evaluate import open_dataset
+    from llmvs.experiments.opening import open_dataset
     from llmvs.extraction.released import import_released
 
     folder = given.to or Path(config.cache) / config.data.dataset / "imported"

@@ -9,11 +9,11 @@ from typing import Any
 
 from llmvs.console import say
 from llmvs.experiments.crossval import SUMMARY, experiment_folder, runs_of, summary
-from llmvs.experiments.evaluate import open_dataset
 from llmvs.experiments.grids import Grid, load_grid
 from llmvs.experiments.many import run_all
+from llmvs.experiments.opening import open_dataset
 from llmvs.files import write_json, write_text
-from llmvs.results.comparison import Row, comparison, heading, plain
+from llmvs.results.comparison import Contender, comparison, heading, plain
 from llmvs.results.experiment import experiment
 from llmvs.results.tables import Table, latex, markdown, text, to_csv
 from llmvs.training.launch import refuse_ranks
@@ -57,7 +57,7 @@ def ablate(
         found = experiment(config.experiment, documents[: len(runs)])
         documents = documents[len(runs) :]
         write_json(experiment_folder(config) / SUMMARY, summary(found))
-        rows.append(Row(line.label, found, line.published))
+        rows.append(Contender(line.label, found, line.published))
     tables = comparison(rows, grid.reference, rule)
     folder = Path(configs[0].runs) / f"ablation-{grid.name}-{dataset.name}"
     title = f"{grid.title}. {heading(rows[0].experiment)}"

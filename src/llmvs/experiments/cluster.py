@@ -16,7 +16,7 @@ from llmvs.console import say
 from llmvs.errors import UserError
 from llmvs.experiments.job_queue import JobQueue, SentJob
 from llmvs.experiments.progress import Numbered, RunProgress, named
-from llmvs.experiments.resources import Bench
+from llmvs.experiments.resources import Resources
 from llmvs.experiments.run import train
 
 LOOK = 2.0
@@ -36,7 +36,7 @@ def prepare(groups: Sequence[Sequence[Config]], queued_again: bool) -> dict[str,
         The error, if there was one.
     """
     try:
-        resources = Bench([run for group in groups for run in group])
+        resources = Resources([run for group in groups for run in group])
         for group in groups:
             resources.prepare(group[0])
     except UserError as error:
@@ -61,7 +61,7 @@ def train_run(run: Config, queued_again: bool) -> dict[str, Any]:
 
 
 def train_in_queue(
-    resources: Bench, groups: Sequence[Sequence[Numbered]], progress: RunProgress
+    resources: Resources, groups: Sequence[Sequence[Numbered]], progress: RunProgress
 ) -> Iterator[tuple[Config, dict[str, Any]]]:
     """Give every run with its result, as their jobs end.
 
@@ -111,7 +111,7 @@ def _collected(
             time.sleep(LOOK)
 
 
-def _prepare(queue: JobQueue, resources: Bench, groups: Sequence[Sequence[Config]]) -> None:
+def _prepare(queue: JobQueue, resources: Resources, groups: Sequence[Sequence[Config]]) -> None:
     """Have the embeddings made that are not there, in a job: this machine may have no GPU."""
     unprepared = [group for group in groups if not _is_prepared(resources, group[0])]
     if not unprepared:
@@ -125,7 +125,7 @@ def _prepare(queue: JobQueue, resources: Bench, groups: Sequence[Sequence[Config
     job.collect()
 
 
-def _is_prepared(resources: Bench, run: Config) -> bool:
+def _is_prepared(resources: Resources, run: Config) -> bool:
     """Whether a run finds its embeddings, as far as a look at the folders tells."""
     if run.extract.refresh == "always" and run.extract.embeddings is None:
         return run.method.model == "captioner"

@@ -9,11 +9,13 @@ from llmvs.config.load import run_folder
 from llmvs.config.schema import Config
 from llmvs.datasets import Dataset
 from llmvs.errors import UserError
-from llmvs.experiments.evaluate import open_dataset
+from llmvs.evaluation.measures import columns
 from llmvs.experiments.many import run_all
+from llmvs.experiments.opening import open_dataset
 from llmvs.files import write_json
-from llmvs.results.comparison import FLOORS, heading, plain, rule_tables
+from llmvs.results.comparison import heading, plain, rule_tables
 from llmvs.results.experiment import Experiment, Figures, experiment
+from llmvs.results.labels import BASELINES
 from llmvs.results.tables import text
 from llmvs.training.launch import refuse_ranks
 
@@ -23,7 +25,7 @@ SUMMARY = "crossval.json"
 def crossval(
     config: Config, folds: Sequence[int] | None = None, seeds: Sequence[int] | None = None
 ) -> tuple[dict[str, Any], str]:
-    """Train and judge every fold with every seed, as `train` would, and write
+    """Train and evaluate every fold with every seed, as `train` would, and write
     `runs/EXPERIMENT/crossval.json`.
 
     One training per fold and seed gives all rules that choose an epoch: with `selection=val` (the
@@ -84,9 +86,9 @@ def summary(found: Experiment) -> dict[str, Any]:
     return {
         "format": 1,
         "experiment": found.name,
-        "dataset": one["dataset"],
-        "synthetic": one["synthetic"],
-        "splits": one["splits"],
+        "dataset": one.dataset,
+        "synthetic": one.synthetic,
+        "splits": one.splits,
         "folds": found.folds,
         "seeds": found.seeds,
         "protocols": {name: _figures(found, name) for name in found.protocols},
@@ -95,9 +97,9 @@ def summary(found: Experiment) -> dict[str, Any]:
 
 
 def _figures(found: Experiment, protocol: str) -> dict[str, Any]:
-    rows = {row: found.figures(row, protocol) for row in found.judged(protocol)}
-    rows |= {name: floor for name in FLOORS if (floor := found.floor(name, protocol))}
-    names = list(next(iter(found.one["protocols"][protocol].values())))[:2]
+    rows = {row: found.figures(row, protocol) for row in found.rows_of(protocol)}
+    rows |= {name: figures for name in BASELINES if (figures := found.baseline(name, protocol))}
+    names = columns(protocol)
     return {
         row: {name: _numbers(figures, which) for which, name in enumerate(names)}
         for row, figures in rows.items()

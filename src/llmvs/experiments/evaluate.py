@@ -8,29 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from llmvs.config.schema import Config
-from llmvs.console import say
-from llmvs.datasets import Dataset, Sampling, load
+from llmvs.datasets import Dataset
 from llmvs.evaluation.baselines import Figure, baselines
 from llmvs.evaluation.judging import Judged, covered, is_coarse, judge, judge_untied, read_scores
 from llmvs.evaluation.measures import MEASURES, columns
-from llmvs.evaluation.protocols import left_out, protocols
-from llmvs.results.run_table import UNTIED, text_table
-
-
-def open_dataset(config: Config) -> Dataset:
-    """The configured dataset; says which protocols its files do not allow."""
-    dataset = load(
-        config.data.dataset,
-        Path(config.data.root).expanduser(),
-        Sampling(config.extract.fps, config.extract.every_nth_frame),
-    )
-    for reason in left_out(dataset).values():
-        say(f"note: {reason}")
-    return dataset
+from llmvs.evaluation.protocols import protocols
+from llmvs.experiments.opening import open_dataset
+from llmvs.results.labels import tie_broken
+from llmvs.results.report import figures_text
 
 
 def baselines_document(config: Config, draws: int) -> tuple[dict[str, Any], str]:
-    """The floors and ceilings of a dataset over all folds, as a JSON document and as text."""
+    """What chance and people reach on a dataset over all folds, as a JSON document and as text."""
     dataset = open_dataset(config)
     tests = [test for _, test in dataset.splits[config.data.splits]]
     blocks = baselines(dataset, tests, draws)
@@ -41,12 +30,13 @@ def baselines_document(config: Config, draws: int) -> tuple[dict[str, Any], str]
         "draws": draws,
         "protocols": as_numbers(blocks),
     }
-    return document, f"{heading}\n\n{text_table(blocks, titles(dataset), [random_note(draws)])}"
+    table = figures_text(document["protocols"], titles(dataset), [random_note(draws)])
+    return document, f"{heading}\n\n{table}"
 
 
 def evaluate_document(config: Config, scores_file: Path, draws: int) -> tuple[dict[str, Any], str]:
-    """Anybody's scores beside the floors and ceilings of the folds they cover, as a JSON document
-    and as text.
+    """Anybody's scores beside what chance and people reach on the folds they cover, as a JSON
+    document and as text.
     """
     dataset = open_dataset(config)
     scores = read_scores(scores_file, dataset)
@@ -58,37 +48,35 @@ def evaluate_document(config: Config, scores_file: Path, draws: int) -> tuple[di
         if folds
         else f"the {len(scores)} videos given (they cover no whole fold)"
     )
-    judged = judge(dataset, scores, chosen)
-    broken = {UNTIED: judge_untied(dataset, scores, chosen)} if is_coarse(scores) else {}
-    blocks = with_floors({str(scores_file): judged, **broken}, baselines(dataset, chosen, draws))
+    own = str(scores_file)
+    rows = {own: judge(dataset, scores, chosen)}
+    if is_coarse(scores):
+        rows[tie_broken(own)] = judge_untied(dataset, scores, chosen)
+    blocks = with_baselines(rows, baselines(dataset, chosen, draws))
     heading = f"{label(dataset)}, {config.data.splits} splits, {scope}"
     document = {
         **_about(config, dataset),
-        "scores": str(scores_file),
+        "scores": own,
         "folds": folds,
         "videos": sorted({k for t in chosen for k in t}),
         "draws": draws,
         "protocols": as_numbers(blocks),
-        "per_video": {name: result.per_video for name, result in judged.items()},
+        "per_video": {name: found.per_video for name, found in rows[own].items()},
     }
-    return (
-        document,
-        (
-            f"{heading}\n\n{text_table(blocks, titles(dataset), [random_note(draws), *undefined_notes(judged)])}"
-        ),
-    )
+    notes = [random_note(draws), *undefined_notes(rows[own])]
+    return document, f"{heading}\n\n{figures_text(document['protocols'], titles(dataset), notes)}"
 
 
-def with_floors(
-    contenders: Mapping[str, Mapping[str, Judged]], floors: Mapping[str, Mapping[str, Figure]]
+def with_baselines(
+    rows: Mapping[str, Mapping[str, Judged]], below: Mapping[str, Mapping[str, Figure]]
 ) -> dict[str, dict[str, Figure]]:
-    """Per protocol the contenders' rows above the floors' rows."""
+    """Per protocol the rows of scores above the baselines."""
     return {
         name: {
-            **{row: judged[name].figure for row, judged in contenders.items() if name in judged},
-            **rows,
+            **{row: found[name].figure for row, found in rows.items() if name in found},
+            **figures,
         }
-        for name, rows in floors.items()
+        for name, figures in below.items()
     }
 
 
@@ -108,18 +96,18 @@ def random_note(draws: int) -> str:
     return f"Random: mean and standard deviation over {draws} draws."
 
 
-def undefined_notes(judged: Mapping[str, Judged]) -> list[str]:
+def undefined_notes(found: Mapping[str, Judged]) -> list[str]:
     """One line per protocol that is undefined for some video."""
     return [
         f"{name}: undefined, because the scores of {', '.join(result.undefined)} have no ranking"
         " (constant, or no shot fits)."
-        for name, result in judged.items()
+        for name, result in found.items()
         if result.undefined
     ]
 
 
 def as_numbers(blocks: Mapping[str, Mapping[str, Figure]]) -> dict[str, Any]:
-    """Blocks as plain numbers by their names (tau, rho; mean, maximum; ...), undefined ones as NaN."""
+    """Figures as plain numbers by name (tau, rho; mean, maximum; ...), undefined ones as NaN."""
     return {
         name: {row: _named(figure, columns(name)) for row, figure in rows.items()}
         for name, rows in blocks.items()

@@ -12,7 +12,7 @@ from llmvs.config.load import is_layer, load_config
 from llmvs.config.schema import Config
 from llmvs.config.yaml_files import read_mapping
 from llmvs.errors import UserError, nearest
-from llmvs.results.comparison import published_names
+from llmvs.results.published import published_names
 
 PLACE = "configs/grid"
 

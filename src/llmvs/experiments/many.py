@@ -14,10 +14,9 @@ from llmvs.config.schema import Config
 from llmvs.console import say
 from llmvs.datasets import Dataset
 from llmvs.experiments.progress import Numbered, RunProgress, named
-from llmvs.experiments.resources import Bench
+from llmvs.experiments.resources import Resources
 from llmvs.experiments.run import finished, train
 from llmvs.experiments.workers import train_side_by_side
-from llmvs.results.experiment import check_format
 from llmvs.training.launch import refuse_ranks
 
 
@@ -40,8 +39,6 @@ def run_all(runs: Sequence[Config], dataset: Dataset) -> list[dict[str, Any]]:
         for folder, run in by_folder.items()
         if (document := finished(run)) is not None
     }
-    for document in found.values():
-        check_format(document)
     pending = [run for folder, run in by_folder.items() if folder not in found]
     if found:
         say(
@@ -49,7 +46,7 @@ def run_all(runs: Sequence[Config], dataset: Dataset) -> list[dict[str, Any]]:
             " anew)"
         )
     if pending:
-        resources = Bench(pending, dataset)
+        resources = Resources(pending, dataset)
         groups = _groups(resources, pending)
         with RunProgress(len(pending)) as progress:
             for run, document in _finish(resources, groups, progress):
@@ -57,7 +54,7 @@ def run_all(runs: Sequence[Config], dataset: Dataset) -> list[dict[str, Any]]:
     return [found[str(run_folder(run))] for run in runs]
 
 
-def _groups(resources: Bench, runs: Sequence[Config]) -> list[list[Numbered]]:
+def _groups(resources: Resources, runs: Sequence[Config]) -> list[list[Numbered]]:
     """The runs that read the same embeddings together, each with its place in the list."""
     groups: dict[str, list[Numbered]] = {}
     for index, run in enumerate(runs):
@@ -66,7 +63,7 @@ def _groups(resources: Bench, runs: Sequence[Config]) -> list[list[Numbered]]:
 
 
 def _finish(
-    resources: Bench, groups: Sequence[Sequence[Numbered]], progress: RunProgress
+    resources: Resources, groups: Sequence[Sequence[Numbered]], progress: RunProgress
 ) -> Iterator[tuple[Config, dict[str, Any]]]:
     """Every run with its result, as they finish."""
     if groups[0][0][1].launcher == "slurm":
@@ -79,7 +76,7 @@ def _finish(
 
 
 def _run_group(
-    resources: Bench, group: Sequence[Numbered], progress: RunProgress
+    resources: Resources, group: Sequence[Numbered], progress: RunProgress
 ) -> Iterator[tuple[Config, dict[str, Any]]]:
     """Runs that read the same embeddings, which are made first, on all devices."""
     resources.prepare(group[0][1])

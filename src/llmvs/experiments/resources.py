@@ -1,5 +1,5 @@
 """What the runs on one dataset share, so that it is done once: opening it, extraction, reading
-embeddings, floors and ceilings.
+embeddings, baselines.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,8 +17,9 @@ from llmvs.datasets import Dataset, Fold
 from llmvs.datasets.splits import fold as make_fold
 from llmvs.errors import UserError
 from llmvs.evaluation.baselines import PerVideo, video_baselines
-from llmvs.experiments.evaluate import open_dataset
-from llmvs.experiments.extra import folder_of, open_extra
+from llmvs.experiments.opening import open_dataset
+from llmvs.experiments.other_datasets import folder_of, open_other_datasets
+from llmvs.methods import method_of
 
 MOST_BYTES = 8_000_000_000
 """Embeddings kept in memory: all of the benchmarks' (0.6 GB), not those of a dataset of 30,000
@@ -49,8 +50,8 @@ class ReadOnce(EmbeddingCache):
         return found
 
 
-class Bench:
-    """The dataset of some runs, their embeddings and their floors. It can be sent to another
+class Resources:
+    """The dataset of some runs, their embeddings and their baselines. It can be sent to another
     process.
     """
 
@@ -69,16 +70,13 @@ class Bench:
         wanted = [key for run in runs for key in _read_by(run, self.fold(run))]
         self.keys = list(dict.fromkeys(wanted))
         self._embeddings: tuple[dict[str, Any], EmbeddingCache] | None = None
-        self._extra: tuple[dict[str, Any], list[tuple[Dataset, EmbeddingCache]]] | None = None
-        self._floors: dict[tuple[str, int], dict[str, PerVideo]] = {}
+        self._others: tuple[dict[str, Any], list[tuple[Dataset, EmbeddingCache]]] | None = None
+        self._baselines: dict[tuple[str, int], dict[str, PerVideo]] = {}
 
     def fold(self, config: Config) -> Fold:
         """The fold of a run; with `selection=val` it holds videos out."""
-        held = (
-            config.data.val_fraction
-            if config.selection == "val" and not config.method.zero_shot
-            else 0.0
-        )
+        trains = method_of(config.method).weights is not None
+        held = config.data.val_fraction if config.selection == "val" and trains else 0.0
         fold = make_fold(self.dataset, config.data.splits, config.fold, held)
         return replace(fold, train=()) if config.data.transfer else fold
 
@@ -114,11 +112,11 @@ class Bench:
         """Make now what a run would make or look up before it trains, so that others with the same
         settings find it.
         """
-        if config.method.model != "captioner":
+        if method_of(config.method).reads_embeddings:
             self.embeddings(config, self.fold(config))
-            self.extra(config)
+            self.other_datasets(config)
 
-    def extra(self, config: Config) -> list[tuple[Dataset, EmbeddingCache]]:
+    def other_datasets(self, config: Config) -> list[tuple[Dataset, EmbeddingCache]]:
         """The other datasets that a run trains on (`data.extra`), with the embeddings of all their
         videos.
 
@@ -126,37 +124,38 @@ class Bench:
             UserError: as `embeddings`; a dataset that is not there.
         """
         wanted = {**self.wanted(config), "data.extra": config.data.extra}
-        if self._extra is None or self._extra[0] != wanted:
-            others = open_extra(config, self.dataset)
-            self._extra = (
+        if self._others is None or self._others[0] != wanted:
+            others = open_other_datasets(config, self.dataset)
+            self._others = (
                 wanted,
                 [
                     (dataset, _made(settings, dataset, list(dataset.videos)))
                     for settings, dataset in others
                 ],
             )
-        return self._extra[1]
+        return self._others[1]
 
     def _open(self, config: Config, fold: Fold) -> EmbeddingCache:
         keys = self.keys if config.examples.source == "fixed" else _read_by(config, fold)
         return _made(config, self.dataset, keys, fold.train)
 
-    def floors(self, dataset: Dataset, keys: Iterable[str]) -> dict[str, dict[str, PerVideo]]:
+    def baselines(self, dataset: Dataset, keys: Iterable[str]) -> dict[str, dict[str, PerVideo]]:
         """Video -> protocol -> row -> figures (`video_baselines`) of `dataset`, this one with its
         videos as a run uses them.
         """
         found = {}
         for key in keys:
             place = key, dataset.annotations_of(key).n_steps
-            if place not in self._floors:
-                self._floors[place] = video_baselines(dataset, key)
-            found[key] = self._floors[place]
+            if place not in self._baselines:
+                self._baselines[place] = video_baselines(dataset, key)
+            found[key] = self._baselines[place]
         return found
 
 
 def _read_by(config: Config, fold: Fold) -> tuple[str, ...]:
     """The videos whose embeddings a run reads."""
-    return fold.test if config.method.zero_shot else (*fold.train, *fold.val, *fold.test)
+    trains = method_of(config.method).weights is not None
+    return (*fold.train, *fold.val, *fold.test) if trains else fold.test
 
 
 def _made(

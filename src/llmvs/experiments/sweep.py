@@ -20,8 +20,8 @@ from llmvs.config.schema import Config
 from llmvs.config.yaml_files import read_mapping
 from llmvs.console import say
 from llmvs.errors import UserError, nearest
-from llmvs.experiments.evaluate import open_dataset
 from llmvs.experiments.many import run_all
+from llmvs.experiments.opening import open_dataset
 from llmvs.results.tables import Column, Table, text
 from llmvs.training.launch import refuse_ranks
 

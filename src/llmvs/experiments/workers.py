@@ -16,7 +16,7 @@ from llmvs.config.load import run_folder
 from llmvs.config.schema import Config, HardwareConfig
 from llmvs.errors import UserError
 from llmvs.experiments.progress import Numbered, RunProgress, named
-from llmvs.experiments.resources import Bench
+from llmvs.experiments.resources import Resources
 from llmvs.experiments.run import train
 from llmvs.processes import WorkerProcess, cores
 
@@ -41,7 +41,7 @@ class _Device:
 
 
 def train_side_by_side(
-    resources: Bench, runs: Sequence[Numbered], devices: int, progress: RunProgress
+    resources: Resources, runs: Sequence[Numbered], devices: int, progress: RunProgress
 ) -> Iterator[tuple[Config, dict[str, Any]]]:
     """Give every run with its result, as they finish.
 
@@ -74,7 +74,7 @@ def train_side_by_side(
         processes.end([place.worker for place in places])
 
 
-def _device(resources: Bench, place: int, devices: int) -> _Device:
+def _device(resources: Resources, place: int, devices: int) -> _Device:
     share = multiprocessing.get_context(processes.START).Value("d", 0.0, lock=False)
     return _Device(WorkerProcess(_begin, resources, share, place, devices), share)
 
@@ -90,7 +90,7 @@ def _result(future: "Future[dict[str, Any]]", run: Config) -> dict[str, Any]:
         ) from None
 
 
-def _begin(resources: Bench, share: Any, place: int, devices: int) -> None:
+def _begin(resources: Resources, share: Any, place: int, devices: int) -> None:
     """Give a started process its device, its part of the cores, and what its runs share."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
     os.environ["CUDA_VISIBLE_DEVICES"] = (

@@ -1,29 +1,24 @@
-"""What the scorer says without any training: the number that its answer about every step begins
-with (paper, "zero-shot").
-"""
+"""The numbers that a model's answers begin with, as step scores (paper, "zero-shot")."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from llmvs.cache.embeddings import EmbeddingCache
-from llmvs.datasets import Dataset
-from llmvs.evaluation.baselines import Figure
-from llmvs.evaluation.judging import Judged, judge, judge_untied
-from llmvs.experiments.evaluate import undefined_notes
 from llmvs.extraction.prompts import parse_number
-from llmvs.results.run_table import TITLES, UNTIED
 
-ROW = "zero_shot"
 UNDEFINED = float("nan")
 
 
 @dataclass(frozen=True)
-class Answered:
+class Answers:
     """The numbers that a model answered about the steps of some videos."""
 
+    model: Literal["scorer", "captioner"]
+    """Which of the pair answered."""
     scores: dict[str, npt.NDArray[np.float32]]
     """Video -> [T] in [0, 1]. A step without a number has the mean of its video's numbers; a video
     without any, zeros.
@@ -36,7 +31,9 @@ class Answered:
     """Videos about which no answer is a number."""
 
     @classmethod
-    def of(cls, answers: Mapping[str, Sequence[str]]) -> "Answered":
+    def of(
+        cls, model: Literal["scorer", "captioner"], answers: Mapping[str, Sequence[str]]
+    ) -> "Answers":
         """Read the numbers from every video's T answers."""
         numbers = {
             key: np.array(
@@ -55,7 +52,7 @@ class Answered:
         }
         scores |= {key: np.zeros(len(numbers[key]), np.float32) for key in silent}
         missing = sum(int(np.isnan(values).sum()) for values in numbers.values())
-        return cls(scores, sum(map(len, numbers.values())), missing, silent)
+        return cls(model, scores, sum(map(len, numbers.values())), missing, silent)
 
     def notes(self, row: str) -> list[str]:
         """What a reader of the row must know: how many answers are no numbers."""
@@ -72,7 +69,7 @@ class Answered:
         ]
 
 
-def answered(cache: EmbeddingCache, keys: Sequence[str]) -> Answered | None:
+def answers_in(cache: EmbeddingCache, keys: Sequence[str]) -> Answers | None:
     """The scorer's numbers about videos whose embeddings are there.
 
     None where the embeddings hold no answers (released files) or the scorer was not asked for
@@ -81,34 +78,4 @@ def answered(cache: EmbeddingCache, keys: Sequence[str]) -> Answered | None:
     if cache.identity.get("prompt.style") != "numeric":
         return None
     answers = {key: cache.read(key).answers for key in keys}
-    return Answered.of(answers) if all(answers.values()) else None
-
-
-def judge_answered(
-    dataset: Dataset, found: Answered, test: Sequence[str], row: str = ROW
-) -> tuple[dict[str, dict[str, Judged]], list[str]]:
-    """Judge the numbers like any scores, and with their ties broken.
-
-    Returns:
-        row -> protocol -> verdict (`UNTIED` is the second row, unless a video has no number), and
-        the notes that belong to them.
-
-    Where a video has no number the row is undefined: a mean over the other videos would be another
-    table's figure.
-    """
-    judged = judge(dataset, found.scores, [test])
-    title = TITLES.get(row, row)
-    notes = [
-        *found.notes(title),
-        *(f"{title}: {note}" for note in undefined_notes(judged) if not found.silent),
-    ]
-    if found.silent:
-        nothing = dict.fromkeys(found.silent, (UNDEFINED, UNDEFINED))
-        judged = {
-            name: replace(
-                one, figure=Figure(UNDEFINED, UNDEFINED), per_video={**one.per_video, **nothing}
-            )
-            for name, one in judged.items()
-        }
-        return {row: judged}, notes
-    return {row: judged, UNTIED: judge_untied(dataset, found.scores, [test])}, notes
+    return Answers.of("scorer", answers) if all(answers.values()) else None

@@ -2,22 +2,23 @@
 numbers are the scores.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from llmvs.cache.captions import CaptionCache
 from llmvs.cache.embeddings import EmbeddingCache
-from llmvs.config.schema import Config, HeadConfig
+from llmvs.config.schema import HeadConfig
 from llmvs.console import is_first_process
-from llmvs.datasets import Dataset, Fold
 from llmvs.datasets.annotations import Annotations
 from llmvs.errors import UserError
 from llmvs.evaluation.metric import VideoScores
 from llmvs.evaluation.protocols import protocols
 from llmvs.extraction.captioning import Captioning
+from llmvs.extraction.models import free_memory
 from llmvs.extraction.pipeline import worked_examples
+from llmvs.methods.answers import answers_in
+from llmvs.methods.base import Method, Scores, Task
+from llmvs.methods.zero_shot import ask_captioner
 from llmvs.models.adapters import adapter
 from llmvs.models.adapters.data import FinetuneData
 from llmvs.models.adapters.module import FinetuneModule, Load
@@ -25,86 +26,96 @@ from llmvs.models.adapters.questions import load_captioner, load_scorer
 from llmvs.models.batch import PARTS
 from llmvs.models.datamodule import EmbeddingDataModule
 from llmvs.training.fit import Fit, carry_out, outcome
-from llmvs.training.loggers import RunLoggers
 
 FOLDER = "adapter"
 CLIP = 1.0
 """Largest norm of the adapters' gradient: large enough to leave most steps alone."""
 
 
-def tune(
-    config: Config,
-    dataset: Dataset,
-    fold: Fold,
+class TunedScorer(Method):
+    """The scorer with low-rank adapters, asked about windows of captions."""
+
+    def score(self, task: Task) -> Scores:
+        """Fine-tune; beside its scores, what it answered before (in the embedding cache)."""
+        adapter.require_peft()
+        cache = task.embeddings(task.config)
+        answers = answers_in(cache, task.fold.test)
+        task.lap("extraction")
+        load, parts = _about_windows(task, cache)
+        trained = _tune(task, cache, load, parts)
+        return Scores.trained(trained, cache, task.config.lora.epochs, answers)
+
+
+class TunedCaptioner(Method):
+    """The captioner with low-rank adapters, asked about frames."""
+
+    def score(self, task: Task) -> Scores:
+        """Fine-tune; beside its scores, what it answers before."""
+        adapter.require_peft()
+        cache, answers = ask_captioner(task.config, task.dataset, task.fold)
+        task.lap("extraction")
+        parts = {
+            part: [task.dataset.annotations_of(key) for key in getattr(task.fold, part)]
+            for part in PARTS
+        }
+        trained = _tune(task, cache, partial(load_captioner, task.config), parts)
+        return Scores.trained(trained, cache, task.config.lora.epochs, answers)
+
+
+def _tune(
+    task: Task,
     cache: EmbeddingCache | CaptionCache,
-    folder: Path,
-    tick: Callable[[float], None] | None = None,
-    loggers: RunLoggers | None = None,
+    load: Load,
+    parts: dict[str, list[Annotations]],
 ) -> Fit:
-    """Train adapters on `fold.train`; they go into `folder`/adapter in peft's format, beside
-    last.ckpt and logs/.
+    """Train adapters on the fold's training videos; they go into `adapter` of the run's folder in
+    peft's format, beside last.ckpt and logs/.
 
     A checkpoint in the folder is continued and ends, on a CPU, with the same adapters as an
     uninterrupted training. With `selection=last` the videos are scored once, at the end; with
     another rule after every epoch.
 
     Args:
-        config: the run.
-        dataset: the videos.
-        fold: which of them train, hold out and test.
+        task: the fold.
         cache: says what the model is asked about: the embeddings made of the scorer's prompts, or
             the captioner's answers.
-        folder: of the run.
-        tick: told the share of the epochs that is done, in place of a progress bar.
-        loggers: where the curves go.
+        load: gives the model with its questions.
+        parts: part -> its videos, as far as there is something to ask about.
 
     Raises:
-        UserError: peft or a layer is missing, a checkpoint does not fit, the loss became NaN (the
-            last epoch's adapter stays).
+        UserError: a layer is missing, a checkpoint does not fit, the loss became NaN (the last
+            epoch's adapter stays).
     """
-    if config.selection == "val" and not fold.val:
+    config, folder = task.config, task.folder / FOLDER
+    if config.selection == "val" and not task.fold.val:
         raise UserError(
-            f"selection=val: fold {fold.index} of {dataset.name} holds no videos out: use"
+            f"selection=val: fold {task.fold.index} of {task.dataset.name} holds no videos out: use"
             " selection=last"
         )
-    fold = replace(fold, val=fold.val if config.selection != "last" else ())
-    load, parts = _load(config, dataset, fold, cache)
     data = FinetuneData(parts, config.lora, config.seed, cache.identity)
-    judges = protocols(dataset)
-    module = FinetuneModule(
-        config,
-        load,
-        {part: VideoScores(parts[part], judges) for part in data.evaluated},
-        folder / FOLDER,
-    )
-    # The head's recipe names epochs and clipping for the trainer; its default size keeps all threads.
+    judges = protocols(task.dataset)
+    metrics = {part: VideoScores(parts[part], judges) for part in data.evaluated}
+    module = FinetuneModule(config, load, metrics, folder)
+    # The head's recipe names epochs and clipping for the trainer; its default size keeps all
+    # threads.
     recipe = replace(
         config, optim=replace(config.optim, epochs=config.lora.epochs, clip=CLIP), head=HeadConfig()
     )
-    state, started_at = carry_out(recipe, module, data, folder, tick, loggers)
+    state, started_at = carry_out(recipe, module, data, task.folder, task.progress, task.loggers)
     found = outcome(state, config.selection, data.videos, started_at)
     if is_first_process():
-        adapter.save(
-            folder / FOLDER, state["callbacks"]["KeepEpochs"]["weights"] or state["state_dict"]
-        )
-    return (
-        replace(found, epochs={"last": found.epochs["last"]})
-        if config.selection == "last"
-        else found
-    )
+        adapter.save(folder, state["callbacks"]["KeepEpochs"]["weights"] or state["state_dict"])
+    free_memory()
+    task.lap("training")
+    if config.selection == "last":
+        return replace(found, epochs={"last": found.epochs["last"]})
+    return found
 
 
-def _load(
-    config: Config, dataset: Dataset, fold: Fold, cache: EmbeddingCache | CaptionCache
-) -> tuple[Load, dict[str, list[Annotations]]]:
-    """What loads the model with its questions, and the videos as far as there is something to ask
-    about.
-    """
-    if not isinstance(cache, EmbeddingCache):
-        return partial(load_captioner, config), {
-            part: [dataset.annotations_of(key) for key in getattr(fold, part)] for part in PARTS
-        }
-    data = EmbeddingDataModule(dataset, fold, cache, incomplete=config.data.incomplete)
+def _about_windows(task: Task, cache: EmbeddingCache) -> tuple[Load, dict[str, list[Annotations]]]:
+    """What loads the scorer with its questions about captions, and the videos that have them."""
+    config, dataset = task.config, task.dataset
+    data = EmbeddingDataModule(dataset, task.fold, cache, incomplete=config.data.incomplete)
     data.setup()
     stage = Captioning(config, dataset.name)
     texts = {

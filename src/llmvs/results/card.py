@@ -8,7 +8,9 @@ from typing import Any
 
 import yaml
 
-from llmvs.experiments.run import table
+from llmvs.results.labels import RULES
+from llmvs.results.report import run_table
+from llmvs.results.schema import Result
 
 TAGS = ("video-summarization", "llmvs", "arxiv:2504.11199")
 
@@ -75,19 +77,9 @@ def adapter_kind(name: str, model: str, base: str) -> Kind:
     )
 
 
-SELECTION = {
-    "val": (
-        "The epoch was chosen on training videos that were held out, so the test videos had no say"
-        " in it."
-    ),
-    "last": "The last epoch was taken; nothing was chosen.",
-    "test": (
-        "**The epoch was chosen on the test videos themselves**, as most published figures are:"
-        " expect less on videos that are new."
-    ),
-}
-SYNTHETIC = """> **A demonstration, not a model to use.** Its clips are drawn and its annotators are synthetic:
-> nobody watched anything. The figures below say that the program works, nothing about the method.
+SYNTHETIC = """> **A demonstration, not a model to use.** Its clips are drawn and its annotators are
+> synthetic: nobody watched anything.
+> The figures below say that the program works, nothing about the method.
 """
 CITE = """    @inproceedings{lee2025llmvs,
       title     = {Video Summarization with Large Language Models},
@@ -100,7 +92,7 @@ CITE = """    @inproceedings{lee2025llmvs,
 
 
 def model_card(
-    document: Mapping[str, Any],
+    result: Result,
     kind: Kind,
     extraction: Mapping[str, Any],
     identity: Mapping[str, Any],
@@ -108,7 +100,7 @@ def model_card(
     """Markdown behind YAML front matter, as the hub reads it.
 
     Args:
-        document: the run's result.json.
+        result: of the run.
         kind: what was trained.
         extraction: the settings that made what it was trained on, by dotted key; empty where they
             are not known (imported embeddings).
@@ -116,21 +108,21 @@ def model_card(
     """
     front = {
         **kind.front,
-        "tags": [*TAGS, document["dataset"], *(["synthetic"] if document["synthetic"] else [])],
+        "tags": [*TAGS, result.dataset, *(["synthetic"] if result.synthetic else [])],
     }
     parts = [
         f"---\n{yaml.safe_dump(front, sort_keys=False)}---",
-        f"# LLMVS {kind.noun} {document['experiment']}, fold {document['fold']}",
-        *([SYNTHETIC] if document["synthetic"] else []),
+        f"# LLMVS {kind.noun} {result.experiment}, fold {result.fold}",
+        *([SYNTHETIC] if result.synthetic else []),
         kind.about,
         "## Use",
         kind.use,
         "## What it must be fed",
         _feed(kind, extraction, identity),
         "## How good it is",
-        _figures(document),
+        _figures(result),
         "## Training",
-        _training(document),
+        _training(result),
         "## Cite",
         f"The method (the program, llmvs, was written independently of its authors):\n\n{CITE}",
     ]
@@ -156,38 +148,38 @@ def _cell(value: Any) -> str:
     return str(value).replace("|", "\\|").replace("\n", " ")
 
 
-def _figures(document: Mapping[str, Any]) -> str:
+def _figures(result: Result) -> str:
     published = (
         ""
-        if document["synthetic"]
+        if result.synthetic
         else (
             " Figures under another protocol, other splits or another selection cannot be compared."
         )
     )
     return (
         "One fold, one seed."
-        f" {SELECTION[document['selection']]}{published}\n\n```text\n{table(document)}\n```"
+        f" {RULES[result.selection].explanation}{published}\n\n```text\n{run_table(result)}\n```"
     )
 
 
-def _training(document: Mapping[str, Any]) -> str:
-    made = document["environment"]
+def _training(result: Result) -> str:
+    made = result.environment
     packages = ", ".join(f"{name} {version}" for name, version in made["packages"].items())
-    videos = document["videos"]
+    videos = result.videos
     return "\n".join(
         [
             (
-                f"* Dataset: {document['heading']}, `{document['splits']}` splits, fold"
-                f" {document['fold']}, seed {document['seed']}"
+                f"* Dataset: {result.heading}, `{result.splits}` splits, fold"
+                f" {result.fold}, seed {result.seed}"
             ),
             *(
-                f"* {title}: {', '.join(videos[part])}"
-                for part, title in (
-                    ("train", "Trained on"),
-                    ("val", "Held out to choose the epoch"),
-                    ("test", "Tested on"),
+                f"* {title}: {', '.join(keys)}"
+                for title, keys in (
+                    ("Trained on", videos.train),
+                    ("Held out to choose the epoch", videos.val),
+                    ("Tested on", videos.test),
                 )
-                if videos[part]
+                if keys
             ),
             f"* llmvs {made['llmvs']}, revision {made['revision'] or 'unknown'}; {packages}",
         ]

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from llmvs.errors import UserError
-from llmvs.results.comparison import Row, comparison, heading, plain, published_name
+from llmvs.results.comparison import Contender, comparison, heading, plain
 from llmvs.results.experiment import read_experiment
+from llmvs.results.published import published_name
 from llmvs.results.tables import latex, markdown, text, to_csv
 
 FORMS = {"text": text, "markdown": markdown, "csv": to_csv, "latex": latex}
@@ -38,7 +39,8 @@ def collect(
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise UserError("a folder is named twice: every experiment is one row")
     rows = [
-        Row(found.name, found, published_name(found)) for found in map(read_experiment, folders)
+        Contender(found.name, found, published_name(found.one.dataset, found.name))
+        for found in map(read_experiment, folders)
     ]
     tables = comparison(rows, reference, rule)
     title = heading(rows[0].experiment)

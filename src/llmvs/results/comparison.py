@@ -2,15 +2,13 @@
 beside published figures.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from llmvs.errors import UserError, nearest
 from llmvs.evaluation.bootstrap import Interval, paired_difference
 from llmvs.evaluation.measures import CORRELATIONS, MEASURES
-from llmvs.files import read_json
 from llmvs.results.experiment import (
     Experiment,
     Figures,
@@ -18,27 +16,19 @@ from llmvs.results.experiment import (
     refuse_mixture,
     revision_notes,
 )
+from llmvs.results.labels import BASELINES, RULES, TIES_BROKEN, label_of, tie_broken
+from llmvs.results.published import published, source
 from llmvs.results.tables import Cell, Column, Kind, Table
 
-RULES = {"last": "last epoch", "val": "best on held-out videos", "test": "best on the TEST videos"}
-FLOORS = {
-    "random": "Random",
-    "human_pairwise": "Human, one against another",
-    "human_others": "Human, one against the mean of the others",
-    "ceiling": "Ceiling, the annotators' own mean",
-}
-UNTIED = "ties broken by chance"
-LABELS = {**RULES, "zero_shot": "LLM alone, zero-shot", "untied": f"The same, {UNTIED}", **FLOORS}
 INTERVALS = (
     "Intervals: 95 %, bootstrap over videos (10,000 draws, the same videos for every row), seeds"
     " averaged; of Random: where 95 % of the draws lie."
 )
 GAP = "TEST choice minus held-out choice"
-Blocks = list[tuple[list[str], str]]
 
 
 @dataclass(frozen=True)
-class Row:
+class Contender:
     """One experiment in a table."""
 
     label: str
@@ -49,7 +39,7 @@ class Row:
 
 def rule_tables(experiment: Experiment) -> list[Table]:
     """Per protocol: every rule that chooses an epoch, the gap between an honest and a TEST choice,
-    and floors and ceilings.
+    and the baselines.
     """
     notes = [
         *selection_notes(experiment),
@@ -57,16 +47,14 @@ def rule_tables(experiment: Experiment) -> list[Table]:
         *embedding_notes([experiment]),
         *revision_notes([experiment]),
     ]
-    return [_rule_table(experiment, names, title, notes) for names, title in blocks(experiment)]
+    return [_rule_table(experiment, names, notes) for names in experiment.same_protocols()]
 
 
-def _rule_table(
-    experiment: Experiment, names: Sequence[str], title: str, notes: Sequence[str]
-) -> Table:
+def _rule_table(experiment: Experiment, names: Sequence[str], notes: Sequence[str]) -> Table:
     kind, first, second = _measures(names[0])
-    rows = [
-        [LABELS[row], *_cells(experiment.figures(row, names[0]))]
-        for row in experiment.judged(names[0])
+    scored = experiment.rows_of(names[0])
+    rows: list[list[Cell]] = [
+        [label_of(row, scored), *_cells(experiment.figures(row, names[0]))] for row in scored
     ]
     if {"val", "test"} <= set(experiment.rows):
         gap = (
@@ -77,9 +65,9 @@ def _rule_table(
         )
         rows.append([GAP, *(cell for one in gap for cell in (one.mean, (one.low, one.high), None))])
     rows += [
-        [FLOORS[name], *_cells(found)]
-        for name in FLOORS
-        if (found := experiment.floor(name, names[0]))
+        [row.label, *_cells(found)]
+        for row in BASELINES.values()
+        if (found := experiment.baseline(row.key, names[0]))
     ]
     columns = [
         Column(""),
@@ -93,11 +81,11 @@ def _rule_table(
             )
         ),
     ]
-    return Table(names[0], f"{' = '.join(names)}: {title}", columns, rows, notes)
+    return Table(names[0], _title(experiment, names), columns, rows, notes)
 
 
 def comparison(
-    rows: Sequence[Row], reference: str | None = None, rule: str | None = None
+    rows: Sequence[Contender], reference: str | None = None, rule: str | None = None
 ) -> list[Table]:
     """Per protocol one row per experiment: figures, the difference to a reference with a paired
     test, published figures.
@@ -118,7 +106,7 @@ def comparison(
     chosen = [_rule(row.experiment, rule) for row in rows]
     printed = [_printed(row) for row in rows]
     shown = [_epoch_cell(row.experiment, rule) for row, rule in zip(rows, chosen, strict=True)]
-    epochs = "; ".join(f"{name}: {meaning}" for name, meaning in RULES.items() if name in shown)
+    epochs = "; ".join(f"{one.name}: {one.meaning}" for one in RULES.values() if one.name in shown)
     notes = [
         *([f"Epoch: {epochs}."] if epochs else []),
         INTERVALS,
@@ -129,22 +117,20 @@ def comparison(
         *_sources(rows, printed),
     ]
     return [
-        _comparison(rows, chosen, printed, against, names, title, notes)
-        for names, title in blocks(experiments[0])
+        _comparison(rows, chosen, printed, against, names, notes)
+        for names in experiments[0].same_protocols()
     ]
 
 
 def _comparison(
-    rows: Sequence[Row],
+    rows: Sequence[Contender],
     chosen: Sequence[str],
     printed: Sequence[dict[str, Any]],
-    against: Row,
+    against: Contender,
     names: Sequence[str],
-    title: str,
     notes: Sequence[str],
 ) -> Table:
     kind, first, second = _measures(names[0])
-    change: Kind = "percent difference" if kind == "percent" else "difference"
     columns = [
         Column(""),
         Column("epoch"),
@@ -154,77 +140,55 @@ def _comparison(
         Column(second, kind),
         Column(f"{second}: 95 %", kind),
         Column(f"{second}: sd", kind),
-        Column("difference", change),
-        Column("difference: 95 %", change),
+        Column("difference", kind, signed=True),
+        Column("difference: 95 %", kind, signed=True),
         Column("p", "p"),
         Column("published tau", "figure"),
         Column("published rho", "figure"),
     ]
     base = against.experiment.figures(chosen[rows.index(against)], names[0])
     lines: list[list[Cell]] = []
-
-    def add(
-        label: str, epoch: str, found: Figures, beside: Mapping[str, Any], compare: bool
-    ) -> None:
-        compared = _difference(found, base, 0) if compare else None
+    for row, rule, beside in zip(rows, chosen, printed, strict=True):
+        experiment, there = row.experiment, row.experiment.rows_of(names[0])
+        print_beside = (
+            [beside.get("tau"), beside.get("rho")] if names[0] == "paper" else [None, None]
+        )
         lines.append(
             [
-                label,
-                epoch,
-                *_cells(found),
-                *(
-                    (compared.mean, (compared.low, compared.high), compared.p)
-                    if compared
-                    else (None,) * 3
-                ),
-                *((beside.get("tau"), beside.get("rho")) if names[0] == "paper" else (None, None)),
+                row.label,
+                _epoch_cell(experiment, rule),
+                *_compared(experiment.figures(rule, names[0]), base if row != against else None),
+                *print_beside,
             ]
         )
-
-    for row, rule, beside in zip(rows, chosen, printed, strict=True):
-        experiment = row.experiment
-        add(
-            row.label,
-            _epoch_cell(experiment, rule),
-            experiment.figures(rule, names[0]),
-            beside,
-            row is not against,
-        )
-        if not experiment.trained and "untied" in experiment.judged(names[0]):
-            add(f"{row.label}, {UNTIED}", "", experiment.figures("untied", names[0]), {}, True)
-    for name in FLOORS:
-        if floor := against.experiment.floor(name, names[0]):
-            lines.append([FLOORS[name], "", *_cells(floor), *(None,) * 5])
-    return Table(names[0], f"{' = '.join(names)}: {title}", columns, lines, notes).without_empty()
+        if tie_broken(rule) in there:
+            found = experiment.figures(tie_broken(rule), names[0])
+            label = f"{row.label}, {TIES_BROKEN}"
+            lines.append([label, "", *_compared(found, base), None, None])
+    for line in BASELINES.values():
+        if baseline := against.experiment.baseline(line.key, names[0]):
+            lines.append([line.label, "", *_compared(baseline, None), None, None])
+    title = _title(rows[0].experiment, names)
+    return Table(names[0], title, columns, lines, notes).without_empty()
 
 
-def blocks(experiment: Experiment) -> Blocks:
-    """The protocols with the same figures under their names together, and what they compare."""
-    merged: Blocks = []
-    for name in experiment.protocols:
-        same = next(
-            (
-                names
-                for names, _ in merged
-                if all(
-                    run["protocols"][name] == run["protocols"][names[0]]
-                    for run in experiment.runs.values()
-                )
-            ),
-            None,
-        )
-        if same:
-            same.append(name)
-        else:
-            merged.append(([name], experiment.one["titles"].get(name, "")))
-    return merged
+def _compared(found: Figures, base: Figures | None) -> list[Cell]:
+    """A row's figures, and their difference to those of the reference."""
+    if base is None:
+        return [*_cells(found), None, None, None]
+    compared = _difference(found, base, 0)
+    return [*_cells(found), compared.mean, (compared.low, compared.high), compared.p]
+
+
+def _title(experiment: Experiment, names: Sequence[str]) -> str:
+    return f"{' = '.join(names)}: {experiment.one.titles.get(names[0], '')}"
 
 
 def heading(experiment: Experiment) -> str:
     """One line that says of what the figures are."""
     one, seeds = experiment.one, experiment.seeds
     return (
-        f"{one['heading']}, {one['splits']} splits, folds {', '.join(map(str, experiment.folds))}, "
+        f"{one.heading}, {one.splits} splits, folds {', '.join(map(str, experiment.folds))}, "
         f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
     )
 
@@ -245,8 +209,8 @@ def selection_notes(experiment: Experiment) -> list[str]:
     rules = [rule for rule in RULES if rule in experiment.rows]
     if len(rules) < 2:
         return []
-    held = sorted({len(run["videos"]["val"]) for run in experiment.runs.values()})
-    trained = sorted({len(run["videos"]["train"]) for run in experiment.runs.values()})
+    held = sorted({len(run.videos.val) for run in experiment.runs.values()})
+    trained = sorted({len(run.videos.train) for run in experiment.runs.values()})
     line = (
         f"The {len(rules)} choices of an epoch are from the same trainings, each on"
         f" {_range(trained)} videos"
@@ -259,54 +223,21 @@ def selection_notes(experiment: Experiment) -> list[str]:
     return [f"{line}, with none held out, so there is no honest choice of an epoch but the last."]
 
 
-def published(dataset: str, name: str) -> dict[str, Any]:
-    """tau, rho and where they are printed; empty where nothing was published for this dataset."""
-    table: dict[str, Any] = _published().get(dataset, {})
-    found: dict[str, Any] = table.get(name, {})
-    return found
+def _printed(row: Contender) -> dict[str, Any]:
+    return published(row.experiment.one.dataset, row.published) if row.published else {}
 
 
-def published_names() -> list[str]:
-    """All rows of published.json."""
-    return sorted(
-        {name for table in _published().values() if isinstance(table, dict) for name in table}
-    )
-
-
-def published_name(experiment: Experiment) -> str | None:
-    """The published row that an experiment named by `llmvs train` repeats: `summe` is LLMVS,
-    `summe-mlp` the row `mlp`.
-    """
-    dataset = experiment.one["dataset"]
-    if experiment.name == dataset:
-        return "llmvs"
-    name = experiment.name.removeprefix(f"{dataset}-")
-    return name if published(dataset, name) else None
-
-
-def _published() -> dict[str, Any]:
-    table: dict[str, Any] = read_json(Path(__file__).parent / "published.json", "published figures")
-    return table
-
-
-def _printed(row: Row) -> dict[str, Any]:
-    return published(row.experiment.one["dataset"], row.published) if row.published else {}
-
-
-def _sources(rows: Sequence[Row], printed: Sequence[dict[str, Any]]) -> list[str]:
+def _sources(rows: Sequence[Contender], printed: Sequence[dict[str, Any]]) -> list[str]:
     where = [
         f"{row.label}: {beside['where']}"
         for row, beside in zip(rows, printed, strict=True)
         if beside
     ]
-    return (
-        [f"Published: {_published()['source']}; {'; '.join(where)}. {_published()['note']}"]
-        if where
-        else []
-    )
+    paper, note = source()
+    return [f"Published: {paper}; {'; '.join(where)}. {note}"] if where else []
 
 
-def _seed_notes(rows: Sequence[Row]) -> list[str]:
+def _seed_notes(rows: Sequence[Contender]) -> list[str]:
     counts = {len(row.experiment.seeds) for row in rows}
     if len(counts) == 1:
         return []
@@ -317,7 +248,7 @@ def _seed_notes(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _reference(rows: Sequence[Row], name: str | None) -> Row:
+def _reference(rows: Sequence[Contender], name: str | None) -> Contender:
     if name is None:
         return rows[0]
     for row in rows:
@@ -328,11 +259,11 @@ def _reference(rows: Sequence[Row], name: str | None) -> Row:
 
 def _epoch_cell(experiment: Experiment, rule: str) -> str:
     """The rule that chose the epoch; nothing where nothing was trained."""
-    return rule if experiment.trained else ""
+    return rule if experiment.one.trained else ""
 
 
 def _rule(experiment: Experiment, rule: str | None) -> str:
-    wanted = rule or str(experiment.one["selection"])
+    wanted = rule or experiment.one.selection
     rules = [name for name in RULES if name in experiment.rows]
     if wanted in rules:
         return wanted
@@ -345,6 +276,7 @@ def _rule(experiment: Experiment, rule: str | None) -> str:
 
 
 def _measures(protocol: str) -> tuple[Kind, str, str]:
+    """How the two figures are written, and their headings."""
     return (
         ("percent", *MEASURES[protocol].headers)
         if protocol in MEASURES

@@ -1,5 +1,5 @@
-"""The results of runs, read back from `result.json` alone: an experiment is a grid of folds and
-seeds. No torch, no dataset.
+"""The results of runs together: an experiment is a grid of folds and seeds. It needs neither torch
+nor a dataset.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,14 +12,12 @@ import numpy.typing as npt
 
 from llmvs.errors import UserError
 from llmvs.evaluation.bootstrap import Interval, interval
-from llmvs.files import read_json
+from llmvs.results.labels import scored_rows
+from llmvs.results.schema import AGAIN, RESULT, Result, read_result
+from llmvs.results.tables import grouped
 
-RESULT = "result.json"
-FORMAT = 2
 PER_FOLD = {"fold", "wording"}
 """What the identity of embeddings says of the fold whose training videos gave the examples."""
-Document = Mapping[str, Any]
-"""The content of a result.json."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +62,11 @@ class Experiment:
     """All runs of one configuration."""
 
     name: str
-    runs: Mapping[tuple[int, int], Document]
+    runs: Mapping[tuple[int, int], Result]
     """(fold, seed) -> result; every fold with every seed."""
 
     @property
-    def one(self) -> Document:
+    def one(self) -> Result:
         """Any of the results, for what all have in common."""
         return next(iter(self.runs.values()))
 
@@ -85,74 +83,68 @@ class Experiment:
     @property
     def tests(self) -> dict[int, list[str]]:
         """Fold -> its test videos."""
-        return {fold: list(self.runs[fold, self.seeds[0]]["videos"]["test"]) for fold in self.folds}
+        return {fold: self.runs[fold, self.seeds[0]].videos.test for fold in self.folds}
 
     @property
     def rows(self) -> list[str]:
-        """What was judged: rules that choose an epoch (`last`, `val`, `test`), and where a model
-        answered numbers `zero_shot` and
-        `untied`, the same with ties broken by chance."""
-        return [
-            row
-            for row in ("last", "val", "test", "zero_shot", "untied")
-            if all(row in run["per_video"] for run in self.runs.values())
-        ]
-
-    def judged(self, protocol: str) -> list[str]:
-        """Those of `rows` that this protocol or measure judged: broken ties change no key-shot
-        summary.
+        """The rows of scores that all runs have, in the order of the tables: rules that choose an
+        epoch, and what models answered without training; each before its tie-broken row.
         """
-        return [
-            row
-            for row in self.rows
-            if all(protocol in run["per_video"][row] for run in self.runs.values())
-        ]
+        runs = self.runs.values()
+        return [row for row in scored_rows() if all(row in run.per_video for run in runs)]
 
-    @property
-    def trained(self) -> bool:
-        """Whether anything was: a frozen model by itself has no epochs."""
-        return bool(self.one["epochs"])
+    def rows_of(self, protocol: str) -> list[str]:
+        """Those of `rows` that have figures of this protocol or measure: broken ties change no
+        key-shot summary.
+        """
+        runs = self.runs.values()
+        return [row for row in self.rows if all(protocol in run.per_video[row] for run in runs)]
 
     @property
     def protocols(self) -> list[str]:
-        """The protocols of all runs, `f1` included."""
-        return [
-            name
-            for name in self.one["protocols"]
-            if all(name in run["protocols"] for run in self.runs.values())
-        ]
+        """The protocols and measures of all runs."""
+        runs = self.runs.values()
+        return [name for name in self.one.protocols if all(name in run.protocols for run in runs)]
+
+    def same_protocols(self) -> list[list[str]]:
+        """The protocols and measures with the same figures in every run together."""
+        return grouped(
+            {name: [run.protocols[name] for run in self.runs.values()] for name in self.protocols}
+        )
 
     def figures(self, row: str, protocol: str) -> Figures:
-        """What a rule's, or `zero_shot`'s, scores got."""
-        return self._figures("per_video", row, protocol, self.seeds)
+        """What a row of scores got."""
+        tables = {place: run.per_video[row][protocol] for place, run in self.runs.items()}
+        return self._figures(tables, self.seeds)
 
-    def floor(self, row: str, protocol: str) -> Figures | None:
+    def baseline(self, row: str, protocol: str) -> Figures | None:
         """What `random`, `human_pairwise`, `human_others` or `ceiling` gets on the same folds; None
         where nobody computed it.
         """
-        if protocol not in self.one["floors"].get(row, {}):
+        if protocol not in self.one.baselines.get(row, {}):
             return None
-        found = self._figures("floors", row, protocol, self.seeds[:1])
+        tables = {place: run.baselines[row][protocol] for place, run in self.runs.items()}
+        found = self._figures(tables, self.seeds[:1])
         drawn = found.values.shape[2] == 4
         return Figures(
             found.values[:, :, :2], found.weights, found.values[:, 0, 2:] if drawn else None
         )
 
-    def _figures(self, part: str, row: str, protocol: str, seeds: Sequence[int]) -> Figures:
+    def _figures(
+        self, tables: Mapping[tuple[int, int], Mapping[str, list[float]]], seeds: Sequence[int]
+    ) -> Figures:
+        """The figures of every video from (fold, seed) -> video -> its numbers."""
         tests = self.tests
         keys = sorted({key for test in tests.values() for key in test})
         place = {key: i for i, key in enumerate(keys)}
-        width = len(next(iter(self.one[part][row][protocol].values())))
+        width = len(next(iter(next(iter(tables.values())).values())))
         sums, weights = np.zeros((len(keys), len(seeds), width)), np.zeros(len(keys))
         for fold, test in tests.items():
             share = 1 / (len(test) * len(tests))
             for key in test:
                 weights[place[key]] += share
                 for s, seed in enumerate(seeds):
-                    numbers = self.runs[fold, seed][part][row][protocol][key]
-                    sums[place[key], s] += share * np.array(
-                        numbers, dtype=np.float64
-                    )  # JSON's null becomes NaN
+                    sums[place[key], s] += share * np.array(tables[fold, seed][key])
         return Figures(sums / weights[:, None, None], weights)
 
 
@@ -175,20 +167,17 @@ def read_experiment(folder: Path) -> Experiment:
                 f"{place}: no {RESULT}: the run is not finished; the command that began it goes on"
                 " with it"
             )
-    return experiment(
-        folder.name, [read_json(place / RESULT, "the result of a run") for place in places]
-    )
+    return experiment(folder.name, [read_result(place / RESULT) for place in places])
 
 
-def experiment(name: str, documents: Sequence[Document]) -> Experiment:
-    """The experiment of some results.
+def experiment(name: str, results: Sequence[Result | Mapping[str, Any]]) -> Experiment:
+    """The experiment of some results, or of the contents of their files.
 
     Raises:
-        UserError: a seed that not all folds have, or a result of another format.
+        UserError: a seed that not all folds have, or a result of another format or damaged.
     """
-    for one in documents:
-        check_format(one)
-    runs = {(int(one["fold"]), int(one["seed"])): one for one in documents}
+    typed = [one if isinstance(one, Result) else Result.of(one) for one in results]
+    runs = {(one.fold, one.seed): one for one in typed}
     found = Experiment(name, dict(sorted(runs.items())))
     missing = [
         f"fold {fold} seed {seed}"
@@ -204,19 +193,6 @@ def experiment(name: str, documents: Sequence[Document]) -> Experiment:
     return found
 
 
-def check_format(document: Document) -> None:
-    """Refuse a result that an older or newer version wrote.
-
-    Raises:
-        UserError: names its folder.
-    """
-    if document.get("format") != FORMAT:
-        raise UserError(
-            f"{document.get('folder', '?')}: its {RESULT} has format {document.get('format')}"
-            f" (expected {FORMAT}): train it anew with resume=false"
-        )
-
-
 def refuse_mixture(experiments: Sequence[Experiment]) -> None:
     """Refuse a table over results that cannot be compared.
 
@@ -226,8 +202,8 @@ def refuse_mixture(experiments: Sequence[Experiment]) -> None:
     first = experiments[0]
     for other in experiments[1:]:
         for what, a, b in (
-            ("dataset", first.one["dataset"], other.one["dataset"]),
-            ("splits", first.one["splits"], other.one["splits"]),
+            ("dataset", first.one.dataset, other.one.dataset),
+            ("splits", first.one.splits, other.one.splits),
             ("folds", first.folds, other.folds),
             ("test videos", first.tests, other.tests),
             ("protocols", first.protocols, other.protocols),
@@ -247,7 +223,7 @@ def revision_notes(experiments: Sequence[Experiment]) -> list[str]:
     found: dict[str, list[str]] = {}
     for one in experiments:
         for run in one.runs.values():
-            names = found.setdefault(run.get("environment", {}).get("revision") or "unknown", [])
+            names = found.setdefault(run.environment.get("revision") or "unknown", [])
             if one.name not in names:
                 names.append(one.name)
     notes = []
@@ -268,13 +244,13 @@ def embedding_notes(experiments: Sequence[Experiment]) -> list[str]:
     """
     notes = []
     for one in experiments:
-        found = [run.get("embeddings", {}).get("identity", {}) for run in one.runs.values()]
+        found = [run.embeddings.identity for run in one.runs.values()]
         keys = sorted({key for made in found for key in made} - PER_FOLD)
         changed = [key for key in keys if len({repr(made.get(key)) for made in found}) > 1]
         if changed:
             notes.append(
                 f"{one.name}: its runs read embeddings that were not made alike"
-                f" ({', '.join(changed)}): train it anew with resume=false."
+                f" ({', '.join(changed)}): {AGAIN}."
             )
     return notes
 

@@ -15,10 +15,11 @@ from llmvs.config.settings import nested, reading, shaping_embeddings
 from llmvs.config.yaml_files import dump
 from llmvs.console import say
 from llmvs.errors import UserError
-from llmvs.experiments.run import RESULT
 from llmvs.files import read_json, write_json, write_text
+from llmvs.methods import method_of
 from llmvs.models.head import load_head
 from llmvs.results.card import Kind, adapter_kind, head_kind, model_card
+from llmvs.results.schema import RESULT, Result, read_result
 
 CARD = "README.md"
 ADAPTER = "adapter"
@@ -43,11 +44,12 @@ def export(run: Path, to: Path | None = None, repo: str | None = None) -> Path:
         UserError: no finished run there, nothing was trained, files missing or damaged, the folder
             cannot be written.
     """
-    document, config = _finished(run)
+    result, config = _finished(run)
     folder = run / "export" if to is None else to
     extraction = _public({} if config.extract.embeddings else _making(config))
-    identity = _public(document["embeddings"]["identity"])
-    write = _write_adapter if config.method.lora else _write_head
+    identity = _public(result.embeddings.identity)
+    weights = method_of(config.method).weights
+    write = _write_adapter if weights == "adapter" else _write_head
     kind = write(run, config, folder, extraction, identity, repo or "FOLDER")
     if extraction:
         write_text(
@@ -55,8 +57,10 @@ def export(run: Path, to: Path | None = None, repo: str | None = None) -> Path:
             f"# How the embeddings that this {kind.noun} was trained on are"
             f" made.\n{dump(nested(extraction))}",
         )
-    write_text(folder / CARD, model_card(document, kind, extraction, identity))
-    say(f"exported: {folder}, for {'PeftModel' if config.method.lora else 'LLMVS'}.from_pretrained")
+    write_text(folder / CARD, model_card(result, kind, extraction, identity))
+    say(
+        f"exported: {folder}, for {'PeftModel' if weights == 'adapter' else 'LLMVS'}.from_pretrained"
+    )
     return folder
 
 
@@ -145,7 +149,7 @@ def push(folder: Path, repo: str) -> str:
         ) from error
 
 
-def _finished(run: Path) -> tuple[dict[str, Any], Config]:
+def _finished(run: Path) -> tuple[Result, Config]:
     if not run.is_dir():
         raise UserError(
             f"{run}: no such folder: name the folder of a run, such as runs/demo/fold0/seed1112"
@@ -155,19 +159,14 @@ def _finished(run: Path) -> tuple[dict[str, Any], Config]:
             f"{run}: no {RESULT}, so this run is not finished, or not a run: `llmvs train` with its"
             " settings ends it"
         )
-    document = read_json(run / RESULT, "the result of a run")
-    if (
-        not isinstance(document, dict)
-        or not {"protocols", "rules", "embeddings", "environment"} <= document.keys()
-    ):
-        raise UserError(f"{run / RESULT}: not the result of a run")
+    result = read_result(run / RESULT)
     config = load_config([str(run / "config.yaml")])
-    if config.method.zero_shot:
+    if method_of(config.method).weights is None:
         raise UserError(
             f"{run}: nothing was trained in this run (method.model={config.method.model}), so there"
             " are no weights to export"
         )
-    return document, config
+    return result, config
 
 
 def _making(config: Config) -> dict[str, Any]:

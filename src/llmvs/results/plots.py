@@ -1,5 +1,5 @@
-"""A forest plot of a comparison: every row's mean and interval, published values, and the floor and
-ceiling as lines.
+"""A forest plot of a comparison: every row's mean and interval, published values, and the random
+baseline and the upper bound as lines.
 """
 
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from llmvs.files import atomic
-from llmvs.results.comparison import FLOORS
+from llmvs.results.labels import BASELINES
 from llmvs.results.tables import Table
 
-OURS, REFERENCE, PUBLISHED, FLOOR, CEILING = "#1f5f99", "#b3471d", "#1a1a1a", "#8a8a8a", "#4b8b3b"
+OURS, REFERENCE, PUBLISHED, RANDOM, CEILING = "#1f5f99", "#b3471d", "#1a1a1a", "#8a8a8a", "#4b8b3b"
 
 
 def draw(tables: Sequence[Table], title: str, *paths: Path) -> None:
@@ -60,7 +60,7 @@ def _panel(axes: Axes, table: Table) -> None:
                 (0.02, place),
                 xycoords=("axes fraction", "data"),
                 va="center",
-                color=FLOOR,
+                color=RANDOM,
             )
         if row.get("published tau") is not None:
             axes.plot(
@@ -71,11 +71,12 @@ def _panel(axes: Axes, table: Table) -> None:
                 markeredgecolor=PUBLISHED,
                 markersize=6.5,
             )
-    for name, color, style in (("random", FLOOR, "--"), ("ceiling", CEILING, "-.")):
-        floor = _floor(table, name)
-        if floor is not None:
+    for name, color, style in (("random", RANDOM, "--"), ("ceiling", CEILING, "-.")):
+        label = BASELINES[name].label
+        baseline = _baseline(table, label)
+        if baseline is not None:
             axes.axvline(
-                floor, color=color, linestyle=style, linewidth=1.1, label=FLOORS[name].split(",")[0]
+                baseline, color=color, linestyle=style, linewidth=1.1, label=label.split(",")[0]
             )
     axes.plot([], [], "o-", color=OURS, label="ours, 95 % over videos")
     axes.plot([], [], "o-", color=REFERENCE, label="the row compared with")
@@ -105,13 +106,11 @@ def _rows(table: Table) -> list[dict[str, Any]]:
     return [
         row
         for row in (dict(zip(names, cells, strict=True)) for cells in table.rows)
-        if row[""] not in FLOORS.values()
+        if row[""] not in {baseline.label for baseline in BASELINES.values()}
     ]
 
 
-def _floor(table: Table, name: str) -> float | None:
+def _baseline(table: Table, label: str) -> float | None:
     names = [column.name for column in table.columns]
-    found = next(
-        (cells[names.index("tau")] for cells in table.rows if cells[0] == FLOORS[name]), None
-    )
+    found = next((cells[names.index("tau")] for cells in table.rows if cells[0] == label), None)
     return found if isinstance(found, float) and found == found else None

@@ -6,11 +6,12 @@ import csv
 import io
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-Kind = Literal["text", "figure", "difference", "percent", "percent difference", "p"]
+Kind = Literal["text", "figure", "percent", "p"]
+"""Words, a plain number, a share that is shown in per cent, a p-value."""
 Cell = str | float | tuple[float, float] | None
 """Text, a number, the two ends of an interval, or nothing. NaN is shown as undefined."""
 
@@ -21,6 +22,10 @@ class Column:
 
     name: str
     kind: Kind = "text"
+    digits: int | None = None
+    """Decimals of its numbers; None: 3, of a percentage 1."""
+    signed: bool = False
+    """Whether a plus stands before what is above 0."""
 
 
 @dataclass(frozen=True)
@@ -140,28 +145,43 @@ def latex(tables: Sequence[Table]) -> str:
     return "% needs \\usepackage{booktabs}\n" + "\n\n".join(parts) + "\n"
 
 
-def shown(cell: Cell, kind: Kind) -> str:
+def shown(cell: Cell, column: Column) -> str:
     """A cell as people read it.
 
-    >>> shown(0.25321, "figure"), shown((-0.01, 0.2), "difference"), shown(0.00004, "p"), shown(None, "p")
-    ('0.253', '-0.010 to +0.200', '< 0.001', '')
+    >>> shown(0.25321, Column("tau", "figure")), shown(0.00004, Column("p", "p"))
+    ('0.253', '< 0.001')
+    >>> shown((-0.01, 0.2), Column("difference", "figure", signed=True))
+    '-0.010 to +0.200'
     """
     if cell is None or isinstance(cell, str):
         return cell or ""
     if isinstance(cell, tuple):
-        low, high = (shown(end, kind) for end in cell)
+        low, high = (shown(end, column) for end in cell)
         return "undefined" if "undefined" in (low, high) else f"{low} to {high}"
     if math.isnan(cell):
         return "undefined"
-    if kind == "p":
+    if column.kind == "p":
         return "< 0.001" if cell < 0.001 else f"{cell:.3f}"
-    sign = "+" if kind.endswith("difference") else ""
-    return f"{100 * cell:{sign}.1f}" if kind.startswith("percent") else f"{cell:{sign}.3f}"
+    percent = column.kind == "percent"
+    digits = column.digits if column.digits is not None else 1 if percent else 3
+    return f"{100 * cell if percent else cell:{'+' if column.signed else ''}.{digits}f}"
+
+
+def grouped(blocks: Mapping[str, Any]) -> list[list[str]]:
+    """The names of equal blocks together, in order; what is undefined in both is equal.
+
+    >>> grouped({"paper": [1.0, float("nan")], "f1": [2.0], "per_annotator": [1.0, float("nan")]})
+    [['paper', 'per_annotator'], ['f1']]
+    """
+    groups: dict[str, list[str]] = {}
+    for name, block in blocks.items():
+        groups.setdefault(repr(block), []).append(name)
+    return list(groups.values())
 
 
 def _strings(table: Table) -> list[list[str]]:
     return [
-        [shown(cell, column.kind) for column, cell in zip(table.columns, row, strict=True)]
+        [shown(cell, column) for column, cell in zip(table.columns, row, strict=True)]
         for row in table.rows
     ]
 

@@ -14,8 +14,8 @@ from llmvs.config.schema import DataConfig, ExtractConfig
 from llmvs.datasets.base import Dataset, Sampling
 from llmvs.datasets.video import Video
 from llmvs.errors import UserError
-from llmvs.experiments.evaluate import open_dataset
-from llmvs.experiments.extra import open_extra
+from llmvs.experiments.opening import open_dataset
+from llmvs.experiments.other_datasets import open_other_datasets
 from llmvs.extraction.steps import counted, only_picks
 from llmvs.models.datamodule import EmbeddingDataModule
 from llmvs.video.reader import sample
@@ -79,7 +79,7 @@ def test_augmented_trains_on_the_fold_and_on_all_of_the_other(place, shared, sum
     assert sorted([*own, *result["videos"]["val"], *result["videos"]["test"]]) == sorted(
         summe.videos
     )
-    assert result["extra"]["tvsum"]["identity"] == {"source": "made up for tvsum"}
+    assert result["other_datasets"]["tvsum"]["identity"] == {"source": "made up for tvsum"}
     assert set(result["protocols"]) == {
         "paper",
         "per_annotator",
@@ -170,7 +170,7 @@ def test_an_other_dataset_is_sampled_as_it_is_annotated(shared, summe):
     config = make_config(
         data=DataConfig(dataset="demo", extra=extra), extract=ExtractConfig(captions="c/{dataset}")
     )
-    ((settings, dataset),) = open_extra(config, make_dataset())
+    ((settings, dataset),) = open_other_datasets(config, make_dataset())
     assert dataset.name == "summe"
     assert (settings.extract.fps, settings.extract.every_nth_frame) == (None, 15)
     assert (settings.data.dataset, settings.data.extra) == ("summe", [])
@@ -211,7 +211,7 @@ def test_one_dataset_twice_and_one_folder_for_two_are_refused(shared, summe):
         UserError,
         match=r"data\.extra=summe=.*: summe is there already: its test videos would be trained on",
     ):
-        open_extra(again, summe)
+        open_other_datasets(again, summe)
     one = make_config(
         data=DataConfig(dataset="demo", extra=extra),
         extract=ExtractConfig(embeddings="cache/imported"),
@@ -223,10 +223,10 @@ def test_one_dataset_twice_and_one_folder_for_two_are_refused(shared, summe):
             r" its own"
         ),
     ):
-        open_extra(one, Dataset("demo", "ratings", {}, {}))
+        open_other_datasets(one, Dataset("demo", "ratings", {}, {}))
     unknown = make_config(data=DataConfig(dataset="demo", extra=["tvsun"]))
     with pytest.raises(UserError, match="no such dataset: did you mean tvsum"):
-        open_extra(unknown, summe)
+        open_other_datasets(unknown, summe)
 
 
 def test_lists_on_the_command_line():
@@ -238,7 +238,7 @@ def test_lists_on_the_command_line():
     assert extra("--data.extra=tvsum") == ["tvsum"]
     assert (
         load_config(["data.dataset=summe", "data.extra=[tvsum=/a/b]"]).experiment
-        == "summe+data.extra=b"
+        == "summe+data.extra=tvsum"
     )
 
 

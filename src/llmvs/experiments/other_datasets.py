@@ -10,13 +10,13 @@ from dataclasses import replace
 from llmvs.config.schema import Config
 from llmvs.datasets import Dataset
 from llmvs.errors import UserError
-from llmvs.experiments.evaluate import open_dataset
+from llmvs.experiments.opening import open_dataset
 
 PLACE = "{dataset}"
 """Stands for a dataset's name in folders of the settings that exist once per dataset."""
 
 
-def open_extra(config: Config, main: Dataset) -> list[tuple[Config, Dataset]]:
+def open_other_datasets(config: Config, main: Dataset) -> list[tuple[Config, Dataset]]:
     """Every dataset of `data.extra`, with the settings under which its embeddings are made.
 
     They are those of the run, but for the dataset's own sampling: so an extraction is shared with

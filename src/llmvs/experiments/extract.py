@@ -10,8 +10,8 @@ from llmvs.datasets.files import VIDEO_SUFFIXES
 from llmvs.datasets.splits import fold as make_fold
 from llmvs.datasets.video import Video
 from llmvs.errors import UserError, VideoError
-from llmvs.experiments.evaluate import open_dataset
-from llmvs.experiments.extra import open_extra
+from llmvs.experiments.opening import open_dataset
+from llmvs.experiments.other_datasets import open_other_datasets
 from llmvs.extraction.pipeline import Extraction
 from llmvs.training.distributed import extract_shared
 
@@ -21,7 +21,7 @@ def extract_dataset(config: Config) -> int:
     Returns the exit status.
     """
     dataset = open_dataset(config)
-    others = open_extra(config, dataset)
+    others = open_other_datasets(config, dataset)
     train: list = []
     if config.examples.source == "fold":
         held = config.data.val_fraction if config.selection == "val" else 0.0

@@ -1,0 +1,24 @@
+"""Open the dataset that a run's settings name."""
+
+from pathlib import Path
+
+from llmvs.config.schema import Config
+from llmvs.console import say
+from llmvs.datasets import Dataset, Sampling, load
+from llmvs.evaluation.protocols import left_out
+
+
+def open_dataset(config: Config) -> Dataset:
+    """The configured dataset; says which protocols its files do not allow.
+
+    Raises:
+        UserError: no such dataset, or files that are missing or damaged.
+    """
+    dataset = load(
+        config.data.dataset,
+        Path(config.data.root).expanduser(),
+        Sampling(config.extract.fps, config.extract.every_nth_frame),
+    )
+    for reason in left_out(dataset).values():
+        say(f"note: {reason}")
+    return dataset

@@ -1,0 +1,180 @@
+"""From a run's scores to its result: evaluated beside what a frozen model answers, chance and
+people.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from llmvs.config.load import run_folder
+from llmvs.config.schema import Config
+from llmvs.datasets import Dataset, Fold
+from llmvs.evaluation.baselines import DRAWS, Figure, PerVideo, averaged
+from llmvs.evaluation.judging import Judged, judge, judge_untied
+from llmvs.experiments.evaluate import (
+    as_numbers,
+    label,
+    random_note,
+    titles,
+    undefined_notes,
+    with_baselines,
+)
+from llmvs.experiments.resources import Resources
+from llmvs.results.labels import RUN, ZERO_SHOT, label_of, tie_broken
+from llmvs.results.schema import FORMAT, Chosen, MadeFrom, Method, Pairs, Result, Videos
+
+if TYPE_CHECKING:
+    from llmvs.cache.captions import CaptionCache
+    from llmvs.cache.embeddings import EmbeddingCache
+    from llmvs.methods.answers import Answers
+    from llmvs.methods.base import Scores
+
+UNDEFINED = float("nan")
+Evaluated = dict[str, Judged]
+"""Protocol or measure -> the figures of one row."""
+
+
+def result_of(config: Config, resources: Resources, fold: Fold, scores: "Scores") -> Result:
+    """The result of a run but for its cost (`seconds` and `environment` are empty).
+
+    Args:
+        config: the run.
+        resources: the dataset and its baselines.
+        fold: what was scored.
+        scores: by the configured method.
+    """
+    dataset = resources.dataset
+    scored = [video for part in ("val", "test") for video in scores.videos.get(part, [])]
+    used = replace(
+        dataset, annotations={**dataset.annotations, **{video.key: video for video in scored}}
+    )
+    by_rule = {rule: judge(used, one.scores, [fold.test]) for rule, one in scores.epochs.items()}
+    answers, answer_notes = _answer_rows(used, scores, fold)
+    rows = {RUN.key: by_rule[scores.selection], **answers}
+    by_rule[scores.selection] = rows[RUN.key]
+    baselines = resources.baselines(used, fold.test)
+    own_notes = [] if scores.zero_shot else undefined_notes(rows[RUN.key])
+    blocks = with_baselines(rows, averaged(baselines, [fold.test]))
+    return Result(
+        format=FORMAT,
+        experiment=config.experiment,
+        folder=str(run_folder(config)),
+        dataset=dataset.name,
+        synthetic=dataset.synthetic,
+        heading=label(dataset),
+        splits=config.data.splits,
+        fold=config.fold,
+        seed=config.seed,
+        selection=scores.selection,
+        method=Method(**asdict(config.method)),
+        epoch=scores.selected.epoch + 1,
+        epochs=scores.n_epochs,
+        videos=Videos(
+            [video.key for video in scores.videos.get("train", [])],
+            list(fold.val),
+            list(fold.test),
+        ),
+        titles=titles(dataset),
+        protocols=as_numbers(blocks),
+        notes=[random_note(DRAWS), *own_notes, *answer_notes, *_trimmed(dataset, scores)],
+        per_video={
+            row.replace(RUN.key, scores.selection): _pairs(found)
+            for row, found in {**by_rule, **rows}.items()
+        },
+        baselines=_baselines_per_row(baselines),
+        rules={
+            rule: Chosen(one.epoch + 1, _means(one.means)) for rule, one in scores.epochs.items()
+        },
+        embeddings=_made_from(scores.made_from),
+        other_datasets={
+            other.name: _made_from(made) for other, made in resources.other_datasets(config)
+        },
+        transfer=config.data.transfer,
+        seconds={},
+        environment={},
+    )
+
+
+def _answer_rows(
+    dataset: Dataset, scores: "Scores", fold: Fold
+) -> tuple[dict[str, Evaluated], list[str]]:
+    """The rows of a frozen model's answers: the run's own where they are its scores, else its
+    zero-shot row.
+    """
+    if scores.answers is None:
+        return {}, []
+    row = RUN if scores.zero_shot else ZERO_SHOT[scores.answers.model]
+    return evaluate_answers(dataset, scores.answers, fold.test, row.key)
+
+
+def evaluate_answers(
+    dataset: Dataset, answers: "Answers", test: tuple[str, ...] | list[str], row: str
+) -> tuple[dict[str, Evaluated], list[str]]:
+    """Evaluate a model's numbers like any scores, and with their ties broken.
+
+    Returns:
+        row -> protocol -> figures (the second row, unless a video has no number, is that of the
+        broken ties), and the notes that belong to them.
+
+    Where a video has no number the row is undefined: a mean over the other videos would be another
+    table's figure.
+    """
+    found, name = judge(dataset, answers.scores, [test]), label_of(row, [row])
+    notes = answers.notes(name)
+    if not answers.silent:
+        notes += [f"{name}: {note}" for note in undefined_notes(found)]
+        return {row: found, tie_broken(row): judge_untied(dataset, answers.scores, [test])}, notes
+    nothing = dict.fromkeys(answers.silent, (UNDEFINED, UNDEFINED))
+    return {
+        row: {
+            protocol: replace(
+                one, figure=Figure(UNDEFINED, UNDEFINED), per_video={**one.per_video, **nothing}
+            )
+            for protocol, one in found.items()
+        }
+    }, notes
+
+
+def _trimmed(dataset: Dataset, scores: "Scores") -> list[str]:
+    """A note for every test video that is shorter than its annotations."""
+    return [
+        f"{video.key} ({video.name}): judged on the first {video.n_steps} of"
+        f" {dataset.annotations_of(video.key).n_steps} steps."
+        for video in scores.videos["test"]
+        if video.n_steps < dataset.annotations_of(video.key).n_steps
+    ]
+
+
+def _pairs(found: Evaluated) -> Pairs:
+    return {
+        protocol: {key: [float(value) for value in pair] for key, pair in one.per_video.items()}
+        for protocol, one in found.items()
+    }
+
+
+def _means(means: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, dict[str, float]]]:
+    return {
+        part: {protocol: dict(pair._asdict()) for protocol, pair in rows.items()}
+        for part, rows in means.items()
+    }
+
+
+def _baselines_per_row(found: Mapping[str, Mapping[str, PerVideo]]) -> dict[str, Pairs]:
+    """Row -> protocol -> video -> its two numbers; of Random their means over draws, then their
+    deviations.
+    """
+    table: dict[str, Pairs] = {}
+    for key, blocks in found.items():
+        for protocol, rows in blocks.items():
+            for row, values in rows.items():
+                numbers = (
+                    [*values.mean(axis=0), *values.std(axis=0)] if values.ndim == 2 else values
+                )
+                table.setdefault(row, {}).setdefault(protocol, {})[key] = [
+                    float(number) for number in numbers
+                ]
+    return table
+
+
+def _made_from(cache: "EmbeddingCache | CaptionCache") -> MadeFrom:
+    return MadeFrom(str(cache.folder), dict(cache.identity))

@@ -1,0 +1,87 @@
+"""The folder of a run: held against other processes, claimed for one configuration, written, and
+found finished.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmvs.cache.fingerprint import differences
+from llmvs.config.load import load_config, run_folder, to_yaml
+from llmvs.config.schema import Config
+from llmvs.config.settings import meaning
+from llmvs.console import is_first_process
+from llmvs.errors import UserError
+from llmvs.files import locked, write_json, write_text
+from llmvs.results.schema import RESULT, Result, read_result, write_result
+
+if TYPE_CHECKING:
+    from llmvs.methods.base import Scores
+
+CONFIG = "config.yaml"
+
+
+def finished_result(config: Config) -> Result | None:
+    """The run's result where it is finished and may be reused.
+
+    Raises:
+        UserError: the folder holds another configuration's run, one of which nobody knows the
+            configuration, or an unreadable result.
+    """
+    place = run_folder(config) / RESULT
+    if not (config.resume and place.exists()):
+        return None
+    if not place.with_name(CONFIG).is_file():
+        # Without it the result could be that of any configuration.
+        raise UserError(
+            f"{place.parent}: holds {RESULT} but no {CONFIG}, so nothing says what the run was made"
+            " with: train it anew with resume=false, or give this one a name of its own with"
+            " experiment=NAME"
+        )
+    _refuse_other(run_folder(config), config)
+    return read_result(place)
+
+
+def hold(folder: Path) -> AbstractContextManager[None]:
+    """Hold the run's folder against other processes; the first rank of a run holds it for all."""
+    if not is_first_process():
+        return nullcontext()
+    return locked(
+        folder / ".lock",
+        f"{folder}: another process is at work on this run: wait for it, or give this one a name of"
+        " its own with experiment=NAME",
+    )
+
+
+def claim(folder: Path, config: Config) -> None:
+    """Make the folder this configuration's; refuse one that another configuration's run is in."""
+    path = folder / CONFIG
+    if path.exists() and config.resume:
+        _refuse_other(folder, config)
+    elif is_first_process():
+        (folder / RESULT).unlink(missing_ok=True)
+        write_text(path, to_yaml(config))
+
+
+def write(folder: Path, result: Result, scores: "Scores", test: Sequence[str]) -> None:
+    """The scores of every rule, then the result; what an interrupted run would have needed is not
+    needed any more.
+    """
+    if is_first_process():
+        for rule, epoch in scores.epochs.items():
+            write_json(folder / "scores" / f"{rule}.json", {key: epoch.scores[key] for key in test})
+        write_result(folder, result)
+        (folder / "last.ckpt").unlink(missing_ok=True)
+
+
+def _refuse_other(folder: Path, config: Config) -> None:
+    path = folder / CONFIG
+    changes = (
+        differences(meaning(load_config([str(path)])), meaning(config)) if path.exists() else []
+    )
+    if changes:
+        raise UserError(
+            f"{folder}: holds a run made with {'; '.join(changes)}: give this one a name of its own"
+            " with experiment=NAME, or replace that one with resume=false"
+        )

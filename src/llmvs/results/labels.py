@@ -1,0 +1,100 @@
+"""Every row of a table and every rule that chooses an epoch: its key in documents and its printed
+name, once.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+TIES_BROKEN = "ties broken by chance"
+_SUFFIX = "/untied"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A named row of figures."""
+
+    key: str
+    """In result.json."""
+    label: str
+    """In tables."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A way to choose the epoch whose scores count."""
+
+    name: str
+    """As in `selection=NAME`; also the key of its row."""
+    meaning: str
+    """In tables."""
+    remark: str
+    """What else a reader of one run must know, after the meaning; may be empty."""
+    explanation: str
+    """A sentence for the model card."""
+
+
+RULES = {
+    rule.name: rule
+    for rule in (
+        Rule("last", "last epoch", "", "The last epoch was taken; nothing was chosen."),
+        Rule(
+            "val",
+            "best on held-out videos",
+            "",
+            "The epoch was chosen on training videos that were held out, so the test videos had no"
+            " say in it.",
+        ),
+        Rule(
+            "test",
+            "best on the TEST videos",
+            ", as published figures mostly are",
+            "**The epoch was chosen on the test videos themselves**, as most published figures"
+            " are: expect less on videos that are new.",
+        ),
+    )
+}
+"""Name -> rule, in the order of the tables."""
+RUN = Row("This run", "This run")
+"""The scores of the run's own method, at the epoch that its rule chooses."""
+ZERO_SHOT = {
+    "scorer": Row("zero_shot", "LLM alone, zero-shot"),
+    "captioner": Row("captioner_zero_shot", "Captioner alone, zero-shot"),
+}
+"""Model -> the row of the numbers that it answers without any training."""
+BASELINES = {
+    row.key: row
+    for row in (
+        Row("random", "Random"),
+        Row("human_pairwise", "Human, one against another"),
+        Row("human_others", "Human, one against the mean of the others"),
+        Row("ceiling", "Ceiling, the annotators' own mean"),
+    )
+}
+"""Key -> the rows that need no model, in the order of the tables."""
+_SCORED = (*(Row(rule.name, rule.meaning) for rule in RULES.values()), *ZERO_SHOT.values())
+_KNOWN = {row.key: row for row in (RUN, *_SCORED, *BASELINES.values())}
+
+
+def tie_broken(key: str) -> str:
+    """The key of the row that repeats row `key` with its ties broken by chance.
+
+    >>> tie_broken("zero_shot")
+    'zero_shot/untied'
+    """
+    return key + _SUFFIX
+
+
+def label_of(key: str, keys: Iterable[str]) -> str:
+    """The printed name of a row among the rows `keys` of its table; an unknown key names itself.
+
+    >>> label_of("scores.json/untied", ["scores.json", "scores.json/untied"])
+    'The same, ties broken by chance'
+    """
+    if key.endswith(_SUFFIX) and key.removesuffix(_SUFFIX) in keys:
+        return f"The same, {TIES_BROKEN}"
+    return _KNOWN[key].label if key in _KNOWN else key
+
+
+def scored_rows() -> list[str]:
+    """The keys of all rows of scores that a run may have, each with its tie-broken row below it."""
+    return [key for row in _SCORED for key in (row.key, tie_broken(row.key))]

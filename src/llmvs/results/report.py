@@ -1,0 +1,104 @@
+"""The text that one run, `llmvs baselines` and `llmvs evaluate` print: figures with four decimals,
+beside what chance and people reach.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from llmvs.evaluation.measures import CORRELATIONS, MEASURES, columns
+from llmvs.results.labels import RULES, label_of
+from llmvs.results.schema import Result
+from llmvs.results.tables import Cell, Column, Table, grouped, text
+
+
+def run_text(result: Result) -> str:
+    """What `llmvs train` prints: the run's table, and where the run is."""
+    return f"{run_table(result)}\n\nrun: {result.folder}"
+
+
+def run_table(result: Result) -> str:
+    """The table of one run, from its result alone, below two lines that say what was run."""
+    videos = result.videos
+    return "\n".join(
+        [
+            (
+                f"{result.heading}, {result.splits} splits, fold {result.fold}, seed"
+                f" {result.seed}: {len(videos.train)} videos trained on{_elsewhere(result)},"
+                f" {len(videos.val)} held out, {len(videos.test)} tested"
+            ),
+            _chosen(result),
+            "",
+            figures_text(result.protocols, result.titles, result.notes),
+        ]
+    )
+
+
+def figures_text(
+    protocols: Mapping[str, Mapping[str, Mapping[str, float]]],
+    titles: Mapping[str, str],
+    notes: Sequence[str] = (),
+) -> str:
+    """One table per protocol (protocols with the same figures are merged), then the notes.
+
+    Args:
+        protocols: protocol or measure -> row -> figure (`tau`, and `tau_sd` of random draws) ->
+            value; measures are shown in per cent.
+        titles: protocol -> what it compares, in one line.
+        notes: lines that explain figures, shown below.
+    """
+    return text(
+        [
+            _table(names, protocols[names[0]], titles.get(names[0], ""), notes)
+            for names in grouped(protocols)
+        ]
+    )
+
+
+def _table(
+    names: Sequence[str],
+    rows: Mapping[str, Mapping[str, float]],
+    title: str,
+    notes: Sequence[str],
+) -> Table:
+    measured = names[0] in MEASURES
+    headers = MEASURES[names[0]].headers if measured else CORRELATIONS
+    heads = [Column("")]
+    for suffix in ("", ": sd"):
+        for header in headers:
+            name = header + suffix
+            heads.append(
+                Column(name, "percent", 2)
+                if measured
+                else Column(name, "figure", 4, signed=not suffix)
+            )
+    keys = columns(names[0])
+    cells: list[list[Cell]] = [
+        [
+            label_of(row, rows),
+            *(figures.get(key + suffix) for suffix in ("", "_sd") for key in keys),
+        ]
+        for row, figures in rows.items()
+    ]
+    return Table(names[0], f"{' = '.join(names)}: {title}", heads, cells, notes).without_empty()
+
+
+def _elsewhere(result: Result) -> str:
+    """How many of the training videos other datasets gave."""
+    counts = {
+        name: sum(key.startswith(f"{name}/") for key in result.videos.train)
+        for name in result.other_datasets
+    }
+    return (
+        f" ({', '.join(f'{count} of {name}' for name, count in counts.items())})" if counts else ""
+    )
+
+
+def _chosen(result: Result) -> str:
+    """Which epoch of what the table shows."""
+    method, rule = result.method, RULES[result.selection]
+    if not result.trained:
+        return f"the {method.model} alone, zero-shot: nothing is trained"
+    tuned = f"the {method.model}, fine-tuned (LoRA); " if method.lora else ""
+    return (
+        f"{tuned}selection={rule.name}: epoch {result.epoch} of {result.epochs},"
+        f" {rule.meaning}{rule.remark}"
+    )
