@@ -77,10 +77,10 @@ def find_file(name: str, place: str, what: str) -> Path:
         known = map(str, _beside(path))
         problem = "a folder" if path.is_dir() else f"no such file{nearest(name, known)}"
         raise UserError(f"{name}: {problem}")
-    path = _by_name(name, place)
-    if path is None:
+    found = _by_name(name, place)
+    if found is None:
         raise UserError(f"{name}: no such {what}{nearest(name, names(place))}")
-    return path
+    return found
 
 
 def find_layer(argument: str) -> Layer | None:
