@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 from llmvs.errors import UserError
-from llmvs.files import atomic, dumps, locked, read_json, write_json, write_text
+from llmvs.files import (
+    atomic,
+    dumps,
+    locked,
+    read_json,
+    removed_if_refused,
+    write_json,
+    write_text,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -111,3 +119,29 @@ def test_a_lock_that_cannot_be_written_is_one_line(tmp_path):
         locked(tmp_path / "file" / ".lock", "taken"),
     ):
         pass
+
+
+def test_a_refused_block_leaves_nothing_and_a_begun_one_everything(tmp_path):
+    top = tmp_path / "runs"
+    folder = top / "demo" / "fold0"
+
+    def start(*files):
+        with locked(folder / ".lock", "taken"), removed_if_refused(folder, top):
+            for name in files:
+                (folder / name).write_text("")
+            raise UserError("no")
+
+    def refused(*files):
+        with pytest.raises(UserError):
+            start(*files)
+
+    refused("config.yaml")
+    assert not top.exists()
+    (top / "other").mkdir(parents=True)
+    refused("config.yaml")
+    assert [path.name for path in top.iterdir()] == ["other"]
+    refused("config.yaml", "last.ckpt")
+    assert {path.name for path in folder.iterdir()} == {"config.yaml", "last.ckpt"}
+    (folder / "last.ckpt").unlink()
+    refused()  # an earlier start's folder
+    assert (folder / "config.yaml").exists()
