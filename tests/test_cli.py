@@ -170,7 +170,7 @@ def test_a_file_in_the_way_of_the_runs_is_one_line(capsys, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").write_text("")
     assert main(["train", "demo"]) == 2
-    assert "runs=runs: runs is a file, not a folder" in capsys.readouterr().err
+    assert "runs=runs: runs: Not a directory: name another folder" in capsys.readouterr().err
 
 
 def test_the_known_numbers_of_folds_are_those_of_the_datasets():

@@ -80,7 +80,7 @@ def chosen(arguments: Sequence[str], defaults: Mapping[str, str]) -> dict[str, s
     """
     for argument in arguments:
         if not is_override(argument):
-            raise UserError(f"{COMMAND_LINE}: {argument!r} is not key=value")
+            raise UserError(f"{COMMAND_LINE}: {argument!r} is neither an option nor key=value")
     given = dict(map(split, arguments))
     for key in given:
         if key not in defaults:
