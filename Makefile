@@ -1,7 +1,7 @@
 # LLMVS: every target is a thin line around the command line `llmvs`. `make help` lists them.
 #
-# Choose what runs with FOLD= DATASET= VARIANT= BACKBONE= SEED= ARGS="key=value ...": they are layers of configuration
-# (configs/dataset/DATASET.yaml, configs/variant/VARIANT.yaml, ...), nothing else.
+# Choose what runs with FOLD= DATASET= VARIANT= BACKBONE= SEED= ARGS="key=value ...": they are names of layers of configuration
+# (configs/dataset, configs/variant, ...), nothing else.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -21,7 +21,7 @@ PROJECT ?= llmvs
 ARGS ?=
 
 BIN := .venv/bin
-LAYERS = configs/dataset/$(DATASET).yaml $(BACKBONE:%=configs/backbone/%.yaml) $(VARIANT:%=configs/variant/%.yaml)
+LAYERS = dataset=$(DATASET) $(BACKBONE:%=backbone=%) $(VARIANT:%=variant=%)
 SETTINGS = $(LAYERS) fold=$(FOLD) $(SEED:%=seed=%) $(ARGS)
 
 help:  ## list the targets
@@ -50,8 +50,8 @@ config: setup  ## print the configuration that `make train` would run
 export: setup  ## write a run's head as a folder to share (RUN=folder ARGS="to=DIR push=true repo=USER/NAME")
 	@$(BIN)/llmvs export $(RUN) $(ARGS)
 
-sweep: setup  ## create a sweep of sweeps/ on W&B (SWEEP=head DATASET= ARGS=); without W&B: llmvs sweep sweeps/head.yaml
-	@$(BIN)/llmvs sweep sweeps/$(SWEEP).yaml --create dataset=configs/dataset/$(DATASET).yaml log.project=$(PROJECT) $(ARGS)
+sweep: setup  ## create a sweep of sweeps/ on W&B (SWEEP=head DATASET= ARGS=); without W&B: llmvs sweep head
+	@$(BIN)/llmvs sweep $(SWEEP) --create dataset=$(DATASET) log.project=$(PROJECT) $(ARGS)
 
 agent: setup  ## run points of a sweep until it ends; as many agents as there are GPUs may join (SWEEP_ID=, as `make sweep` prints it)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" wandb agent --project $(PROJECT) $(SWEEP_ID)

@@ -1,5 +1,6 @@
 """The command line as a user meets it: in a process of its own."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -7,12 +8,15 @@ import sys
 import numpy as np
 import pytest
 
-from llmvs import __version__
+from llmvs import __version__, commands
 from llmvs.cli import main
 from llmvs.files import write_json
 
 VERBS = (
     "train",
+    "crossval",
+    "ablate",
+    "table",
     "extract",
     "evaluate",
     "baselines",
@@ -61,6 +65,20 @@ def test_every_verb_has_help(verb, capsys):
     [
         (["tran"], "invalid choice: 'tran'"),
         (["train", "--fold"], "unknown option --fold"),
+        (["train", "demo", "--fold", "1"], "unknown option --fold: write fold=1"),
+        (["train", "demo", "--optim.lr", "0.001"], "--optim.lr: write optim.lr=0.001"),
+        (["train", "demo", "-v"], "unknown option -v: settings are written key=value"),
+        (["train", "tvsun"], "did you mean tvsum?"),
+        (["train", "demo", "summe"], "are datasets both: name one of them"),
+        (["train", "demo", "backbone=small", "backbone=tiny"], "are backbones both"),
+        (["train", "configs"], "neither a layer"),
+        (["train", "embedding"], "embedding is a grid of variants: llmvs ablate embedding"),
+        (["train", "demo", "fold=9"], "fold=9: demo has 5 disjoint folds, 0 to 4"),
+        (["crossval", "demo", "--folds", "0,5"], "fold=5: demo has 5 disjoint folds, 0 to 4"),
+        (["train", "data.dataset=tvsun"], "data.dataset=tvsun: no such dataset: did you mean"),
+        (["ablate", "embeding", "demo"], "embeding: no such grid: did you mean embedding?"),
+        (["sweep", "heat", "demo"], "heat: no such sweep: did you mean head?"),
+        (["extract", "demoo"], "demoo: no such file or folder"),
         (["train"], "data.dataset is not set"),
         (["train", "configs/dataset/none.yaml"], "no such file"),
         (["train", "data.dataset=summe", "data.root=nowhere"], "data.root=nowhere: no such folder"),
@@ -73,19 +91,113 @@ def test_every_verb_has_help(verb, capsys):
         (["import-embeddings", "data.dataset=summe"], "required: --query, --answer"),
     ],
 )
-def test_a_mistake_is_one_line_and_status_2(arguments, message, capsys):
+def test_a_mistake_is_one_line_and_status_2(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2
     output = capsys.readouterr()
     assert output.out == ""
     assert message in output.err
     assert output.err.startswith("llmvs: ")
     assert output.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == [], "a refused start leaves nothing behind"
+
+
+LIGHT = """
+import sys
+from llmvs.cli import main
+sys.argv = ["llmvs", *sys.argv[1:]]
+status = main()
+print(status, [name for name in ("torch", "lightning", "transformers") if name in sys.modules])
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "tvsun"],
+        ["train", "tvsum"],
+        ["train", "demo", "fold=9"],
+        ["train", "demo", "optim.lrr=1"],
+        ["ablate", "embedding", "demo", "--folds", "9"],
+        ["sweep", "heat"],
+        ["extract", "nowhere.mp4"],
+        ["config", "tvsum", "fold=3"],
+    ],
+    ids=" ".join,
+)
+def test_checks_that_need_no_torch_do_not_import_it(arguments, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", LIGHT, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
+    status = 0 if arguments[0] == "config" else 2
+    assert done.stdout.splitlines()[-1] == f"{status} []"
+
+
+@pytest.mark.parametrize(
+    ("hidden", "arguments", "message"),
+    [
+        (
+            "peft",
+            ["train", "demo", "method.model=scorer", "method.lora=true"],
+            "method.lora=true needs peft: pip install 'llmvs[lora]'",
+        ),
+        (
+            "transformers",
+            ["train", "demo"],
+            "extraction needs transformers: pip install 'llmvs[extract]'",
+        ),
+        ("wandb", ["sweep", "head", "--create"], "needs wandb: pip install 'llmvs[wandb]'"),
+    ],
+)
+def test_an_absent_extra_is_one_line_at_once(
+    hidden, arguments, message, capsys, tmp_path, monkeypatch
+):
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: None if name == hidden else real(name)
+    )
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_the_way_of_the_runs_is_one_line(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").write_text("")
+    assert main(["train", "demo"]) == 2
+    assert "runs=runs: runs: Not a directory: name another folder" in capsys.readouterr().err
+
+
+def test_the_known_numbers_of_folds_are_those_of_the_datasets():
+    from llmvs.commands._checks import FOLDS
+    from llmvs.datasets import DATASETS, splits
+
+    assert set(FOLDS) == set(DATASETS) - {"folder"}
+    assert FOLDS["demo"] == splits.FOLDS
+    for name in ("summe", "tvsum"):
+        assert {FOLDS[name]} == {len(folds) for folds in splits.published(name).values()}
+
+
+def test_a_verb_is_one_file(tmp_path, monkeypatch, capsys):
+    (tmp_path / "say_hello.py").write_text(
+        'SUMMARY = "greet"\n'
+        "def arguments(parser):\n    parser.add_argument('settings', nargs='*')\n"
+        "def call(given):\n    print('hello', *given.settings)\n"
+    )
+    monkeypatch.setattr(commands, "__path__", [*commands.__path__, str(tmp_path)])
+    assert main(["say-hello", "a=1", "--b=2"]) == 0
+    assert capsys.readouterr().out == "hello a=1 --b=2\n"
 
 
 def test_config_prints_what_would_run_and_where(capsys):
     assert main(["config", "data.dataset=tvsum", "--fold=3", "optim.lr=1e-4"]) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith("# folder of the run: runs/tvsum+optim.lr=1e-4/fold3/seed1112\n")
+    assert printed.startswith("# folder of the run: runs/tvsum+optim.lr=0.0001/fold3/seed1112\n")
     assert "lr: 0.0001" in printed
     assert main(["config", "--keys"]) == 0
     assert "optim.lr = 0.000119\n    Peak learning rate" in capsys.readouterr().out

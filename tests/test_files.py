@@ -16,6 +16,7 @@ from llmvs.files import (
     is_temporary,
     locked,
     read_json,
+    removed_if_refused,
     temporary_prefix,
     write_json,
     write_text,
@@ -160,3 +161,29 @@ def test_numbers_without_bound_are_numbers(tmp_path):
     found = read_json(path, "numbers")
     assert found == [math.inf, -math.inf, 1.2345678901234567e19, 7, math.inf]
     assert isinstance(found[3], int)
+
+
+def test_a_refused_block_leaves_nothing_and_a_begun_one_everything(tmp_path):
+    top = tmp_path / "runs"
+    folder = top / "demo" / "fold0"
+
+    def start(*files):
+        with locked(folder / ".lock", "taken"), removed_if_refused(folder, top):
+            for name in files:
+                (folder / name).write_text("")
+            raise UserError("no")
+
+    def refused(*files):
+        with pytest.raises(UserError):
+            start(*files)
+
+    refused("config.yaml")
+    assert not top.exists()
+    (top / "other").mkdir(parents=True)
+    refused("config.yaml")
+    assert [path.name for path in top.iterdir()] == ["other"]
+    refused("config.yaml", "last.ckpt")
+    assert {path.name for path in folder.iterdir()} == {"config.yaml", "last.ckpt"}
+    (folder / "last.ckpt").unlink()
+    refused()  # an earlier start's folder
+    assert (folder / "config.yaml").exists()

@@ -2,6 +2,7 @@
 configuration.
 """
 
+import re
 from pathlib import Path
 
 import pytest
@@ -73,8 +74,8 @@ def test_layers_named_by_their_kind_come_in_their_order():
     named = load_config([f"variant={mlp}", f"--backbone={tiny}", f"dataset={demo}", query])
     assert named == load_config([demo, tiny, mlp, query])
     assert named.experiment == "demo-tiny-mlp-query_only"
-    with pytest.raises(UserError, match=r"unknown key dataset: did you mean data\.dataset"):
-        load_config(["dataset=summe"])
+    assert load_config(["dataset=summe"]) == load_config(["summe"])
+    assert load_config(["variant=mlp", "--backbone=tiny", "dataset=demo", "query_only"]) == named
 
 
 def test_forms_of_an_override():
@@ -149,7 +150,23 @@ def test_the_printed_configuration_is_a_layer(tmp_path):
         ),
         (["fold=-1"], "command line: fold=-1: must be 0 or more"),
         (["optim=3"], "command line: "),
-        (["fast"], "command line: 'fast' is neither a YAML file nor key=value"),
+        (
+            ["fast"],
+            "command line: 'fast' is neither a layer (a YAML file, or a name in configs) nor"
+            " key=value (datasets: demo, folder, mrhisum, summe, tvsum)",
+        ),
+        (["optim=3"], "command line: optim=3: optim is a group of settings: set one of them"),
+        (["optim.lr=inf"], "command line: optim.lr=inf: must be a finite number"),
+        (["optim.lr=nan"], "command line: optim.lr=nan: must be a finite number"),
+        (["log.checkpoint_seconds=inf"], "command line: log.checkpoint_seconds=inf: must be"),
+        (["seed=4294967296"], "command line: seed=4294967296: must be at most 4294967295"),
+        (["head.dim=1000000000"], "command line: head.dim=1000000000: must be at most 65536"),
+        (["optim.epochs=1000000000000"], "command line: optim.epochs=1000000000000: must be at"),
+        (["experiment=a/b"], "command line: experiment='a/b': must be a name"),
+        (["experiment=.."], "command line: experiment='..': must be a name"),
+        (["experiment=.hidden"], "command line: experiment='.hidden': must be a name"),
+        (["experiment="], "command line: experiment='': must be a name"),
+        (["resume=None"], "command line: resume: field 'resume' is not Optional"),
     ],
 )
 def test_mistakes_are_one_line_that_names_the_place(arguments, message):
@@ -199,7 +216,7 @@ def test_the_folder_of_a_run():
         folder("extract.tokens_per_batch=512", "caption.batch=2", "extract.refresh=never")
         == "runs/tvsum/fold0/seed1112"
     )
-    assert folder("optim.lr=1e-4") == "runs/tvsum+optim.lr=1e-4/fold0/seed1112"
+    assert folder("optim.lr=1e-4") == "runs/tvsum+optim.lr=0.0001/fold0/seed1112"
     assert folder("head.dim=64", "extract.captions=/some/dir") == folder(
         "extract.captions=/other/dir", "head.dim=64"
     )
@@ -208,7 +225,83 @@ def test_the_folder_of_a_run():
     assert len(long) < 160
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (["optim.lr=1", "optim.lr=2"], ["optim.lr=2"]),
+        (["optim.lr=7e-5"], []),  # the layer's own value
+        (["optim.lr=1e-4"], ["--optim.lr=0.00010"]),
+        (["fold=1", "head.dim=64"], ["head.dim=64", "fold=1"]),
+        (["optim={'lr': 0.1, 'clip': 1}"], ["optim.clip=1.0", "optim.lr=0.1"]),
+        (["data.root=/a"], ["data.root=/b"]),
+        (["data.extra=['summe=/a']"], ["data.extra=[summe=/b]"]),
+        (["lora.at_once=1", "backbone.device_map=auto", "caption.batch=1"], []),
+        (["mlp", "dataset=tvsum"], ["variant=mlp"]),
+    ],
+)
+def test_the_same_meaning_is_the_same_folder(first, second):
+    assert run_folder(load_config(["tvsum", *first])) == run_folder(load_config(["tvsum", *second]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["demo"], "demo"),
+        (["summe", "mlp"], "summe-mlp"),
+        (["summe", "query_only", "fold=2"], "summe-query_only"),
+        (["summe", "resume=false", "optim.clip=1"], "summe+optim.clip=1.0"),
+        (["summe", "extract.captions=/a/mine"], "summe+extract.captions=mine"),
+        (["summe", "data.extra=[tvsum=/a/b]"], "summe+data.extra=tvsum"),
+        (["folder", "data.root=/disk/mine"], "folder-mine"),
+        (["folder", "data.root=/disk/folder"], "folder"),
+        (["data.dataset=summe"], "summe"),
+    ],
+)
+def test_names_are_short(arguments, name):
+    assert load_config(arguments).experiment == name
+
+
+def test_many_changes_become_a_hash():
+    names = {
+        load_config(["summe", "query_only", "optim.epochs=3", "optim.lr=0.1", *more]).experiment
+        for more in ([], ["head.dim=64"], ["head.dim=128"], ["caption.prompt=What, /is/ ${this}?"])
+    }
+    assert len(names) == 4
+    assert all(re.fullmatch(r"summe-query_only(-[0-9a-f]{8}|\+[\w.=+]+)", name) for name in names)
+    assert all(len(name) <= 16 + 40 for name in names)
+
+
+def test_a_dollar_is_a_dollar(tmp_path, monkeypatch):
+    monkeypatch.setenv("LLMVS_SECRET", "hidden")
+    text = "${oc.env:LLMVS_SECRET} costs $5, ${fold}, ${"
+    config = load_config(["demo", f"caption.prompt={text}", "data.extra=[a$b=${c}]"])
+    assert (config.caption.prompt, config.data.extra) == (text, ["a$b=${c}"])
+    assert flat(config)["caption.prompt"] == text
+    (tmp_path / "config.yaml").write_text(to_yaml(config))
+    assert load_config([str(tmp_path / "config.yaml")]) == config
+    (tmp_path / "layer.yaml").write_text("data: {root: '/d/${data.dataset}'}\n")
+    assert load_config(["demo", str(tmp_path / "layer.yaml")]).data.root == "/d/${data.dataset}"
+
+
+@pytest.mark.parametrize(
+    "text", ["1e5", "null", "True", "2024-01-01", "a: b # c", "'q' \"q\"", "=", "é\nü", "", "~"]
+)
+def test_text_survives_the_file_of_a_run(text, tmp_path):
+    config = load_config(["demo", f"caption.prompt={text}"])
+    assert config.caption.prompt == text
+    (tmp_path / "config.yaml").write_text(to_yaml(config))
+    assert load_config([str(tmp_path / "config.yaml")]) == config
+
+
+def test_a_configuration_of_another_version_is_one_line(tmp_path):
+    (tmp_path / "config.yaml").write_text("data: {dataset: demo}\nhead: {width: 3}\n")
+    with pytest.raises(UserError, match=r"config\.yaml: unknown key head\.width.*another version"):
+        load_config([str(tmp_path / "config.yaml")])
+
+
 def test_every_setting_is_described():
     text = describe()
     for key in flat(load_config(["data.dataset=demo"])):
         assert f"{key} = " in text
+    assert "\n    Affects: captions, embeddings, training.\n" in text.split("caption.prompt = ")[1]
+    assert "Affects: nothing that is computed." in text.split("lora.at_once = ")[1].split(" = ")[0]

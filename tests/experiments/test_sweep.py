@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from llmvs.cli import main
+from llmvs.config.layers import find_layer
 from llmvs.config.load import load_config
 from llmvs.config.schema import Config
 from llmvs.errors import UserError
@@ -83,7 +84,7 @@ def test_every_file_names_the_same_command_and_numbers_that_are_numbers(path: Pa
             *space.get("values", []),
             *(space[name] for name in ("value", "min", "max") if name in space),
         ]:
-            assert not isinstance(value, str) or value.endswith(".yaml"), (
+            assert not isinstance(value, str) or find_layer(f"{key}={value}"), (
                 f"{key}: {value!r} is text"
             )
 
@@ -100,9 +101,7 @@ def test_every_file_names_the_same_command_and_numbers_that_are_numbers(path: Pa
 def test_an_ablation_sweep_has_the_rows_of_its_grid(path: Path) -> None:
     rows = yaml.safe_load(path.read_text())["rows"]
     expected = [
-        f"configs/variant/{row['variants'][0]}.yaml"
-        for row in rows
-        if len(row.get("variants", [])) == 1 and "set" not in row
+        row["variants"][0] for row in rows if len(row.get("variants", [])) == 1 and "set" not in row
     ]
     assert (
         yaml.safe_load((ROOT / "sweeps" / path.name).read_text())["parameters"]["variant"]["values"]
@@ -259,9 +258,7 @@ def test_a_sweep_here_lists_its_points_best_first(
     output = capsys.readouterr()
     assert "selected/val/paper/tau, highest first; dataset demo" in output.out
     assert "undefined" in output.out.splitlines()[-3]
-    assert (
-        output.out.splitlines()[-1] == "best: runs/demo+head.inputs=a+optim.lr=0.001/fold0/seed1112"
-    )
+    assert output.out.splitlines()[-1] == "best: runs/demo+head.inputs=a/fold0/seed1112"
     assert "random" not in output.err
 
 
@@ -276,6 +273,20 @@ def test_a_space_is_said_to_be_tried_at_random(
     assert "expected 1 or more" in capsys.readouterr().err
     assert main(["sweep", "sweeps/heat.yaml"]) == 2
     assert "did you mean sweeps/head.yaml?" in capsys.readouterr().err
+
+
+def test_a_sweep_by_name_from_any_folder(
+    tmp_path: Path, trained: list[Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for settings in (["tvsum"], ["dataset=tvsum"]):
+        assert main(["sweep", "head", *settings, "--runs", "1"]) == 0
+        assert trained[-1].data.dataset == "tvsum"
+    (tmp_path / "sweeps").mkdir()
+    own = GRID.replace("[q, a]", "[v]").replace("configs/dataset/demo.yaml", "demo")
+    (tmp_path / "sweeps" / "head.yaml").write_text(own)
+    assert main(["sweep", "head"]) == 0
+    assert trained[-1].head.inputs == "v"
 
 
 def test_a_metric_that_the_runs_do_not_have(

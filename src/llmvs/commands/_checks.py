@@ -80,7 +80,7 @@ def check_writable(folder: Path, key: str) -> None:
     while not there.exists() and there != there.parent:
         there = there.parent
     if not there.is_dir():
-        raise UserError(f"{key}={folder}: {there} is a file, not a folder: name another folder")
+        raise UserError(f"{key}={folder}: {there}: Not a directory: name another folder")
     if not os.access(there, os.W_OK | os.X_OK):
         raise UserError(f"{key}={folder}: {there} cannot be written: name another folder")
 

@@ -181,4 +181,8 @@ def _beside(path: Path) -> list[Path]:
 def _base(path: Path, name: str) -> Path:
     """The file that a layer builds on: relative to the layer, or a bare name."""
     layer = None if name.endswith(SUFFIXES) else find_layer(name)
-    return path.parent / name if layer is None else layer.path
+    found = path.parent / name if layer is None else layer.path
+    if not found.exists():
+        known = [str(other) for other in _beside(found)]
+        raise UserError(f"{path}: base: {found}: no such file{nearest(str(found), known)}")
+    return found

@@ -80,7 +80,7 @@ def chosen(arguments: Sequence[str], defaults: Mapping[str, str]) -> dict[str, s
     """
     for argument in arguments:
         if not is_override(argument):
-            raise UserError(f"{COMMAND_LINE}: {argument!r} is not key=value")
+            raise UserError(f"{COMMAND_LINE}: {argument!r} is neither an option nor key=value")
     given = dict(map(split, arguments))
     for key in given:
         if key not in defaults:
@@ -166,8 +166,8 @@ class _Merged:
             config = OmegaConf.to_object(self._typed)
             assert isinstance(config, Config)
             for key, value in flat(config).items():
-                if DOLLAR in str(value):
-                    _put(config, key, _replaced(value, DOLLAR, "$"))
+                if (text := _replaced(value, DOLLAR, "$")) != value:
+                    _put(config, key, text)
         except (OmegaConfBaseException, ValueError) as error:
             problem = str(error).splitlines()[0].replace(DOLLAR, "$")
             key = problem.split("=", 1)[0]

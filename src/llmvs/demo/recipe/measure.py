@@ -99,7 +99,7 @@ def followed(
 def main(arguments: list[str]) -> int:
     """Print the table; draw the picture where a PNG file is named. Returns the exit status."""
     settings = [argument for argument in arguments if is_layer(argument) or is_override(argument)]
-    config = load_config(settings or ["configs/dataset/demo.yaml"])
+    config = load_config(settings or ["demo"])
     root = Path(config.data.root)
     dataset, stage = load("demo", root), Captioning(config, "demo")
     captions = {key: stage.read(video) for key, video in dataset.videos.items()}
