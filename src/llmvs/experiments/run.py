@@ -71,7 +71,7 @@ def train(
 ) -> tuple[dict[str, Any], str]:
     """Extract what is missing, train the head on one fold, judge it, and write the run's folder.
 
-    The folder holds config.yaml, weights.safetensors and head.json of the selected epoch,
+    The folder holds config.yaml, model.safetensors and config.json of the selected epoch,
     scores/*.json, logs/, and result.json, which is written last: a folder that has it is finished,
     and is only read.
 

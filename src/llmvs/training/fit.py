@@ -28,8 +28,8 @@ from llmvs.evaluation.correlation import Correlation
 from llmvs.evaluation.metric import VideoScores
 from llmvs.evaluation.protocols import protocols
 from llmvs.models.datamodule import START_OVER, EmbeddingDataModule, Extra
-from llmvs.models.head import save_head
 from llmvs.models.module import JudgedModule, LLMVSModule
+from llmvs.models.storage import save_head
 from llmvs.training.callbacks import AtomicCheckpointIO, EpochProgress, KeepEpochs, TellEpochs
 from llmvs.training.loggers import Diary, silence
 
@@ -89,7 +89,7 @@ def fit(
     diary: Diary | None = None,
     extra: Sequence[Extra] = (),
 ) -> Fit:
-    """Train on `fold.train` and all videos of `extra`; weights.safetensors, head.json, last.ckpt,
+    """Train on `fold.train` and all videos of `extra`; model.safetensors, config.json, last.ckpt,
     logs/metrics.csv go into `folder`.
 
     A checkpoint in the folder is continued (`config.resume`) and ends, on a CPU, with the same
@@ -130,7 +130,8 @@ def fit(
             for name, value in state["state_dict"].items()
             if name.startswith("head.")
         }
-        save_head(folder, _kept(state)["weights"] or last, data.input_dim, config.head)
+        weights, made_from = _kept(state)["weights"] or last, dict(data.cache.identity)
+        save_head(folder, weights, data.input_dim, config.head, identity=made_from)
     return outcome(state, config.selection, data.videos, started_at)
 
 
