@@ -16,8 +16,8 @@ from llmvs.datasets.annotations import Annotations
 from llmvs.errors import UserError
 from llmvs.evaluation.metric import VideoScores
 from llmvs.evaluation.protocols import protocols
-from llmvs.extraction.captioning import Captioning
-from llmvs.extraction.pipeline import worked_examples
+from llmvs.extraction.caption_stage import open_captions
+from llmvs.extraction.scoring_stage import worked_examples
 from llmvs.models.adapters import adapter
 from llmvs.models.adapters.data import FinetuneData
 from llmvs.models.adapters.module import FinetuneModule, Load
@@ -105,7 +105,7 @@ def _load(
         }
     data = EmbeddingDataModule(dataset, fold, cache, incomplete=config.data.incomplete)
     data.setup()
-    stage = Captioning(config, dataset.name)
+    stage = open_captions(config, dataset.name)
     texts = {
         video.key: stage.read(video.video).texts
         for videos in data.videos.values()

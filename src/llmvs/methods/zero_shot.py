@@ -18,7 +18,7 @@ from llmvs.datasets.annotations import Annotations
 from llmvs.errors import UserError
 from llmvs.evaluation.metric import VideoScores
 from llmvs.evaluation.protocols import protocols
-from llmvs.extraction.captioning import ask_frames
+from llmvs.extraction.caption_stage import ask_frames
 from llmvs.methods.answers import Answered, answered
 from llmvs.models.datamodule import EmbeddingDataModule
 from llmvs.training.fit import Epoch, Fit
