@@ -15,7 +15,7 @@ from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.cli import main
 from llmvs.config.load import load_config
 from llmvs.demo import dataset as demo
-from llmvs.models.head import load_head
+from llmvs.models.storage import load_head
 from tests.config.test_load import CONFIGS
 
 SMALL = [
@@ -58,12 +58,12 @@ def first(place):
 def test_a_run_leaves_all_that_its_number_needs(place, first):
     folder = Path(first["folder"])
     assert {path.name for path in folder.iterdir()} == {
+        "config.json",
         "config.yaml",
-        "head.json",
         "logs",
         "result.json",
         "scores",
-        "weights.safetensors",
+        "model.safetensors",
     }
     assert first["synthetic"] is True
     assert (first["fold"], first["selection"], first["epochs"]) == (0, "val", 3)

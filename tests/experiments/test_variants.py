@@ -87,8 +87,8 @@ def test_a_variant_runs_on_top_of_the_small_head(
     assert "This run" in text
     if config.method.model == "head":
         assert document["rules"]["last"]["epoch"] == 1
-        trained = load_file(run_folder(config) / "weights.safetensors")
-        assert any(not torch.equal(trained[name], value) for name, value in drawn.items())
+        trained = load_file(run_folder(config) / "model.safetensors")
+        assert any(not torch.equal(trained[f"head.{name}"], value) for name, value in drawn.items())
 
 
 def test_the_table_of_variants_has_every_file_and_the_published_figures() -> None:

@@ -6,8 +6,8 @@ from llmvs.cache.listing import folders
 from llmvs.cache.verify import verify
 from llmvs.config.schema import ExtractConfig
 from llmvs.errors import UserError
+from llmvs.extraction.caption_stage import ask_frames, open_captions
 from llmvs.extraction.captioner import Captioner
-from llmvs.extraction.captioning import Captioning, ask_frames
 from llmvs.extraction.prompts import FRAME_QUESTION
 from tests.films import films, tiny_config
 
@@ -42,7 +42,7 @@ def test_every_frame_is_asked_the_question_once(tmp_path, built, monkeypatch):
 def test_answers_are_no_captions(tmp_path, built):
     dataset, config = films(tmp_path, {"one": 1}), tiny_config(tmp_path / "cache", built)
     answers = ask_frames(config, "films", sources(dataset))
-    captions = Captioning(config, "films").cache
+    captions = open_captions(config, "films").cache
     assert captions.folder != answers.folder
     assert answers.identity["role"] == "answers"
     assert answers.identity["caption.prompt"] == FRAME_QUESTION

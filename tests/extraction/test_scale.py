@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from llmvs.datasets.video import Video
-from llmvs.extraction import captioning, identity
-from llmvs.extraction.captioning import Captioning
+from llmvs.extraction import caption_stage, identity
+from llmvs.extraction.caption_stage import CaptionStage
 from llmvs.extraction.pipeline import extract
 from tests.films import film, tiny_config
 
@@ -33,9 +33,9 @@ def test_a_list_of_ten_thousand_videos_is_at_work_before_anything_else_is_touche
     def begin(path, **options):
         raise Begun
 
-    monkeypatch.setattr(Captioning, "_load", lambda self: None)
+    monkeypatch.setattr(CaptionStage, "load", lambda self: None)
     monkeypatch.setattr(identity, "file_hash", lambda path: pytest.fail("a video is hashed"))
-    monkeypatch.setattr(captioning, "sample", begin)
+    monkeypatch.setattr(caption_stage, "sample", begin)
     monkeypatch.setattr(os, "stat", counted)
     with pytest.raises(Begun):
         extract(settings, "mine", sources)

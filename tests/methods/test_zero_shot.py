@@ -13,7 +13,7 @@ from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.config.schema import ExtractConfig, MethodConfig
 from llmvs.errors import UserError
 from llmvs.experiments.run import train
-from llmvs.extraction import captioning
+from llmvs.extraction import caption_stage
 from llmvs.extraction.prompts import parse_number
 from tests.toys import embed
 
@@ -72,19 +72,19 @@ def test_the_captioner_alone_and_its_words_that_are_no_numbers(world, monkeypatc
         f"This run: {steps} of {steps} answers are not a number from 0 to 10; undefined, because no"
         " answer about" in text
     )
-    monkeypatch.setattr(captioning.Captioning, "_load", lambda self: pytest.fail("asked again"))
+    monkeypatch.setattr(caption_stage.CaptionStage, "load", lambda self: pytest.fail("asked again"))
     assert train(replace(settings("captioner"), resume=False))[1] == text
 
 
 def test_the_captioners_numbers_are_the_scores(world, monkeypatch):
     dataset, settings = world
-    answer, count = captioning.caption_steps, iter(range(1000))
+    answer, count = caption_stage.caption_steps, iter(range(1000))
 
     def with_numbers(*arguments):
         frames, texts, features = answer(*arguments)
         return frames, [str(next(count) * 7 % 11) for _ in texts], features
 
-    monkeypatch.setattr(captioning, "caption_steps", with_numbers)
+    monkeypatch.setattr(caption_stage, "caption_steps", with_numbers)
     document, _ = train(settings("captioner"))
     scores = {}
     numbers = iter(range(1000))

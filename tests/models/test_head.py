@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from llmvs.config.schema import HeadConfig
 from llmvs.errors import UserError
-from llmvs.models.head import Head, load_head, save_head, sinusoids, step_embeddings
+from llmvs.models.head import Head, sinusoids, step_embeddings
+from llmvs.models.storage import load_head, save_head
 
 SMALL = HeadConfig(dim=32, feedforward=48, layers=3, heads=2)
 
@@ -318,18 +319,18 @@ def test_saved_and_loaded_head_scores_alike(tmp_path: Path) -> None:
 def test_a_head_described_before_there_were_positions_loads(tmp_path: Path) -> None:
     head = draw()
     save_head(tmp_path, head.state_dict(), head.input_dim, head.config)
-    description = json.loads((tmp_path / "head.json").read_text())
+    description = json.loads((tmp_path / "config.json").read_text())
     del description["head"]["positions"]
-    (tmp_path / "head.json").write_text(json.dumps(description))
+    (tmp_path / "config.json").write_text(json.dumps(description))
     assert torch.equal(load_head(tmp_path)(*pack(videos(5))), head(*pack(videos(5))))
 
 
 def test_a_head_whose_files_do_not_belong_together_is_refused(tmp_path: Path) -> None:
     head = draw()
     save_head(tmp_path, head.state_dict(), input_dim=13, config=head.config)
-    with pytest.raises(UserError, match=r"are not a trained head .*size mismatch") as caught:
+    with pytest.raises(UserError, match=r"are not a trained head.*size mismatch") as caught:
         load_head(tmp_path)
     assert "\n" not in str(caught.value)
-    (tmp_path / "weights.safetensors").unlink()
+    (tmp_path / "model.safetensors").unlink()
     with pytest.raises(UserError, match="no such file"):
         load_head(tmp_path)

@@ -163,9 +163,9 @@ def damaged(run: Path, place: Path, name: str, content: bytes | None) -> Path:
         ("result.json", None, "not finished, or not a run"),
         ("result.json", b"[]", "not the result of a run"),
         ("result.json", b"{", "not readable as the result of a run"),
-        ("weights.safetensors", None, "weights.safetensors: no such file"),
-        ("weights.safetensors", b"weights", "are not a trained head"),
-        ("head.json", None, r"head\.json: no such file"),
+        ("model.safetensors", None, "model.safetensors: no such file"),
+        ("model.safetensors", b"weights", "are not a trained head"),
+        ("config.json", None, r"config\.json: no such file"),
     ],
 )
 def test_a_run_that_cannot_be_shared(
@@ -178,7 +178,7 @@ def test_a_run_that_cannot_be_shared(
 
 def of_method(run: Path, place: Path, method: MethodConfig) -> Path:
     """The run as if the scorer by itself, or fine-tuned, had made it."""
-    copy = damaged(run, place, "head.json", None)
+    copy = damaged(run, place, "config.json", None)
     config = replace(load_config([str(copy / "config.yaml")]), method=method, selection="last")
     (copy / "config.yaml").write_text(to_yaml(config))
     return copy
@@ -294,12 +294,12 @@ def test_loading_tells_what_is_wrong(
     weights = load_file(copy / "model.safetensors")
     del weights["head.project.0.bias"]
     save_file(weights, copy / "model.safetensors")
-    with pytest.raises(UserError, match=r"not a head that llmvs exported.*project\.0\.bias"):
+    with pytest.raises(UserError, match=r"not a trained head.*project\.0\.bias"):
         LLMVS.from_pretrained(copy)
     settings = json.loads((copy / "config.json").read_text())
     settings["head"]["invented_later"] = 1
     (copy / "config.json").write_text(json.dumps(settings))
-    with pytest.raises(UserError, match=r"too new .*invented_later"):
+    with pytest.raises(UserError, match=r"of a newer llmvs .*invented_later"):
         LLMVS.from_pretrained(copy)
     (copy / "config.json").unlink()
     with pytest.raises(UserError, match=r"config\.json: no such file"):

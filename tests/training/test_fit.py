@@ -25,8 +25,8 @@ from llmvs.datasets.base import Fold
 from llmvs.errors import UserError
 from llmvs.evaluation.protocols import protocols
 from llmvs.models.batch import Batch, GlobalBatches
-from llmvs.models.head import load_head
 from llmvs.models.module import LLMVSModule
+from llmvs.models.storage import load_head
 from llmvs.training import fit as fitting
 from llmvs.training import trainer as making
 from llmvs.training.callbacks import EpochProgress
@@ -43,7 +43,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> EmbeddingCache:
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return load_file(folder / "weights.safetensors")
+    stored = load_file(folder / "model.safetensors")
+    return {name.removeprefix("head."): value for name, value in stored.items()}
 
 
 def assert_same(found: Path, want: Path) -> None:
@@ -529,7 +530,7 @@ def test_kill_9_and_resume_gives_the_same_bits(cache: EmbeddingCache, tmp_path: 
         process.kill()
         process.wait()
     assert kills >= 2
-    assert not (tmp_path / "killed" / "weights.safetensors").exists()
+    assert not (tmp_path / "killed" / "model.safetensors").exists()
     assert start(tmp_path / "killed").wait() == 0
     assert_same(tmp_path / "killed", tmp_path / "whole")
     shutil.rmtree(tmp_path)

@@ -30,7 +30,7 @@ def train(
     """Extract what is missing, score one fold by the configured method, evaluate the scores, and
     write the run's folder.
 
-    The folder holds config.yaml, what was trained (for a head weights.safetensors and head.json of
+    The folder holds config.yaml, what was trained (for a head model.safetensors and config.json of
     the selected epoch), scores/*.json, logs/, and result.json, which is written last: a folder that
     has it is finished, and is only read.
 

@@ -1,38 +1,30 @@
 """From videos to the embedding cache, resumable at every video.
 
-    CACHE/DATASET/captions-<hash>/    stage 1, see `captions`
-    CACHE/DATASET/embeddings-<hash>/  stage 2, see `llmvs.cache.embeddings`
+    CACHE/DATASET/captions-<hash>/    stage 1, see `caption_stage` and `llmvs.cache.captions`
+    CACHE/DATASET/embeddings-<hash>/  stage 2, see `scoring_stage` and `llmvs.cache.embeddings`
 
-Each stage is one pure function per video, and a finished video is a finished file: whatever is
-killed, the next run goes on behind it. The hash is that of everything that shaped the files, so
+Both are the same loop over videos (see `stage`), and a finished video is a finished file: whatever
+is killed, the next run goes on behind it. The hash is that of everything that shaped the files, so
 other settings make another folder, never a mixture. Model code is imported only where a model is
 loaded: a run that finds its cache filled starts at once.
 """
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import torch
-
-from llmvs.cache.captions import CaptionCache, Captions
-from llmvs.cache.embeddings import EmbeddingCache, Embeddings
-from llmvs.cache.fingerprint import why_new
+from llmvs.cache.captions import CaptionCache
+from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.config.schema import Config
 from llmvs.console import say
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.video import Video, check_keys
-from llmvs.errors import UserError, VideoError
-from llmvs.extraction import builtin, examples, identity
-from llmvs.extraction.captioning import Captioning
-from llmvs.extraction.progress import Progress, all_ranks, checked
-from llmvs.extraction.prompts import Example, Template, parse_number, windows
+from llmvs.errors import UserError
+from llmvs.extraction import builtin
+from llmvs.extraction.caption_stage import open_captions
 from llmvs.extraction.ranks import ALONE, Ranks
-
-if TYPE_CHECKING:
-    from llmvs.extraction.scorer import Scorer
+from llmvs.extraction.scoring_stage import ScoringStage, worked_examples
+from llmvs.extraction.stage import and_more
 
 
 @dataclass
@@ -74,8 +66,7 @@ class Extraction:
     def check(self) -> None:
         """Raise a UserError that names the first failed video, if there is one."""
         if self.failed:
-            more = f" (and {len(self.failed) - 1} more videos)" if len(self.failed) > 1 else ""
-            raise UserError(f"{next(iter(self.failed.values()))}{more}")
+            raise UserError(and_more(list(self.failed.values())))
 
 
 def extract(
@@ -106,150 +97,60 @@ def extract(
     """
     check_keys(sources)
     drawn, alone = config.examples.source == "fold", ranks.world_size == 1
-    everything = list(
-        {
-            source.key: source
-            for source in [*sources, *((one.video for one in train) if drawn else ())]
-        }.values()
-    )
-    stage = Captioning(config, dataset)
+    captions = open_captions(config, dataset)
+
+    def open_scoring() -> ScoringStage:
+        shown = worked_examples(config, train, captions)
+        return ScoringStage(config, dataset, captions, shown)
+
     if config.extract.refresh == "never":
-        found = _Scoring(config, dataset, stage, worked_examples(config, train, stage))
-        return found.refuse_missing(
-            sources if ranks.rank == 0 else []
-        )  # the first rank answers for all
-    scoring = (
-        None if drawn else _Scoring(config, dataset, stage, worked_examples(config, train, stage))
-    )
-    there = (scoring or stage).there()
+        return _as_it_is(open_scoring(), sources if ranks.rank == 0 else [])  # it answers for all
+    scoring = None if drawn else open_scoring()
+    also = [one.video for one in train] if drawn else []
+    everything = list({video.key: video for video in [*sources, *also]}.values())
+    there = (scoring or captions).there()
     mine = ranks.share(everything, there)
-    if any(source.key not in there for source in everything):  # on every rank alike
+    if any(video.key not in there for video in everything):  # on every rank alike
         builtin.check(config.backbone.scorer)
     if ranks.rank == 0 and not alone:
         _build(config)  # transformers saves a checkpoint on the first of connected ranks only
     ranks.barrier()  # nobody has written a video yet, so that all have shared out the same list
-    failed = stage.run(mine, None if alone else len(everything))
+    failed = captions.run(mine, None if alone else len(everything))
     if drawn:
         ranks.barrier()  # the examples are drawn from the captions of all ranks
-    scoring = scoring or _Scoring(config, dataset, stage, worked_examples(config, train, stage))
-    asked = {source.key for source in sources} - failed.keys()
-    result = scoring.run(
-        [source for source in mine if source.key in asked], failed, None if alone else len(sources)
-    )
+    scoring = scoring or open_scoring()
+    asked = {video.key for video in sources} - failed.keys()
+    mine = [video for video in mine if video.key in asked]
+    failed |= scoring.run(mine, None if alone else len(sources))
+    result = _extraction(scoring, failed)
     if alone:
         say(result.summary())
     return result
 
 
-class _Scoring:
-    """Stage 2 for all videos: write what is missing or was made from other captions."""
+def _extraction(scoring: ScoringStage, failed: dict[str, str]) -> Extraction:
+    """What both stages did."""
+    return Extraction(
+        scoring.cache,
+        scoring.captions.cache,
+        captioned=scoring.captions.made,
+        n_captions_reused=len(scoring.captions.reused),
+        scored=scoring.made,
+        reused=scoring.reused,
+        failed=failed,
+        not_numbers=scoring.not_numbers,
+    )
 
-    def __init__(
-        self, config: Config, dataset: str, stage: Captioning, shown: list[Example]
-    ) -> None:
-        made_with = identity.embeddings_identity(config, shown)
-        place = identity.folder(config, dataset, "embeddings", made_with)
-        if reason := why_new(place, made_with):
-            say(reason)
-        self.config, self.stage, self.shown = config, stage, shown
-        self.result = Extraction(EmbeddingCache(place, made_with), stage.cache, stage.done)
-        self.scorer: Scorer | None = None
 
-    def there(self) -> frozenset[str]:
-        """The videos whose embeddings need not be made, as far as a look at the folder tells."""
-        return (
-            frozenset()
-            if self.config.extract.refresh == "always"
-            else frozenset(self.result.cache.keys())
-        )
-
-    def refuse_missing(self, sources: Sequence[Video]) -> Extraction:
-        """The embeddings as they are, or a UserError where some are missing."""
-        there, folder = self.there(), self.result.cache.folder
-        missing = [source.key for source in sources if source.key not in there]
-        if missing:
-            more = f" (and {len(missing) - 1} more videos)" if len(missing) > 1 else ""
-            raise UserError(
-                f"extract.refresh=never: {folder} has no embeddings of {missing[0]}{more}: "
-                "run `llmvs extract` with the same settings where the models are"
-            )
-        self.result.reused = [source.key for source in sources]
-        return self.result
-
-    def run(
-        self, sources: Sequence[Video], failed: dict[str, str], n_videos: int | None
-    ) -> Extraction:
-        result, there = self.result, self.there()
-        result.n_captions_reused, result.failed = self.stage.n_reused, failed
-        new, old = (
-            [source for source in sources if source.key not in there],
-            [source for source in sources if source.key in there],
-        )
-        with Progress(
-            "embeddings", [source.n_steps for source in new], all_ranks(result.cache, n_videos)
-        ) as progress:
-            for source in itertools.chain(new, checked(old)):
-                try:
-                    captions = self.stage.read(source)
-                    if source.key in there and self._fresh(source.key, captions):
-                        result.reused.append(source.key)
-                        continue
-                    self._embed(source.key, captions, progress)
-                except VideoError as error:
-                    failed[source.key] = str(error)
-                    progress.say(str(error))
-                progress.video()
-        if self.scorer is not None:
-            from llmvs.extraction.models import free_memory
-
-            self.scorer = None
-            free_memory()
-        return result
-
-    def _fresh(self, key: str, captions: Captions) -> bool:
-        """Whether the embeddings that are there are whole, and made from these captions."""
-        cache = self.result.cache
-        try:
-            if cache.captions_hash(key) == captions.sha256():
-                return True
-            say(f"{key}: its captions changed since its embeddings were made: extracted again")
-        except UserError:
-            say(f"{cache.path(key)}: damaged: extracted again")
-        return False
-
-    def _load(self) -> "Scorer":
-        from llmvs.extraction import models
-        from llmvs.extraction.scorer import Scorer
-
-        prompt, device = self.config.prompt, models.pick_device(self.config.accelerator)
-        model, tokenizer = models.load_scorer(self.config.backbone, Path(self.config.cache), device)
-        return Scorer(
-            model,
-            Template(tokenizer, prompt.style, self.shown),
-            prompt.max_tokens,
-            self.config.extract,
-        )
-
-    def _embed(self, key: str, captions: Captions, progress: Progress) -> None:
-        scorer = self.scorer = self.scorer or self._load()
-        scored = scorer(windows(captions.texts, self.config.prompt.window), progress.steps)
-        steps = torch.tensor(captions.frames)
-        try:
-            embeddings = Embeddings(
-                scored.q, scored.a, steps, scored.answer_ids, scored.answers, scored.tokens
-            )
-        except UserError as error:
-            raise VideoError(f"{key}: {error}: set backbone.dtype=bfloat16 or float32") from error
-        made_with = identity.provenance(scorer.reader.model.device) | {
-            "engine": scorer.engine_name,
-            "dtype": str(scored.q.dtype),
-        }
-        self.result.cache.write(key, embeddings, captions.sha256(), made_with)
-        self.result.scored.append(key)
-        if self.config.prompt.style == "numeric":
-            self.result.not_numbers += sum(
-                parse_number(answer) is None for answer in scored.answers
-            )
+def _as_it_is(scoring: ScoringStage, sources: Sequence[Video]) -> Extraction:
+    """The embeddings as they are, where nothing may be made."""
+    scoring.refuse_missing(
+        sources,
+        f"extract.refresh=never: {scoring.cache.folder} has no embeddings of {{video}}: "
+        "run `llmvs extract` with the same settings where the models are",
+    )
+    scoring.reused += [video.key for video in sources]
+    return _extraction(scoring, {})
 
 
 def _build(config: Config) -> None:
@@ -260,21 +161,3 @@ def _build(config: Config) -> None:
         from llmvs.extraction.models import build
 
         build(config.backbone, Path(config.cache))
-
-
-def worked_examples(
-    config: Config, train: Sequence[Annotations], stage: Captioning
-) -> list[Example]:
-    """The worked examples that the settings ask for."""
-    chosen, size = config.examples, config.prompt.window
-    if chosen.source == "fixed":
-        return examples.fixed(chosen.count, size)
-    if config.prompt.style == "summary" and chosen.count:
-        raise UserError(
-            "examples.source=fold: a dataset has scores but no summaries: use examples.source=fixed"
-            " with prompt.style=summary"
-        )
-    sources = {video.key: video.video for video in train}
-    return examples.draw(
-        train, lambda key: stage.read(sources[key]).texts, chosen.count, size, chosen.seed
-    )

@@ -13,9 +13,9 @@ from llmvs.datasets.annotations import Annotations
 from llmvs.errors import UserError
 from llmvs.evaluation.metric import VideoScores
 from llmvs.evaluation.protocols import protocols
-from llmvs.extraction.captioning import Captioning
+from llmvs.extraction.caption_stage import open_captions
 from llmvs.extraction.models import free_memory
-from llmvs.extraction.pipeline import worked_examples
+from llmvs.extraction.scoring_stage import worked_examples
 from llmvs.methods.answers import answers_in
 from llmvs.methods.base import Method, Scores, Task
 from llmvs.methods.zero_shot import ask_captioner
@@ -117,7 +117,7 @@ def _about_windows(task: Task, cache: EmbeddingCache) -> tuple[Load, dict[str, l
     config, dataset = task.config, task.dataset
     data = EmbeddingDataModule(dataset, task.fold, cache, incomplete=config.data.incomplete)
     data.setup()
-    stage = Captioning(config, dataset.name)
+    stage = open_captions(config, dataset.name)
     texts = {
         video.key: stage.read(video.video).texts
         for videos in data.videos.values()

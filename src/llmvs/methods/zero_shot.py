@@ -10,7 +10,7 @@ from llmvs.cache.captions import CaptionCache
 from llmvs.config.schema import Config
 from llmvs.datasets import Dataset, Fold
 from llmvs.errors import UserError
-from llmvs.extraction.captioning import ask_frames
+from llmvs.extraction.caption_stage import ask_frames
 from llmvs.methods.answers import Answers, answers_in
 from llmvs.methods.base import Method, Scores, Task
 from llmvs.models.datamodule import EmbeddingDataModule

@@ -10,21 +10,13 @@ video's behind the other's: nothing is padded, and only what mixes steps looks a
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from llmvs.config.schema import HeadConfig, Inputs
 from llmvs.errors import UserError
-from llmvs.files import atomic, read_json, write_json
 from llmvs.models.aggregators import make_aggregator
-
-WEIGHTS = "weights.safetensors"
-DESCRIPTION = "head.json"
 
 
 def step_embeddings(q: Tensor, a: Tensor, inputs: Inputs, v: Tensor | None = None) -> Tensor:
@@ -168,36 +160,3 @@ def _score_mlp(dim: int) -> nn.Sequential:
         nn.ReLU(),
         nn.Linear(sixteenth, 1),
     )
-
-
-def save_head(folder: Path, weights: dict[str, Tensor], input_dim: int, config: HeadConfig) -> None:
-    """Write a head's `state_dict` as `weights.safetensors`, then what it is as `head.json`."""
-    with atomic(folder / WEIGHTS) as temporary:
-        save_file(
-            {name: value.detach().cpu().contiguous() for name, value in weights.items()}, temporary
-        )
-    write_json(folder / DESCRIPTION, {"input_dim": input_dim, "head": asdict(config)})
-
-
-def load_head(folder: Path) -> Head:
-    """Read a head that `save_head` wrote, ready to score.
-
-    Raises:
-        UserError: a file is missing, damaged, or the two do not belong together.
-    """
-    place = folder / DESCRIPTION
-    description = read_json(place, "the description of a trained head")
-    try:
-        head = Head(int(description["input_dim"]), HeadConfig(**description["head"]))
-        head.load_state_dict(load_file(folder / WEIGHTS))
-    except FileNotFoundError:
-        raise UserError(
-            f"{folder / WEIGHTS}: no such file (expected the weights of the head in {DESCRIPTION})"
-        ) from None
-    except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"{folder}: {DESCRIPTION} and {WEIGHTS} are not a trained head ({reason[:200]}): train"
-            " again"
-        ) from error
-    return head.eval()

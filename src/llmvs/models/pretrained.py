@@ -1,43 +1,49 @@
 """A trained head as one object that is loaded by name: `LLMVS.from_pretrained(folder or hub id)`.
 
-    config.json          input_dim, the head's settings, how the embeddings that it reads are made
-    model.safetensors    its weights
-
-The class is a thin skin around `head.Head`, so that nobody who only wants scores needs a run's
-folder or Lightning.
+The folder is a run's, or what `llmvs export` wrote (see `storage`). The class is a thin skin around
+`head.Head`, so that nobody who only wants scores needs Lightning; a folder needs no hub library
+either.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from llmvs.cache.store import save_tensors
 from llmvs.config.schema import HeadConfig
 from llmvs.errors import UserError
-from llmvs.files import read_json, write_json
 from llmvs.models.head import Head, step_embeddings
+from llmvs.models.storage import SETTINGS, WEIGHTS, head_files, read_head, save_head
+
+EXTRA = "pip install 'llmvs[hub]'"
 
 try:
-    from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-    )
-except ModuleNotFoundError as missing:
-    raise UserError(
-        f"LLMVS.from_pretrained needs {missing.name}: pip install 'llmvs[hub]'"
-    ) from missing
+    from huggingface_hub import PyTorchModelHubMixin
+except ModuleNotFoundError:
 
-SETTINGS = "config.json"
-WEIGHTS = "model.safetensors"
+    class PyTorchModelHubMixin:  # type: ignore[no-redef]
+        """What the hub's library gives to a model, as far as it can be had without it."""
+
+        def __init_subclass__(cls, **about: Any) -> None:
+            """Forget what describes the model on the hub."""
+            super().__init_subclass__()
+
+        def save_pretrained(self, save_directory: str | Path) -> None:
+            """Write the two files of the model."""
+            self._save_pretrained(Path(save_directory))
+
+        def _save_pretrained(self, save_directory: Path) -> None:
+            raise NotImplementedError
+
+        def push_to_hub(self, *where: Any, **options: Any) -> str:
+            """Refuse.
+
+            Raises:
+                UserError: always.
+            """
+            raise UserError(f"push_to_hub needs huggingface_hub: {EXTRA}")
 
 
 class LLMVS(
@@ -119,13 +125,13 @@ class LLMVS(
         map_location: str = "cpu",
         **_: Any,
     ) -> "LLMVS":
-        """Load what `llmvs export` wrote, ready to score: every weight must be there and fit.
+        """Load a trained head, ready to score: every weight must be there and fit.
 
         The library's own loader would take a file with other names in silence and leave the weights
         random.
 
         Args:
-            pretrained_model_name_or_path: a folder, or the id (USER/NAME) of a model on the hub.
+            pretrained_model_name_or_path: the folder of a run or an export, or the id (USER/NAME) of a model on the hub.
             revision: branch, tag or commit on the hub.
             cache_dir: where downloads are kept.
             force_download: download again what is there.
@@ -144,49 +150,45 @@ class LLMVS(
             "local_files_only": local_files_only,
             "token": token,
         }
-        description, weights = (_find(name, file, options) for file in (SETTINGS, WEIGHTS))
-        settings = read_json(description, "the settings of an exported head")
-        try:
-            model = cls(
-                **{key: settings[key] for key in ("input_dim", "head", "extraction", "identity")}
-            )
-            model.load_state_dict(load_file(weights, device=map_location))
-        except FileNotFoundError:
-            raise UserError(
-                f"{weights}: no such file (expected the weights of the head in {SETTINGS})"
-            ) from None
-        except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
-            reason = " ".join(str(error).split())
-            raise UserError(
-                f"{name}: {SETTINGS} and {WEIGHTS} are not a head that llmvs exported, or too new"
-                f" ({reason[:200]})"
-            ) from error
-        return model.to(map_location).eval()
+        if Path(name).is_dir():
+            files = head_files(Path(name))
+        else:
+            files = _download(name, SETTINGS, options), _download(name, WEIGHTS, options)
+        stored = read_head(*files, device=map_location)
+        head = stored.head
+        with torch.device("meta"):  # its own weights would be drawn only to be replaced
+            model = cls(head.input_dim, head.config, stored.extraction, stored.identity)
+        model.head = head
+        return model.eval()
 
     def _save_pretrained(self, save_directory: Path) -> None:
         """Both files of the folder; what the library would write of the settings lacks the head's
         defaults.
         """
-        save_tensors(
-            save_directory / WEIGHTS,
-            {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()},
-            {"format": "pt"},
-        )
-        write_json(
-            save_directory / SETTINGS,
-            {
-                "input_dim": self.head.input_dim,
-                "head": asdict(self.config),
-                "extraction": self.extraction,
-                "identity": self.identity,
-            },
+        save_head(
+            save_directory,
+            self.head.state_dict(),
+            self.head.input_dim,
+            self.config,
+            self.extraction,
+            self.identity,
         )
 
 
-def _find(name: str, file: str, options: Mapping[str, Any]) -> Path:
-    """The file in the folder `name`, or downloaded from the hub."""
-    if Path(name).is_dir():
-        return Path(name) / file
+def _download(name: str, file: str, options: Mapping[str, Any]) -> Path:
+    """The file of the model `name` on the hub, in the library's own cache."""
+    try:
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import (
+            GatedRepoError,
+            HFValidationError,
+            LocalEntryNotFoundError,
+            RepositoryNotFoundError,
+        )
+    except ModuleNotFoundError as missing:
+        raise UserError(
+            f"{name}: no such folder, and the hub needs {missing.name}: {EXTRA}"
+        ) from missing
     try:
         return Path(hf_hub_download(name, file, **options))
     except HFValidationError:

@@ -17,7 +17,7 @@ from llmvs.console import say
 from llmvs.errors import UserError
 from llmvs.files import read_json, write_json, write_text
 from llmvs.methods import method_of
-from llmvs.models.head import load_head
+from llmvs.models.storage import load_head, save_head
 from llmvs.results.card import Kind, adapter_kind, head_kind, model_card
 from llmvs.results.schema import RESULT, Result, read_result
 
@@ -72,12 +72,8 @@ def _write_head(
     identity: Mapping[str, Any],
     name: str,
 ) -> Kind:
-    from llmvs.models.pretrained import LLMVS
-
     trained = load_head(run)
-    model = LLMVS(trained.input_dim, trained.config, extraction, identity)
-    model.head.load_state_dict(trained.state_dict())
-    model._save_pretrained(folder)  # all but the library's own card
+    save_head(folder, trained.state_dict(), trained.input_dim, trained.config, extraction, identity)
     return head_kind(name, trained.input_dim, trained.config.inputs)
 
 

@@ -18,8 +18,8 @@ from llmvs.errors import UserError
 from llmvs.evaluation.metric import Verdict
 from llmvs.files import atomic
 from llmvs.models.evaluated import EvaluatedModule
-from llmvs.models.head import save_head
 from llmvs.models.module import LLMVSModule, NotFinite
+from llmvs.models.storage import save_head
 
 RULES = ("last", "val", "test")
 """How an epoch can be chosen: the last one, or the best mean tau on the held-out part or (as

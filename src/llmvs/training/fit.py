@@ -21,8 +21,8 @@ from llmvs.evaluation.correlation import Correlation
 from llmvs.models.batch import START_OVER
 from llmvs.models.datamodule import EmbeddingDataModule, OtherDataset
 from llmvs.models.evaluated import EvaluatedModule
-from llmvs.models.head import save_head
 from llmvs.models.module import LLMVSModule
+from llmvs.models.storage import save_head
 from llmvs.training.callbacks import EpochProgress, KeepEpochs, TellEpochs
 from llmvs.training.loggers import RunLoggers, silence
 from llmvs.training.trainer import errors_in_one_line, few_threads, make_trainer
@@ -83,7 +83,7 @@ def fit(
     loggers: RunLoggers | None = None,
     other_datasets: Sequence[OtherDataset] = (),
 ) -> Fit:
-    """Train on `fold.train` and all videos of `other_datasets`; weights.safetensors, head.json,
+    """Train on `fold.train` and all videos of `other_datasets`; model.safetensors, config.json,
     last.ckpt, logs/metrics.csv go into `folder`.
 
     A checkpoint in the folder is continued (`config.resume`) and ends, on a CPU, with the same
@@ -136,7 +136,8 @@ def fit(
             for name, value in state["state_dict"].items()
             if name.startswith("head.")
         }
-        save_head(folder, _kept(state)["weights"] or last, data.input_dim, config.head)
+        weights, made_from = _kept(state)["weights"] or last, dict(data.cache.identity)
+        save_head(folder, weights, data.input_dim, config.head, identity=made_from)
     return outcome(state, config.selection, data.videos, started_at)
 
 

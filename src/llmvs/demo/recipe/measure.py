@@ -24,9 +24,9 @@ from llmvs.demo.world.script import Script
 from llmvs.demo.world.sheet import mosaic, save, tile
 from llmvs.errors import UserError
 from llmvs.extraction import identity
-from llmvs.extraction.captioning import Captioning
-from llmvs.extraction.pipeline import worked_examples
+from llmvs.extraction.caption_stage import open_captions
 from llmvs.extraction.prompts import parse_number
+from llmvs.extraction.scoring_stage import worked_examples
 
 KINDS = ("place", "when", "event", "figure", "colour", "action")
 _PAIRS = 32
@@ -101,7 +101,7 @@ def main(arguments: list[str]) -> int:
     settings = [argument for argument in arguments if is_layer(argument) or is_override(argument)]
     config = load_config(settings or ["demo"])
     root = Path(config.data.root)
-    dataset, stage = load("demo", root), Captioning(config, "demo")
+    dataset, stage = load("demo", root), open_captions(config, "demo")
     captions = {key: stage.read(video) for key, video in dataset.videos.items()}
     said = {key: (found.frames, found.texts) for key, found in captions.items()}
     scripts = read_scripts(root)

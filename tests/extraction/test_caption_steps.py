@@ -11,7 +11,7 @@ import torch
 from llmvs.cache.captions import Captions
 from llmvs.errors import VideoError
 from llmvs.extraction.ahead import ahead
-from llmvs.extraction.captioning import caption_steps
+from llmvs.extraction.caption_steps import caption_steps
 from llmvs.video.reader import Sampled
 
 

@@ -1,0 +1,178 @@
+"""Stage 1 over many videos: the captions of every video, made by a frozen model or given by the
+user.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+from llmvs.cache.captions import CaptionCache, Captions, supplied
+from llmvs.cache.fingerprint import why_new
+from llmvs.config.schema import Config
+from llmvs.console import say
+from llmvs.datasets.video import Video
+from llmvs.errors import UserError, VideoError
+from llmvs.extraction import identity
+from llmvs.extraction.caption_steps import caption_steps
+from llmvs.extraction.prompts import FRAME_QUESTION
+from llmvs.extraction.stage import Count, Stage, and_more
+from llmvs.extraction.steps import check_supplied, counted, only_picks
+from llmvs.video.reader import sample
+
+if TYPE_CHECKING:
+    from llmvs.extraction.captioner import Captioner
+
+
+class SuppliedCaptions:
+    """Captions that the user gave (`extract.captions=DIR`): they are read, and none are made."""
+
+    cache = None
+
+    def __init__(self, config: Config, dataset: str) -> None:
+        """Take the settings; in the folder's name `{dataset}` stands for `dataset`."""
+        self.folder = Path((config.extract.captions or "").replace("{dataset}", dataset))
+        self.made: list[str] = []
+        self.reused: list[str] = []
+
+    def read(self, video: Video) -> Captions:
+        """Read the captions of a video.
+
+        Raises:
+            VideoError: missing, unreadable, or of other frames than the video's steps.
+        """
+        captions = supplied(self.folder, video.key, video.name)
+        if video.picks is not None and (
+            notice := check_supplied(video.key, captions.frames, video.picks)
+        ):
+            say(notice)
+        return captions
+
+    def there(self) -> frozenset[str]:
+        """Name no video: a look at the folder costs as much as reading it."""
+        return frozenset()
+
+    def run(self, videos: Sequence[Video], n_videos: int | None = None) -> dict[str, str]:
+        """Make nothing."""
+        return {}
+
+
+class CaptionStage(Stage[Path | None, "Captioner"]):
+    """Captions, or other answers, of a frozen image-text-to-text model about every step."""
+
+    cache: CaptionCache
+
+    def __init__(
+        self, config: Config, dataset: str, kind: Literal["captions", "answers"] = "captions"
+    ) -> None:
+        """Open the cache of captions; `answers` are no captions, and stand in folders of their own."""
+        self.config = config
+        made_with = identity.captions_identity(config, kind)
+        place = identity.folder(config, dataset, kind, made_with)
+        if reason := why_new(place, made_with):
+            say(reason)
+        again = config.extract.refresh == "always"
+        super().__init__(kind, CaptionCache(place, made_with), again)
+
+    def read(self, video: Video) -> Captions:
+        """Read the captions of a video, which are there."""
+        return self.cache.read(video.key)
+
+    def load(self) -> "Captioner":
+        """Load the captioner."""
+        from llmvs.extraction import models
+        from llmvs.extraction.captioner import Captioner
+
+        device = models.pick_device(self.config.accelerator)
+        pair = models.load_captioner(self.config.backbone, Path(self.config.cache), device)
+        return Captioner(
+            *pair, identity.questions(self.config.caption), self.config.caption.max_tokens
+        )
+
+    def prepare(self, video: Video) -> Path | None:
+        """Give the video's file."""
+        return video.path
+
+    def stale(self, video: Video, given: Path | None) -> bool:
+        """Tell whether the file is another one than that of the cached captions; without a file
+        they stand.
+        """
+        if (
+            given is None
+            or not given.exists()
+            or identity.file_hash(given) == self.cache.source(video.key)
+        ):
+            return False
+        say(f"{given}: the video changed since it was captioned: captioned again")
+        return True
+
+    def make(self, video: Video, given: Path | None, count: Count) -> None:
+        """Caption the steps of one video.
+
+        Raises:
+            VideoError: no file, an unreadable one, or one whose steps are not the annotations'.
+            UserError: the GPU's memory does not suffice.
+        """
+        extract, batch, path = self.config.extract, self.config.caption.batch, given
+        if path is None:
+            raise VideoError(
+                f"{video.key}: no video file: put it where the dataset expects it, or give"
+                " extract.captions=DIR"
+            )
+        if not path.is_file():
+            raise VideoError(f"{path}: no such video file")  # said before a model is loaded
+        captioner = self.model
+        steps = sample(path, fps=extract.fps, every_nth_frame=extract.every_nth_frame)
+        if video.picks is not None:
+            steps = only_picks(path, counted(steps) if video.counts_steps else steps, video.picks)
+        try:
+            frames, texts, features = caption_steps(steps, captioner, batch, count)
+        except torch.OutOfMemoryError:
+            raise UserError(
+                f"the captioner ran out of GPU memory: reduce caption.batch={batch}"
+            ) from None
+        made_with = identity.provenance(captioner.model.device)
+        source = identity.file_hash(path)
+        self.cache.write(video.key, Captions(frames, texts), features, source, made_with)
+
+
+AnyCaptions = CaptionStage | SuppliedCaptions
+
+
+def open_captions(config: Config, dataset: str) -> AnyCaptions:
+    """Open the captions that the settings ask for: supplied ones, or the cache of those to make."""
+    if config.extract.captions is None:
+        return CaptionStage(config, dataset)
+    return SuppliedCaptions(config, dataset)
+
+
+def ask_frames(config: Config, dataset: str, sources: Sequence[Video]) -> CaptionCache:
+    """Ask the captioner `FRAME_QUESTION` about every frame of `sources`; what is there already is
+    not asked again.
+
+    Returns:
+        The cache whose "captions" are these answers.
+
+    Raises:
+        UserError: a video cannot be read, or (with `extract.refresh=never`) was not asked about
+            before.
+    """
+    question = replace(
+        config.caption, kind="general", prompt=FRAME_QUESTION, max_tokens=config.prompt.max_tokens
+    )
+    stage = CaptionStage(replace(config, caption=question), dataset, "answers")
+    if config.extract.refresh == "never":
+        stage.refuse_missing(
+            sources,
+            f"extract.refresh=never: {stage.cache.folder} has no answers about {{video}}: "
+            "run the same command with extract.refresh=missing where the models are",
+        )
+    if failed := list(stage.run(sources).values()):
+        raise UserError(and_more(failed))
+    say(
+        f"answers about frames: {len(stage.made)} videos asked about, {len(stage.reused)} reused"
+        f" ({stage.cache.folder})"
+    )
+    return stage.cache

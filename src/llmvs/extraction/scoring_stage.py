@@ -1,0 +1,124 @@
+"""Stage 2 over many videos: the embeddings of every video, made by a frozen language model from its
+captions.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from llmvs.cache.captions import Captions
+from llmvs.cache.embeddings import EmbeddingCache, Embeddings
+from llmvs.cache.fingerprint import why_new
+from llmvs.config.schema import Config
+from llmvs.console import say
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.video import Video
+from llmvs.errors import UserError, VideoError
+from llmvs.extraction import examples, identity
+from llmvs.extraction.caption_stage import AnyCaptions
+from llmvs.extraction.prompts import Example, Template, parse_number, windows
+from llmvs.extraction.stage import Count, Stage
+
+if TYPE_CHECKING:
+    from llmvs.extraction.scorer import Scorer
+
+
+class ScoringStage(Stage[Captions, "Scorer"]):
+    """Embeddings of what a frozen language model makes of every window of captions."""
+
+    cache: EmbeddingCache
+
+    def __init__(
+        self, config: Config, dataset: str, captions: AnyCaptions, shown: Sequence[Example]
+    ) -> None:
+        """Open the cache of embeddings.
+
+        Args:
+            config: the settings.
+            dataset: name of the folder in the cache.
+            captions: where every video's captions are read.
+            shown: the worked examples of the prompt.
+        """
+        self.config, self.captions, self.shown = config, captions, shown
+        self.not_numbers = 0
+        made_with = identity.embeddings_identity(config, shown)
+        place = identity.folder(config, dataset, "embeddings", made_with)
+        if reason := why_new(place, made_with):
+            say(reason)
+        again = config.extract.refresh == "always"
+        super().__init__("embeddings", EmbeddingCache(place, made_with), again)
+
+    def load(self) -> "Scorer":
+        """Load the scorer."""
+        from llmvs.extraction import models
+        from llmvs.extraction.scorer import Scorer
+
+        prompt, device = self.config.prompt, models.pick_device(self.config.accelerator)
+        model, tokenizer = models.load_scorer(self.config.backbone, Path(self.config.cache), device)
+        template = Template(tokenizer, prompt.style, self.shown)
+        return Scorer(model, template, prompt.max_tokens, self.config.extract)
+
+    def prepare(self, video: Video) -> Captions:
+        """Read the video's captions."""
+        return self.captions.read(video)
+
+    def stale(self, video: Video, given: Captions) -> bool:
+        """Tell whether the embeddings that are there are damaged, or of other captions."""
+        key = video.key
+        try:
+            if self.cache.captions_hash(key) == given.sha256():
+                return False
+            say(f"{key}: its captions changed since its embeddings were made: extracted again")
+        except UserError:
+            say(f"{self.cache.path(key)}: damaged: extracted again")
+        return True
+
+    def make(self, video: Video, given: Captions, count: Count) -> None:
+        """Score the windows of one video.
+
+        Raises:
+            VideoError: the model makes NaN or infinite values of it.
+            UserError: a prompt beyond the model's context, or too little memory.
+        """
+        scorer = self.model
+        scored = scorer(windows(given.texts, self.config.prompt.window), count)
+        steps = torch.tensor(given.frames)
+        try:
+            embeddings = Embeddings(
+                scored.q, scored.a, steps, scored.answer_ids, scored.answers, scored.tokens
+            )
+        except UserError as error:
+            raise VideoError(
+                f"{video.key}: {error}: set backbone.dtype=bfloat16 or float32"
+            ) from error
+        made_with = identity.provenance(scorer.reader.model.device) | {
+            "engine": scorer.engine_name,
+            "dtype": str(scored.q.dtype),
+        }
+        self.cache.write(video.key, embeddings, given.sha256(), made_with)
+        if self.config.prompt.style == "numeric":
+            self.not_numbers += sum(parse_number(answer) is None for answer in scored.answers)
+
+
+def worked_examples(
+    config: Config, train: Sequence[Annotations], captions: AnyCaptions
+) -> list[Example]:
+    """Give the worked examples that the settings ask for; those of a fold need its captions.
+
+    Raises:
+        UserError: examples of a fold where the prompt asks for summaries, which no dataset has.
+    """
+    chosen, size = config.examples, config.prompt.window
+    if chosen.source == "fixed":
+        return examples.fixed(chosen.count, size)
+    if config.prompt.style == "summary" and chosen.count:
+        raise UserError(
+            "examples.source=fold: a dataset has scores but no summaries: use examples.source=fixed"
+            " with prompt.style=summary"
+        )
+    videos = {one.key: one.video for one in train}
+    return examples.draw(
+        train, lambda key: captions.read(videos[key]).texts, chosen.count, size, chosen.seed
+    )
