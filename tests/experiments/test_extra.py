@@ -235,7 +235,7 @@ def test_lists_on_the_command_line():
     assert extra("--data.extra=tvsum") == ["tvsum"]
     assert (
         load_config(["data.dataset=summe", "data.extra=[tvsum=/a/b]"]).experiment
-        == "summe+data.extra=b"
+        == "summe+data.extra=tvsum"
     )
 
 
