@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
 from llmvs.config.load import flat, load_config, run_folder
+from llmvs.config.settings import leaves
+from llmvs.config.yaml_files import read_mapping
 from llmvs.datasets.base import Dataset
 from llmvs.experiments import resources as bench
 from llmvs.experiments.run import train
@@ -49,7 +50,7 @@ def test_a_variant_holds_only_its_difference_and_says_what_it_is(path: Path) -> 
     default, changed = (
         flat(load_config([*layers, "data.dataset=demo"])) for layers in ([], [str(path)])
     )
-    said = flat(OmegaConf.create(path.read_text()))
+    said = dict(leaves(read_mapping(path)))
     assert [key for key in said if changed[key] == default[key]] == []
     assert {key for key in default if changed[key] != default[key]} == {*said, "experiment"}
     assert said or path.stem == "llmvs"
