@@ -18,6 +18,7 @@ from llmvs.experiments.job_queue import JobQueue, SentJob
 from llmvs.experiments.progress import Numbered, RunProgress, named
 from llmvs.experiments.resources import Resources
 from llmvs.experiments.run import train
+from llmvs.methods import method_of
 
 LOOK = 2.0
 """Seconds between two looks at the jobs."""
@@ -128,7 +129,7 @@ def _prepare(queue: JobQueue, resources: Resources, groups: Sequence[Sequence[Co
 def _is_prepared(resources: Resources, run: Config) -> bool:
     """Whether a run finds its embeddings, as far as a look at the folders tells."""
     if run.extract.refresh == "always" and run.extract.embeddings is None:
-        return run.method.model == "captioner"
+        return not method_of(run.method).reads_embeddings
     try:
         resources.prepare(replace(run, extract=replace(run.extract, refresh="never")))
     except UserError:
