@@ -265,6 +265,13 @@ class EmbeddingDataModule(L.LightningDataModule):
         """The test videos, one by one."""
         return self._one_by_one("test")
 
+    def transfer_batch_to_device(
+        self, batch: Batch, device: torch.device, dataloader_idx: int
+    ) -> Batch:
+        """Lengths and positions stay on the CPU, where they are read."""
+        moved: Batch = super().transfer_batch_to_device(batch, device, dataloader_idx)
+        return moved._replace(lengths=batch.lengths, index=batch.index)
+
     def _one_by_one(self, name: str) -> DataLoader:
         part = self.parts[name]
         return share_loader(part, OneByOne(len(part), *self._rank()))

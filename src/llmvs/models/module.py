@@ -146,15 +146,6 @@ class LLMVSModule(EvaluatedModule):
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cosine, "interval": "epoch"}}
 
-    def transfer_batch_to_device(
-        self, batch: Any, device: torch.device, dataloader_idx: int
-    ) -> Any:
-        """Lengths and positions stay on the CPU, where they are read."""
-        moved = super().transfer_batch_to_device(batch, device, dataloader_idx)
-        if isinstance(batch, Batch):
-            return moved._replace(lengths=batch.lengths, index=batch.index)
-        return moved
-
     def forward(self, steps: Tensor, lengths: Tensor) -> Tensor:
         """Score packed steps, see `Head.forward`: [N, D], [B] -> [N]."""
         scores: Tensor = self.head(steps, lengths)
