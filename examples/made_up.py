@@ -17,7 +17,7 @@ def made_up(place: Path) -> tuple[Dataset, Path]:
         The dataset, and the folder of embeddings of all its videos: noise, and a few directions
         that follow what people said.
     """
-    dataset = draw(place / "data", clips=6, seconds=(6, 9))
+    dataset = draw(place / "data", clips=5, seconds=(4, 6))
     cache = EmbeddingCache(place / "embeddings", {"made": "up"})
     for i, (key, video) in enumerate(dataset.videos.items()):
         generator = torch.Generator().manual_seed(i)

@@ -2,7 +2,7 @@
 
     python examples/train.py [FOLDER]
 
-It draws six clips and makes up their embeddings in FOLDER. With a benchmark and a cache made by
+It draws five clips and makes up their embeddings in FOLDER. With a benchmark and a cache made by
 `llmvs extract`, the first lines would read
 
     dataset = load_dataset("tvsum", Path("data/tvsum"))

@@ -38,11 +38,11 @@ def test_train(place: Path) -> None:
     assert list((place / "out" / "checkpoints").glob("*.ckpt"))
 
 
-@pytest.mark.parametrize("devices", ["1", "2"])
+@pytest.mark.parametrize("devices", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_refresh(place: Path, devices: str) -> None:
     said = run(EXAMPLES / "refresh.py", place / "out", devices, cwd=place)
     assert said.splitlines()[-1].startswith("test tau: ")
-    assert len(list((place / "out" / "cache").rglob("embeddings-*/video_*.safetensors"))) == 6
+    assert len(list((place / "out" / "cache").rglob("embeddings-*/video_*.safetensors"))) == 5
 
 
 def test_quickstart(tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ def test_other_settings_do_not_continue_a_checkpoint(world):
     }
     other = lora.FinetuneModule(settings_of(world, lora=replace(QUICK, rank=4)), pytest.fail, {})
     with pytest.raises(UserError, match=r"made with lora\.rank=2 \(expected 4\): start over"):
-        other.on_load_checkpoint(saved)
+        other.refuse_other_training(saved)
 
 
 @pytest.mark.slow

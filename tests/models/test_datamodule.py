@@ -35,7 +35,7 @@ def test_a_batch_is_packed_and_in_order(tmp_path: Path) -> None:
     for batch in data.train_dataloader():
         assert isinstance(batch, Batch)
         assert batch.steps.dtype == batch.gtscore.dtype == torch.float32
-        videos = [DATASET.videos[FOLD.train[position]] for position in batch.index.tolist()]
+        videos = [DATASET.videos[FOLD.train[position]] for position in batch.position.tolist()]
         assert batch.lengths.tolist() == [video.n_steps for video in videos]
         assert batch.keys == [video.key for video in videos]
         assert batch.names == [video.name for video in videos]

@@ -173,7 +173,7 @@ def test_every_epoch_sees_its_own_order(
     original = LLMVSModule.training_step
 
     def step(self: LLMVSModule, batch: Batch, batch_idx: int) -> torch.Tensor:
-        seen[self.current_epoch] += batch.index.tolist()
+        seen[self.current_epoch] += batch.position.tolist()
         return original(self, batch, batch_idx)
 
     monkeypatch.setattr(LLMVSModule, "training_step", step)

@@ -13,16 +13,14 @@ from llmvs.config import schema as config
 
 
 def describe() -> str:
-    """Every setting as `key = default` with its meaning below, in the order of config.py."""
+    """Every setting as `key = default` with its meaning below, in the order of schema.py."""
     sentences = {
         node.name: _sentences(node)
         for node in ast.parse(inspect.getsource(config)).body
         if isinstance(node, ast.ClassDef)
     }
     lines = []
-    for key, default in _settings(config.Config(), ""):
-        group, _, name = key.rpartition(".")
-        owner = f"{group.capitalize()}Config" if group else "Config"
+    for key, default, (owner, name) in _settings(config.Config(), ""):
         text = sentences[owner].get(name) or sentences["HardwareConfig"][name]
         lines += [
             f"{key} = {'null' if default is None else default}",
@@ -31,14 +29,16 @@ def describe() -> str:
     return "\n".join(lines)
 
 
-def _settings(values: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    """(dotted key, default) of every field of a group; one that is a mapping is one setting."""
+def _settings(values: Any, prefix: str) -> Iterator[tuple[str, Any, tuple[str, str]]]:
+    """(dotted key, default, (class, field)) of every setting; a mapping's entries are one each."""
     for field in fields(values):
-        value = getattr(values, field.name)
+        value, key = getattr(values, field.name), f"{prefix}{field.name}"
         if is_dataclass(value):
-            yield from _settings(value, f"{prefix}{field.name}.")
-        else:
-            yield f"{prefix}{field.name}", value
+            yield from _settings(value, f"{key}.")
+            continue
+        entries = value if isinstance(value, dict) and value else {"": value}
+        for name, item in entries.items():
+            yield f"{key}.{name}".rstrip("."), item, (type(values).__name__, field.name)
 
 
 def _sentences(node: ast.ClassDef) -> dict[str, str]:

@@ -27,7 +27,7 @@ class Batch(NamedTuple):
     """int64 [B]: steps of every video, in order."""
     gtscore: Tensor
     """float32 [N]: what people said of every step."""
-    index: Tensor
+    position: Tensor
     """int64 [B]: position of the video in its part."""
     weight: Tensor
     """float32 [B]: the videos' weights in the loss; averaged over ranks they give the mean over the

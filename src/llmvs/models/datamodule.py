@@ -270,7 +270,7 @@ class EmbeddingDataModule(L.LightningDataModule):
     ) -> Batch:
         """Lengths and positions stay on the CPU, where they are read."""
         moved: Batch = super().transfer_batch_to_device(batch, device, dataloader_idx)
-        return moved._replace(lengths=batch.lengths, index=batch.index)
+        return moved._replace(lengths=batch.lengths, position=batch.position)
 
     def _one_by_one(self, name: str) -> DataLoader:
         part = self.parts[name]

@@ -32,7 +32,7 @@ def make_aggregator(config: "HeadConfig") -> "Aggregator":
     if isinstance(found, str):
         module, _, name = found.rpartition(".")
         found = getattr(importlib.import_module(module), name)
-    made: Aggregator = found(config)  # type: ignore[operator]
+    made: Aggregator = found(config)
     return made
 
 

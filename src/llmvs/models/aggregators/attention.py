@@ -59,10 +59,9 @@ def attend(q: Tensor, k: Tensor, v: Tensor, lengths: Tensor, dropout: float) -> 
         [N, H, M / H].
     """
     sizes = lengths.tolist()
-    mixed = [
-        scaled_dot_product_attention(
-            *(part.transpose(0, 1)[None] for part in video), dropout_p=dropout
-        )[0].transpose(0, 1)
-        for video in zip(q.split(sizes), k.split(sizes), v.split(sizes), strict=True)
-    ]
+    mixed = []
+    for video in zip(q.split(sizes), k.split(sizes), v.split(sizes), strict=True):
+        one_q, one_k, one_v = (part.transpose(0, 1)[None] for part in video)  # [1, H, T, M / H]
+        one = scaled_dot_product_attention(one_q, one_k, one_v, dropout_p=dropout)
+        mixed.append(one[0].transpose(0, 1))
     return torch.cat(mixed)
