@@ -12,14 +12,15 @@ from collections.abc import Callable
 import numpy as np
 from scipy.stats import kendalltau, spearmanr
 
-from llmvs.datasets.base import Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.video import Video
 from llmvs.evaluation.keyshots import summarize
 from llmvs.evaluation.protocols import PROTOCOLS
 
 REPEAT = 15
 
 
-def made_up(annotation: str, n_frames: int, people: int, n_shots: int) -> Video:
+def made_up(annotation: str, n_frames: int, people: int, n_shots: int) -> Annotations:
     """A video of `n_frames` with votes or ratings."""
     rng = np.random.default_rng(0)
     picks = np.arange(0, n_frames, 15)
@@ -28,11 +29,9 @@ def made_up(annotation: str, n_frames: int, people: int, n_shots: int) -> Video:
     votes = np.repeat(rng.random((people, n_shots)) < 0.15, np.diff(edges), axis=1).astype(np.uint8)
     ratings = np.repeat(rng.integers(1, 6, (people, -(-n_frames // 60))), 60, axis=1)[:, :n_frames]
     people_said = {"user_summary": votes} if annotation == "votes" else {"user_scores": ratings}
-    return Video(
-        "video_1",
-        "made up",
+    return Annotations(
+        Video("video_1", "made up", picks=picks),
         n_frames,
-        picks,
         rng.random(len(picks)).astype(np.float32),
         shots=shots,
         **people_said,

@@ -17,9 +17,9 @@ def made_up(place: Path) -> tuple[Dataset, Path]:
         The dataset, and the folder of embeddings of all its videos: noise, and a few directions
         that follow what people said.
     """
-    dataset = draw(place / "data", clips=5, seconds=(4, 6))
+    dataset = draw(place / "data", clips=5, seconds=(6, 8))
     cache = EmbeddingCache(place / "embeddings", {"made": "up"})
-    for i, (key, video) in enumerate(dataset.videos.items()):
+    for i, (key, video) in enumerate(dataset.annotations.items()):
         generator = torch.Generator().manual_seed(i)
         q, a = torch.randn(2, video.n_steps, 64, generator=generator)
         q[:, :8] += 4 * torch.from_numpy(video.gtscore)[:, None]

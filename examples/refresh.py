@@ -24,7 +24,7 @@ from llmvs.training.refresh import RefreshEmbeddings
 def main() -> None:
     """Train on fold 0 of five drawn clips whose embeddings are made by the callback."""
     place, devices = place_of(sys.argv), int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    dataset = draw(place / "data", clips=5, seconds=(4, 6))
+    dataset = draw(place / "data", clips=5, seconds=(6, 8))
     config = load_config(
         [
             "data.dataset=demo",

@@ -12,7 +12,9 @@ from llmvs.config.schema import (
     LogConfig,
     PromptConfig,
 )
-from llmvs.datasets.base import Dataset, Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.base import Dataset
+from llmvs.datasets.video import Video
 from llmvs.extraction.models import build
 from llmvs.video.writer import write
 
@@ -39,8 +41,8 @@ def films(folder: Path, lengths: dict[str, float]) -> Dataset:
         gtscore = np.random.default_rng(seed).random(steps, dtype=np.float32)
         scores = np.repeat(np.rint(1 + 4 * gtscore)[None], 5, axis=1).astype(np.int64)
         path = film(folder / f"{key}.mp4", seconds, seed)
-        videos[key] = Video(
-            key, key, 5 * steps, 5 * np.arange(steps), gtscore, user_scores=scores, path=path
+        videos[key] = Annotations(
+            Video(key, key, path, 5 * np.arange(steps)), 5 * steps, gtscore, user_scores=scores
         )
     return Dataset("films", "ratings", videos, {}, synthetic=True)
 

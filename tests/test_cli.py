@@ -103,7 +103,7 @@ def test_baselines_and_evaluate_print_the_same_floors(shared, summe, tmp_path, c
     assert main(["baselines", *where]) == 0
     floors = json.loads(capsys.readouterr().out)
     write_json(
-        tmp_path / "scores.json", {key: video.gtscore for key, video in summe.videos.items()}
+        tmp_path / "scores.json", {key: video.gtscore for key, video in summe.annotations.items()}
     )
     assert main(["evaluate", "--scores", str(tmp_path / "scores.json"), *where]) == 0
     judged = json.loads(capsys.readouterr().out)
@@ -122,8 +122,8 @@ def test_evaluate_as_text_names_undefined_scores_and_the_folds_covered(
 ):
     test = summe.splits["paper"][1][1]
     rng = np.random.default_rng(0)
-    scores = {key: rng.random(summe.videos[key].n_steps) for key in test} | {
-        test[2]: np.zeros(summe.videos[test[2]].n_steps)
+    scores = {key: rng.random(summe.annotations[key].n_steps) for key in test} | {
+        test[2]: np.zeros(summe.annotations[test[2]].n_steps)
     }
     write_json(tmp_path / "s.json", scores)
     assert (

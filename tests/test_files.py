@@ -1,5 +1,6 @@
 """Whole or absent: what atomic writing promises."""
 
+import math
 import os
 import re
 import subprocess
@@ -9,7 +10,16 @@ import numpy as np
 import pytest
 
 from llmvs.errors import UserError
-from llmvs.files import atomic, dumps, locked, read_json, write_json, write_text
+from llmvs.files import (
+    atomic,
+    dumps,
+    is_temporary,
+    locked,
+    read_json,
+    temporary_prefix,
+    write_json,
+    write_text,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -25,6 +35,16 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         fail()
     assert read_json(path, "a number") == {"a": 1}
     assert [entry.name for entry in path.parent.iterdir()] == ["a.json"]
+
+
+def test_only_our_own_temporary_names_are_known(tmp_path):
+    for name in ("v 1.safetensors", "a.b.json", "plain", "line\nbreak.jsonl"):
+        with atomic(tmp_path / name) as temporary:
+            assert is_temporary(temporary.name)
+            assert temporary.name.startswith(temporary_prefix((tmp_path / name).stem))
+            assert temporary.suffix == (tmp_path / name).suffix
+    for name in (".ssh", ".lock", ".config-settings", ".v-abcdefgh.json", "v-llmvs-abcdefgh"):
+        assert not is_temporary(name)
 
 
 def test_permissions_are_those_of_an_ordinary_file(tmp_path):
@@ -111,3 +131,32 @@ def test_a_lock_that_cannot_be_written_is_one_line(tmp_path):
         locked(tmp_path / "file" / ".lock", "taken"),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"a": ' * 50_000, "nested too deeply"),
+        (b'{"a": {"b": 1, "c": 2, "b": 3}}', "the key 'b' stands twice"),
+        (b'{"a": 1,}', "Illegal trailing comma|Expecting property name"),
+        (b"\xff\xfe{}", "utf-8"),
+        (b"", "Expecting value"),
+        (b'{"a": "\x01"}', "control character"),
+    ],
+)
+def test_json_that_is_none_ends_in_one_line(tmp_path, content, reason):
+    path = tmp_path / "x.json"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=reason) as caught:
+        read_json(path, "a thing")
+    assert str(caught.value).startswith(f"{path}: not readable as a thing: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_numbers_without_bound_are_numbers(tmp_path):
+    path = tmp_path / "x.json"
+    path.write_text("[{}, -{}, 12345678901234567890, 7, 1e999]".format("9" * 400, "9" * 5000))
+    found = read_json(path, "numbers")
+    assert found == [math.inf, -math.inf, 1.2345678901234567e19, 7, math.inf]
+    assert isinstance(found[3], int)

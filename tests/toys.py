@@ -10,7 +10,9 @@ import torch
 from llmvs.cache.captions import CaptionCache, Captions
 from llmvs.cache.embeddings import EmbeddingCache, Embeddings
 from llmvs.config.schema import Config, DataConfig, HeadConfig, LogConfig, OptimConfig
-from llmvs.datasets.base import Dataset, Fold, Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.base import Dataset, Fold
+from llmvs.datasets.video import Video
 
 FOLD = Fold(
     0,
@@ -33,18 +35,16 @@ def make_dataset(n_videos: int = 10, shortest: int = 6) -> Dataset:
         ).astype(np.int64)
         frames = np.repeat(ratings, 15, axis=1)
         gtscore = ((ratings.mean(axis=0) - 1) / 4).astype(np.float32)
-        videos[f"video_{i}"] = Video(
-            f"video_{i}",
-            f"clip {i}",
+        videos[f"video_{i}"] = Annotations(
+            Video(f"video_{i}", f"clip {i}", picks=np.arange(steps) * 15),
             15 * steps,
-            np.arange(steps) * 15,
             gtscore,
             user_scores=frames,
         )
     return Dataset("toy", "ratings", videos, {}, synthetic=True)
 
 
-def embed(video: Video, width: int = WIDTH, steps: int | None = None) -> Embeddings:
+def embed(video: Annotations, width: int = WIDTH, steps: int | None = None) -> Embeddings:
     """Noise around a few directions that follow the importance; `steps` cuts the end off."""
     generator = torch.Generator().manual_seed(int(video.key.split("_")[1]))
     q, a = torch.randn(2, video.n_steps, width, generator=generator)
@@ -56,7 +56,7 @@ def embed(video: Video, width: int = WIDTH, steps: int | None = None) -> Embeddi
 def make_cache(folder: Path, dataset: Dataset, width: int = WIDTH) -> EmbeddingCache:
     """A cache with the embeddings of all videos."""
     cache = EmbeddingCache(folder, {"scorer": "toy"})
-    for video in dataset.videos.values():
+    for video in dataset.annotations.values():
         cache.write(video.key, embed(video, width))
     return cache
 
@@ -67,14 +67,14 @@ def make_visual_cache(folder: Path, dataset: Dataset, width: int = 5) -> Embeddi
     """
     captions = CaptionCache(folder / "captions-toy", {"captioner": "toy"})
     cache = EmbeddingCache(folder / "embeddings-toy", {"scorer": "toy", "captions": "toy"})
-    for video in dataset.videos.values():
+    for video in dataset.annotations.values():
         said = Captions(video.picks.tolist(), ["a dog"] * video.n_steps)
         captions.write(video.key, said, visual(video, width), source="")
         cache.write(video.key, embed(video), said.sha256())
     return cache
 
 
-def visual(video: Video, width: int = 5) -> torch.Tensor:
+def visual(video: Annotations, width: int = 5) -> torch.Tensor:
     """float16 [T, width]: the visual features of a toy video."""
     return torch.randn(
         video.n_steps, width, generator=torch.Generator().manual_seed(video.n_frames)

@@ -3,7 +3,7 @@ status 2.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class UserError(Exception):
@@ -12,6 +12,16 @@ class UserError(Exception):
 
 class VideoError(UserError):
     """A UserError about one video of a list: it is reported, and the others go on."""
+
+
+def first_few(names: Sequence[str], most: int = 3) -> str:
+    """The first of many names, for an error line, and how many more there are.
+
+    >>> first_few(["a", "b", "c", "d"]), first_few(["a", "b"])
+    ('a, b, c and 1 more', 'a, b')
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 def nearest(value: str, known: Iterable[str]) -> str:

@@ -5,7 +5,9 @@ over it.
 import errno
 import json
 import os
+import re
 import tempfile
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,89 @@ from llmvs.errors import UserError
 DISK_ERRORS = (OSError, SafetensorError)
 """What a full or read-only disk raises; safetensors wraps the operating system's errors in its own.
 """
+MARK = "-llmvs-"
+"""Stands in every temporary name of this package, so that no other file is taken for one."""
+TEMPORARY = re.compile(re.escape(MARK).join((r"\..+", r"[a-z0-9_]{8}(\.[^.]+)?")), re.DOTALL)
+
+
+def temporary_prefix(name: str) -> str:
+    """How the temporary file or folder of `name` begins, to be given to `tempfile`.
+
+    >>> temporary_prefix("video_1")
+    '.video_1-llmvs-'
+    """
+    return f".{name}{MARK}"
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file or folder is called as this package calls what it has not finished.
+
+    >>> is_temporary(".video_1-llmvs-x7_q2abc.safetensors"), is_temporary(".ssh")
+    (True, False)
+    """
+    return TEMPORARY.fullmatch(name) is not None
+
+
+UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode's control characters, halves of characters (bytes that are no UTF-8), breaks of lines."""
+LONGEST_NAME = 200
+"""Bytes that a name may have: file systems allow 255, which suffixes and temporary names share."""
+
+
+def check_name(name: str, place: str, cure: str, error: type[UserError] = UserError) -> None:
+    """Refuse a name that cannot safely be a file's: it may stand in a file that was downloaded.
+
+    Spaces, `=`, `:` and letters of any script are fine.
+
+    Args:
+        name: of a video or a data set, to which only a suffix is put.
+        place: where it stands, to begin the line with.
+        cure: what to do about it, to end the line with.
+        error: the kind of error.
+
+    Raises:
+        UserError: empty, beginning with a dot, too long, or with slashes or control characters.
+    """
+    if problem := _problem(name):
+        raise error(f"{place}: the name {shown(name)} {problem}: {cure}")
+
+
+def is_name(name: str) -> bool:
+    """Whether `check_name` lets a name pass.
+
+    >>> is_name("A day: one=1"), is_name("../x"), is_name(".x"), is_name("a/b")
+    (True, False, False, False)
+    """
+    return _problem(name) is None
+
+
+def shown(text: str, most: int = 60) -> str:
+    """A text as it can stand in a line: quoted, escaped and shortened.
+
+    >>> shown("a" * 10, most=4)
+    "'aaaa'..."
+    """
+    return repr(text) if len(text) <= most else f"{text[:most]!r}..."
+
+
+def printable(path: Path) -> str:
+    """A path as it can stand in a line: itself, or quoted and escaped where it would break it."""
+    return str(path) if str(path).isprintable() else repr(str(path))
+
+
+def _problem(name: str) -> str | None:
+    """Why a name cannot be a file's; None where it can."""
+    if not name:
+        return "is empty"
+    if name.startswith("."):
+        return "begins with a dot"
+    if "/" in name or "\\" in name:
+        return "holds a slash"
+    if any(unicodedata.category(letter) in UNPRINTABLE for letter in name):
+        return "holds characters that cannot be printed"
+    if len(name.encode()) > LONGEST_NAME:
+        return f"has {len(name.encode())} bytes, more than {LONGEST_NAME}"
+    return None
 
 
 @contextmanager
@@ -33,9 +118,8 @@ def atomic(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
-        )
+        prefix = temporary_prefix(path.stem)
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=path.suffix, dir=path.parent)
         os.close(handle)
     except OSError as error:
         raise unwritable(path, error) from error
@@ -127,17 +211,56 @@ def dumps(value: Any) -> str:
 
 
 def read_json(path: Path, what: str) -> Any:
-    """Read a JSON file; `what` says in an error what the file should be.
+    """Read a JSON file.
+
+    Args:
+        path: the file.
+        what: what the file should be, for an error.
 
     Raises:
-        UserError: missing, unreadable or not JSON.
+        UserError: missing, unreadable, not JSON, or a key that stands twice.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except FileNotFoundError:
         raise UserError(f"{path}: no such file (expected {what})") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: not readable as {what}: {error}") from error
+    return parse_json(content, str(path), what)
+
+
+def parse_json(content: bytes | str, place: str, what: str) -> Any:
+    """Read JSON text; whole numbers that no 64 bits hold become floating-point ones (or infinite).
+
+    Args:
+        content: the text.
+        place: where it stands, for an error.
+        what: what it should be, for an error.
+
+    Raises:
+        UserError: not UTF-8, not JSON, nested too deeply, or a key that stands twice.
+    """
+    try:
+        text = content if isinstance(content, str) else content.decode("utf-8-sig")
+        return json.loads(text, object_pairs_hook=_without_twins, parse_int=_whole)
+    except RecursionError:
+        raise UserError(f"{place}: not readable as {what}: nested too deeply") from None
+    except ValueError as error:
+        raise UserError(f"{place}: not readable as {what}: {error}") from error
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys differ: of twins the last would win, and nobody would know."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twin = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twin[:80]!r} stands twice")
+    return found
+
+
+def _whole(digits: str) -> int | float:
+    return int(digits) if len(digits) < 20 else float(digits)
 
 
 def _plain(value: Any) -> Any:

@@ -50,12 +50,29 @@ def test_supplied_by_key_or_name(tmp_path: Path) -> None:
     assert supplied(tmp_path, "video_1", "Bike Polo").frames == [0, 15]
     (tmp_path / "video_1.jsonl").write_text(GOOD.replace("15", "30"))
     assert supplied(tmp_path, "video_1", "Bike Polo").frames == [0, 30]
+    (tmp_path / "given").mkdir()
+    with pytest.raises(VideoError, match=r"expected .*given/video_2\.jsonl$"):
+        supplied(tmp_path / "given", "video_2", "../video_1")
     with pytest.raises(
         VideoError, match=r"video_2: no captions: expected .*video_2\.jsonl or .*Cooking\.jsonl"
     ):
         supplied(tmp_path, "video_2", "Cooking")
     with pytest.raises(UserError, match=r"extract\.captions=.*no such folder"):
         supplied(tmp_path / "absent", "video_1", "x")
+
+
+@pytest.mark.parametrize("key", ["../x", "/tmp/x", "a/b", "a\0b", "", ".x"])
+def test_nothing_is_written_or_read_outside_the_folder(tmp_path: Path, key: str) -> None:
+    cache = CaptionCache(tmp_path / "c", {})
+    for act in (
+        lambda: cache.write(key, Captions([0], ["a"]), torch.ones(1, 1), ""),
+        lambda: cache.read(key),
+        lambda: cache.features(key),
+        lambda: cache.source(key),
+    ):
+        with pytest.raises(UserError, match=r"c: the name '.*: rename"):
+            act()
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".jsonl", ".safetensors")]
 
 
 def test_cache_gives_back_what_was_written(tmp_path: Path) -> None:

@@ -39,6 +39,15 @@ def test_round_trip(tmp_path, dtype):
     assert cache.keys() == ["video_1"]
 
 
+@pytest.mark.parametrize("key", ["../x", "/tmp/x", "a/b", "a\0b", "", ".x"])
+def test_nothing_is_written_or_read_outside_the_folder(tmp_path, key):
+    cache = EmbeddingCache(tmp_path / "c", IDENTITY)
+    for act in (lambda: cache.write(key, make()), lambda: cache.read(key), lambda: key in cache):
+        with pytest.raises(UserError, match=r"c: the name '.*: rename"):
+            act()
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
 def test_another_fingerprint_is_refused_with_what_differs(tmp_path):
     EmbeddingCache(tmp_path, IDENTITY).write("video_1", make())
     with pytest.raises(UserError, match=re.escape("prompt.window=7 (expected 5)")):

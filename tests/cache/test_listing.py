@@ -1,5 +1,6 @@
 """What `llmvs cache` says of a cache that holds every kind of folder, sound and damaged."""
 
+import contextlib
 import json
 import os
 import re
@@ -15,8 +16,12 @@ from llmvs.cache.embeddings import EmbeddingCache, Embeddings
 from llmvs.cache.listing import folders, prune
 from llmvs.cli import main
 from llmvs.config.schema import Config, DataConfig
+from llmvs.demo.models.shipped import BUILT
+from llmvs.demo.models.tiny import BUILDERS
+from llmvs.errors import UserError
 from llmvs.extraction import identity
 from llmvs.extraction.examples import fixed
+from llmvs.files import atomic, temporary_prefix
 
 KEYS = ("v1", "v2", "v3")
 
@@ -45,6 +50,17 @@ def cache(tmp_path: Path) -> Path:
 
 def folder(cache: Path, kind: str) -> Path:
     return next(cache.glob(f"mine/{kind}-*"))
+
+
+def temporary(path: Path) -> Path:
+    """What a writer of `path` leaves when it is killed."""
+    writing = atomic(path)
+    left = Path(str(writing.__enter__()))
+    kept = left.with_name("kept")
+    left.rename(kept)
+    with contextlib.suppress(RuntimeError):
+        writing.__exit__(RuntimeError, RuntimeError(), None)
+    return kept.rename(left)
 
 
 def age(path: Path, days: float) -> None:
@@ -181,14 +197,14 @@ def test_folders_of_an_older_recipe_are_pruned(
 
 
 def test_prune_takes_what_killed_runs_left_and_nothing_that_is_being_written(cache: Path) -> None:
-    old, new = (
-        folder(cache, "embeddings") / ".v1-x.safetensors",
-        folder(cache, "embeddings") / ".v2-y.safetensors",
-    )
-    aside = cache / "backbones" / ".tiny-llava-x"
+    names = (temporary(folder(cache, "embeddings") / f"v{n}.safetensors") for n in (1, 2))
+    old, new = names
+    aside = cache / "backbones" / f"{temporary_prefix('tiny-llava')}abcd1234"
     aside.mkdir()
     for path in (old, new, aside / "model.safetensors"):
         path.write_bytes(b"x" * 1000)
+    (cache / "mine" / ".lock").touch()
+    age(cache / "mine" / ".lock", 1)
     age(old, 1)
     age(aside, 1)
     said = prune(cache)
@@ -196,8 +212,114 @@ def test_prune_takes_what_killed_runs_left_and_nothing_that_is_being_written(cac
     assert old.exists()
     assert prune(cache, sure=True).endswith("2.0 kB freed")
     assert (old.exists(), aside.exists(), new.exists()) == (False, False, True)
+    assert (cache / "mine" / ".lock").exists()
     assert len(folders(cache)) == 3
     assert main(["cache", "verify", f"cache={cache}"]) == 0
+
+
+def snapshot(place: Path) -> list[Path]:
+    return sorted(place.rglob("*"))
+
+
+Capsys = pytest.CaptureFixture[str]
+
+
+def test_prune_of_a_home_folder_touches_nothing(tmp_path: Path, capsys: Capsys) -> None:
+    home = tmp_path / "home"
+    (home / "work" / ".ssh").mkdir(parents=True)
+    (home / "runs" / "one").mkdir(parents=True)
+    (home / "work" / "embeddings-0123abcd").mkdir()
+    (home / "work" / "captions-0123abcd").mkdir()
+    (home / "work" / "imported").mkdir()
+    (home / "work" / "captions-mine").mkdir()
+    (home / "backbones" / "guitar-1").mkdir(parents=True)
+    (home / "backbones" / ".guitar-llmvs-abcd1234").mkdir()
+    for name in (
+        "work/.profile",
+        "work/.ssh/id",
+        "work/.ssh/.v-llmvs-abcd1234.json",
+        "runs/one/.lock",
+        "work/embeddings-0123abcd/notes.txt",
+        "work/imported/v.safetensors",
+        "work/captions-mine/v.jsonl",
+        "backbones/.x",
+        "backbones/guitar-1/song",
+        "backbones/.guitar-llmvs-abcd1234/song",
+    ):
+        (home / name).write_text("mine")
+    foreign = home / "work" / "captions-0123abcd" / "fingerprint.json"
+    foreign.write_text('{"format": "another program of that name"}')
+    age(home, 100)
+    before = snapshot(home)
+    assert main(["cache", "prune", "--yes", "--older-than", "1", f"cache={home}"]) == 0
+    assert capsys.readouterr().out == "0 B freed\n"
+    for name in ("embeddings-0123abcd", "captions-0123abcd", "imported", "captions-mine"):
+        assert main(["cache", "prune", "--yes", f"work/{name}", f"cache={home}"]) == 2
+    assert main(["cache", "prune", "--yes", "backbones/guitar-1", f"cache={home}"]) == 2
+    assert snapshot(home) == before
+
+
+def test_prune_and_verify_go_through_no_link(cache: Path, tmp_path: Path, capsys: Capsys) -> None:
+    outside = tmp_path / "outside"
+    (cache / "mine").rename(outside)
+    (cache / "mine").symlink_to(outside)
+    (cache / "backbones" / f"{temporary_prefix('tiny-llama')}abcd1234").symlink_to(outside)
+    (outside / "deep").mkdir()
+    captions, embeddings = folder(cache, "captions"), folder(cache, "embeddings")
+    temporary(embeddings / "v1.safetensors")
+    (captions / "v2.jsonl").write_text("{")
+    age(outside, 100)
+    before = snapshot(outside)
+    assert main(["cache", "prune", "--yes", "--older-than", "1", f"cache={cache}"]) == 0
+    assert capsys.readouterr().out == "0 B freed\n"
+    assert main(["cache", "prune", "--yes", f"mine/{captions.name}", f"cache={cache}"]) == 2
+    assert f"{captions}: reached through a symbolic link: not removed" in capsys.readouterr().err
+    assert main(["cache", "verify", "--delete", f"cache={cache}"]) == 2
+    assert (
+        capsys.readouterr().out.splitlines()[-1] == "6 videos in 2 folders checked, 1 damaged; "
+        "2 left, reached through symbolic links: remove them by hand"
+    )
+    assert snapshot(outside) == before
+
+
+def test_a_linked_file_is_left_with_what_it_leads_to(cache: Path, tmp_path: Path) -> None:
+    path, outside = folder(cache, "embeddings") / "v2.safetensors", tmp_path / "v2.safetensors"
+    outside.write_bytes(path.read_bytes()[:-20])
+    path.unlink()
+    path.symlink_to(outside)
+    assert main(["cache", "verify", "--delete", f"cache={cache}"]) == 2
+    assert path.is_symlink()
+    assert outside.exists()
+    assert main(["cache", "prune", "--yes", f"mine/{path.parent.name}", f"cache={cache}"]) == 2
+    assert path.is_symlink()
+
+
+def test_a_folder_with_files_of_others_is_left_alone(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identity, "RECIPE", identity.RECIPE + 1)
+    captions, embeddings = folder(cache, "captions"), folder(cache, "embeddings")
+    (embeddings / "thesis.tex").write_text("mine")
+    prune(cache, sure=True)
+    assert (captions.exists(), len(snapshot(embeddings))) == (False, 5)
+    message = r"holds 'thesis\.tex', which llmvs did not write: not removed"
+    with pytest.raises(UserError, match=message):
+        prune(cache, [f"mine/{embeddings.name}"], sure=True)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["[]", "3", '{"format": 3, "identity": []}', '{"format": "llmvs-captions-0"}', "[" * 100_000],
+)
+def test_any_damage_of_a_fingerprint_is_named(cache: Path, content: str, capsys: Capsys) -> None:
+    broken = folder(cache, "captions")
+    (broken / "fingerprint.json").write_text(content)
+    assert main(["cache", "verify", f"cache={cache}"]) == 2
+    assert f"{broken}: its fingerprint.json is missing or unreadable" in capsys.readouterr().out
+
+
+def test_the_models_built_in_the_cache_are_known_by_name() -> None:
+    assert set(BUILT) == set(BUILDERS)
 
 
 def test_prune_takes_what_is_named_or_old(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:

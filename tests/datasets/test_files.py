@@ -60,11 +60,11 @@ def write_tsv(path, videos=50, people=20, rating=lambda rng: rng.integers(1, 6, 
 def test_summe_from_the_eccv16_file(tmp_path):
     write_summe_h5(tmp_path / "eccv16_dataset_summe_google_pool5.h5")
     dataset = load("summe", tmp_path)
-    video = dataset.videos["video_2"]
+    video = dataset.annotations["video_2"]
     assert (video.name, video.n_frames, video.n_steps) == ("Clip 02", FRAMES, STEPS)
     assert video.user_summary.shape == (15, FRAMES)
     assert video.user_labels is None
-    assert video.path is None
+    assert video.video.path is None
     assert len(dataset.splits["paper"]) == len(dataset.splits["disjoint"]) == 5
 
 
@@ -73,17 +73,17 @@ def test_the_authors_files_add_raw_labels_and_the_video_is_found_by_name(tmp_pat
     write_mat(tmp_path / "GT", "Clip 02")
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos" / "Clip_02.mp4").touch()
-    video = load("summe", tmp_path).videos["video_2"]
+    video = load("summe", tmp_path).annotations["video_2"]
     assert video.user_labels.shape == (15, FRAMES)
     assert video.user_labels.max() == 2
     assert video.fps == 25
-    assert video.path.name == "Clip_02.mp4"
+    assert video.video.path.name == "Clip_02.mp4"
 
 
 def test_summe_from_the_authors_files_alone(tmp_path):
     for i in range(25):
         write_mat(tmp_path / "GT", f"Clip {i:02}")
-    video = load("summe", tmp_path).videos["video_1"]
+    video = load("summe", tmp_path).annotations["video_1"]
     assert video.name == "Clip 00"
     assert video.gtscore == pytest.approx(video.user_summary[:, video.picks].mean(axis=0))
     assert video.shots is None
@@ -91,7 +91,7 @@ def test_summe_from_the_authors_files_alone(tmp_path):
 
 def test_shots_that_end_one_frame_late_are_clipped(tmp_path):
     write_summe_h5(tmp_path / "summe.h5", last=FRAMES)
-    assert load("summe", tmp_path).videos["video_1"].shots[-1].tolist() == [50, FRAMES - 1]
+    assert load("summe", tmp_path).annotations["video_1"].shots[-1].tolist() == [50, FRAMES - 1]
 
 
 def test_summe_mistakes_are_one_line_each(tmp_path):
@@ -146,10 +146,10 @@ def test_summe_mistakes_are_one_line_each(tmp_path):
 
 def test_tvsum_from_the_table_with_shots_from_the_eccv16_file(tmp_path):
     write_tsv(tmp_path / "ydata-tvsum50-anno.tsv")
-    assert load("tvsum", tmp_path).videos["video_1"].shots is None
+    assert load("tvsum", tmp_path).annotations["video_1"].shots is None
     write_summe_h5(tmp_path / "eccv16_dataset_tvsum_google_pool5.h5", videos=50)
     dataset = load("tvsum", tmp_path)
-    video = dataset.videos["video_50"]
+    video = dataset.annotations["video_50"]
     assert (video.name, video.n_steps, len(dataset.videos)) == ("id50", STEPS, 50)
     assert video.user_scores.shape == (20, FRAMES)
     assert video.shots.tolist() == [[0, 49], [50, 109]]
@@ -202,13 +202,13 @@ def test_unknown_dataset(tmp_path):
 
 def test_real_files_agree_whichever_is_read(shared, tvsum, summe, tmp_path):
     (tmp_path / "GT").symlink_to(shared / "summe" / "GT")
-    for key, video in load("summe", tmp_path).videos.items():
-        assert video.name == summe.videos[key].name
-        assert (video.user_summary == summe.videos[key].user_summary).all()
-        assert video.gtscore == pytest.approx(summe.videos[key].gtscore, abs=1e-6)
+    for key, video in load("summe", tmp_path).annotations.items():
+        assert video.name == summe.annotations[key].name
+        assert (video.user_summary == summe.annotations[key].user_summary).all()
+        assert video.gtscore == pytest.approx(summe.annotations[key].gtscore, abs=1e-6)
     for name in ("ydata-tvsum50.mat", "tvsum_annotations.h5"):
         (tmp_path / name).symlink_to(shared / "tvsum" / name)
-        for key, video in load("tvsum", tmp_path).videos.items():
-            assert video.name == tvsum.videos[key].name
-            assert (video.user_scores == tvsum.videos[key].user_scores).all()
+        for key, video in load("tvsum", tmp_path).annotations.items():
+            assert video.name == tvsum.annotations[key].name
+            assert (video.user_scores == tvsum.annotations[key].user_scores).all()
         (tmp_path / name).unlink()

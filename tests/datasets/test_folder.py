@@ -10,7 +10,8 @@ from llmvs.datasets import load
 from llmvs.datasets.base import Sampling
 from llmvs.errors import UserError
 from llmvs.evaluation.protocols import protocols
-from llmvs.video.reader import frame_times, sample, step_frames
+from llmvs.video.clock import frame_times, step_frames
+from llmvs.video.reader import sample
 from tests.films import film
 
 TWO = Sampling(fps=2.0)
@@ -52,7 +53,7 @@ def write(root, lines, name="scores.csv"):
 def test_a_seconds_score_holds_over_its_steps(root):
     write(root, rows())
     dataset = load("folder", root, TWO)
-    beach = dataset.video("beach")
+    beach = dataset.annotations_of("beach")
     assert beach.user_scores[:, beach.picks].tolist() == [
         [0, 0, 1, 1, 2, 2, 3, 3],
         [0, 0, 1, 1, 4, 4, 9, 9],
@@ -70,7 +71,7 @@ def test_a_seconds_score_holds_over_its_steps(root):
 
 def test_a_score_for_every_step_and_another_sampling(root):
     write(root, rows("step", each=2))
-    beach = load("folder", root, TWO).video("beach")
+    beach = load("folder", root, TWO).annotations_of("beach")
     assert beach.user_scores[0, beach.picks].tolist() == list(range(8))
     with pytest.raises(
         UserError,
@@ -89,6 +90,24 @@ def test_the_steps_are_those_that_extraction_samples(films):
             ]
 
 
+def test_a_name_that_no_file_of_the_cache_can_have(root):
+    write(root, rows())
+    long = root / f"{'x' * 201}.mp4"
+    long.symlink_to(root / "videos" / "beach.mp4")
+    line = r"x\.mp4: the name 'x+'\.\.\. has 201 bytes, .*: rename the file"
+    with pytest.raises(UserError, match=line):
+        load("folder", root, TWO)
+    long.unlink()
+    moved = root / "two\nlines"
+    moved.mkdir()
+    for path in [path for path in root.iterdir() if path != moved]:
+        path.rename(moved / path.name)
+    line = "'folder-two.*cannot be printed: .*: rename the folder"
+    with pytest.raises(UserError, match=line) as caught:
+        load("folder", moved, TWO)
+    assert "\n" not in str(caught.value)
+
+
 def test_json_says_the_same(root):
     write(root, rows())
     from_csv = load("folder", root, TWO)
@@ -99,8 +118,8 @@ def test_json_says_the_same(root):
     }
     write(root, [json.dumps({"per": "second", "scores": scores})], "scores.json")
     from_json = load("folder", root, TWO)
-    for key, video in from_csv.videos.items():
-        assert np.array_equal(video.user_scores, from_json.video(key).user_scores)
+    for key, video in from_csv.annotations.items():
+        assert np.array_equal(video.user_scores, from_json.annotations_of(key).user_scores)
     write(
         root,
         [
@@ -113,14 +132,14 @@ def test_json_says_the_same(root):
         ],
         "scores.json",
     )
-    assert load("folder", root, TWO).video("city").user_scores.shape[0] == 1
+    assert load("folder", root, TWO).annotations_of("city").user_scores.shape[0] == 1
 
 
 def test_the_last_incomplete_second_may_have_a_score_or_not(root, films):
     (root / "dunes.mp4").symlink_to(films / "dunes.mp4")
     for seconds, last in ((3, 2), (4, 3)):
         write(root, rows(dunes=seconds))
-        dunes = load("folder", root, TWO).video("dunes")
+        dunes = load("folder", root, TWO).annotations_of("dunes")
         assert dunes.user_scores[0, dunes.picks].tolist() == [0, 0, 1, 1, 2, 2, last]
     write(root, rows(dunes=5))
     with pytest.raises(
@@ -145,7 +164,7 @@ def test_five_videos_make_five_folds_and_an_annotator_may_skip_a_video(root, fil
     assert sorted(key for _, test in dataset.splits["disjoint"] for key in test) == sorted(
         {**SECONDS, **more}
     )
-    assert [len(dataset.video(key).user_scores) for key in ("beach", "city")] == [2, 1]
+    assert [len(dataset.annotations_of(key).user_scores) for key in ("beach", "city")] == [2, 1]
 
 
 def edited(line, text):

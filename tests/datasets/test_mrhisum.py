@@ -46,7 +46,7 @@ def write(root, ends="inclusive", summary="gt_summary", **changes):
 def test_a_second_is_a_step(tmp_path, ends):
     dataset = load("mrhisum", write(tmp_path, ends))
     assert set(dataset.videos) == set(SECONDS) - {"video_6"}  # in no part of the splits
-    video = dataset.video("video_2")
+    video = dataset.annotations_of("video_2")
     assert video.picks.tolist() == list(range(134))
     assert video.shots.tolist() == [[0, 8], [9, 30], [31, 59], [60, 76], [77, 99], [100, 133]]
     assert video.user_summary.sum() == 21
@@ -84,12 +84,12 @@ def test_judged_by_correlation_key_shots_and_highlights_without_people(tmp_path)
         0.45 < table["map"]["random"].first < 0.65
     )  # about the share of what is relevant, and a little more
     scores = {
-        key: np.random.default_rng(1).random(dataset.video(key).n_steps)
+        key: np.random.default_rng(1).random(dataset.annotations_of(key).n_steps)
         for key in SPLITS["test_keys"]
     }
     judged = judge(dataset, scores, tests)["map"]
     assert judged.per_video["video_4"] == highlights(
-        scores["video_4"], dataset.video("video_4").gtscore
+        scores["video_4"], dataset.annotations_of("video_4").gtscore
     )
     assert judged.figure.second == pytest.approx(
         np.mean([pair[1] for pair in judged.per_video.values()])
@@ -98,9 +98,9 @@ def test_judged_by_correlation_key_shots_and_highlights_without_people(tmp_path)
 
 def test_without_its_summary_the_key_shots_of_gtscore_stand_for_it(tmp_path):
     dataset = load("mrhisum", write(tmp_path, summary="other"))
-    assert dataset.video("video_2").user_summary is None
+    assert dataset.annotations_of("video_2").user_summary is None
     assert (
-        judge(dataset, {"video_2": dataset.video("video_2").gtscore}, [["video_2"]])[
+        judge(dataset, {"video_2": dataset.annotations_of("video_2").gtscore}, [["video_2"]])[
             "f1"
         ].figure.first
         == 1
@@ -115,12 +115,16 @@ def test_youtube_ids_and_video_files_are_optional(tmp_path):
     (tmp_path / "videos").mkdir()
     for name in ("JhdjUam0l6A.mp4", "video_2.webm"):
         (tmp_path / "videos" / name).touch()
-    videos = load("mrhisum", tmp_path).videos
-    assert (videos["video_1"].name, videos["video_1"].path.name) == (
+    videos = load("mrhisum", tmp_path).annotations
+    assert (videos["video_1"].name, videos["video_1"].video.path.name) == (
         "JhdjUam0l6A",
         "JhdjUam0l6A.mp4",
     )
-    assert (videos["video_2"].name, videos["video_2"].path.name, videos["video_3"].path) == (
+    assert (
+        videos["video_2"].name,
+        videos["video_2"].video.path.name,
+        videos["video_3"].video.path,
+    ) == (
         "video_2",
         "video_2.webm",
         None,
@@ -146,6 +150,16 @@ def test_youtube_ids_and_video_files_are_optional(tmp_path):
 def test_a_wrong_field_is_one_line(tmp_path, changes, message):
     with pytest.raises(UserError, match=message):
         load("mrhisum", write(tmp_path, **changes))
+
+
+def test_a_key_that_leads_elsewhere_is_refused(tmp_path):
+    write(tmp_path)
+    with h5py.File(tmp_path / "mr_hisum.h5", "a") as file:
+        file.copy("video_4", "x")
+    write_json(tmp_path / "mr_hisum_split.json", SPLITS | {"test_keys": ["video_2", "./x"]})
+    line = r"mr_hisum_split\.json: the name './x' begins with a dot: .*: rename"
+    with pytest.raises(UserError, match=line):
+        load("mrhisum", tmp_path)
 
 
 def test_missing_or_wrong_files_are_one_line(tmp_path):

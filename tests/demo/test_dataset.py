@@ -49,8 +49,8 @@ def times(folder: Path) -> dict[str, int]:
 def test_a_dataset_like_any_other(world: Dataset, root: Path) -> None:
     assert (world.name, world.annotation, world.synthetic) == ("demo", "ratings", True)
     assert list(world.videos) == [f"video_{i}" for i in range(1, 6)]
-    for video in world.videos.values():
-        assert video.path == root / f"{video.key}.mp4"
+    for video in world.annotations.values():
+        assert video.video.path == root / f"{video.key}.mp4"
         assert video.fps == 24
         assert video.picks.tolist() == list(range(0, video.n_frames, 12))
         assert video.user_scores is not None
@@ -64,8 +64,8 @@ def test_a_dataset_like_any_other(world: Dataset, root: Path) -> None:
 
 
 def test_files_are_real_videos_with_sound(world: Dataset) -> None:
-    for video in world.videos.values():
-        with av.open(str(video.path)) as container:
+    for video in world.annotations.values():
+        with av.open(str(video.video.path)) as container:
             stream, sound = container.streams.video[0], container.streams.audio[0]
             assert (stream.codec_context.name, stream.pix_fmt, stream.width, stream.height) == (
                 "h264",
@@ -82,9 +82,9 @@ def test_files_are_real_videos_with_sound(world: Dataset) -> None:
 
 
 def test_steps_by_time_stamp_are_the_picks(world: Dataset) -> None:
-    for video in world.videos.values():
-        assert video.path is not None
-        assert [step.index for step in sample(video.path, fps=2.0)] == video.picks.tolist()
+    for video in world.annotations.values():
+        assert video.video.path is not None
+        assert [step.index for step in sample(video.video.path, fps=2.0)] == video.picks.tolist()
 
 
 def test_files_show_what_the_scripts_say(world: Dataset, root: Path) -> None:
@@ -94,16 +94,19 @@ def test_files_show_what_the_scripts_say(world: Dataset, root: Path) -> None:
         for step in sample(world.videos[key].path or "", every_nth_frame=29):
             drawn = frame(scripts[key], step.index)
             assert np.abs(step.image.astype(int) - drawn).mean() < 6  # compression
-    assert world.videos["video_1"].shots is not None
+    assert world.annotations["video_1"].shots is not None
 
 
 def test_shots_are_cuts(world: Dataset) -> None:
     """The largest change from frame to frame lies where a shot ends, for every shot."""
-    video = world.videos["video_2"]
+    video = world.annotations["video_2"]
     assert video.shots is not None
-    assert video.path is not None
+    assert video.video.path is not None
     images = np.stack(
-        [step.image[::4, ::4].astype(np.int16) for step in sample(video.path, every_nth_frame=1)]
+        [
+            step.image[::4, ::4].astype(np.int16)
+            for step in sample(video.video.path, every_nth_frame=1)
+        ]
     )
     change = np.abs(np.diff(images, axis=0)).mean(axis=(1, 2, 3))
     cuts = video.shots[:-1, 1]
@@ -230,7 +233,9 @@ def test_contact_sheet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
 def test_the_full_world(tmp_path: Path) -> None:
     world = load(tmp_path)
     assert len(world.videos) == 40
-    for video in world.videos.values():
+    for video in world.annotations.values():
         assert 40 <= video.n_frames / 24 <= 120
-        assert [step.index for step in sample(video.path or "", fps=2.0)] == video.picks.tolist()
+        assert [
+            step.index for step in sample(video.video.path or "", fps=2.0)
+        ] == video.picks.tolist()
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 110e6

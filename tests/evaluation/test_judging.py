@@ -14,18 +14,22 @@ from llmvs.files import write_json
 from tests.evaluation.test_protocols import make
 
 
+def named(annotations, number):
+    video = replace(annotations.video, key=f"video_{number}", name=f"name {number}")
+    return replace(annotations, video=video)
+
+
 @pytest.fixture
 def dataset():
-    videos = {
-        f"video_{i}": replace(make("votes", seed=i)[1], key=f"video_{i}", name=f"name {i}")
-        for i in (1, 2, 3)
-    }
+    videos = {f"video_{i}": named(make("votes", seed=i)[1], i) for i in (1, 2, 3)}
     return Dataset("made", "votes", videos, {})
 
 
 def test_gtscore_as_scores_is_the_ceiling(dataset):
     tests = [["video_1", "video_2"], ["video_3"]]
-    judged = judge(dataset, {key: video.gtscore for key, video in dataset.videos.items()}, tests)
+    judged = judge(
+        dataset, {key: video.gtscore for key, video in dataset.annotations.items()}, tests
+    )
     floors = baselines(dataset, tests, draws=2)
     for name, result in judged.items():
         assert result.figure == floors[name]["ceiling"]
@@ -34,7 +38,7 @@ def test_gtscore_as_scores_is_the_ceiling(dataset):
 
 
 def test_undefined_is_named_and_never_averaged_away(dataset):
-    scores = {key: video.gtscore for key, video in dataset.videos.items()} | {
+    scores = {key: video.gtscore for key, video in dataset.annotations.items()} | {
         "video_2": np.zeros(20)
     }
     judged = judge(dataset, scores, [["video_1", "video_2"]])["per_annotator"]
@@ -46,7 +50,7 @@ def test_broken_ties_are_worth_their_expected_tau():
     """Oracle: a broken tie is in favour as often as against, so tau loses what tau-b's denominator
     had left out.
     """
-    video = replace(make("ratings", seed=4)[1], key="video_1", name="name 1")
+    video = named(make("ratings", seed=4)[1], 1)
     dataset = Dataset("made", "ratings", {"video_1": video}, {})
     coarse = np.round(video.user_scores.mean(axis=0)[video.picks])
     tied, broken = (
@@ -64,7 +68,7 @@ def test_broken_ties_are_worth_their_expected_tau():
 def test_scores_without_ties_are_judged_as_they_are(dataset):
     scores = {
         key: np.random.default_rng(i).permutation(video.n_steps) / 100
-        for i, (key, video) in enumerate(dataset.videos.items())
+        for i, (key, video) in enumerate(dataset.annotations.items())
     }
     expected = judge(dataset, scores, [sorted(scores)])
     for name, found in judge_untied(dataset, scores, [sorted(scores)], draws=3).items():
@@ -74,7 +78,7 @@ def test_scores_without_ties_are_judged_as_they_are(dataset):
 
 
 def test_constant_scores_stay_undefined_when_ties_are_broken(dataset):
-    scores = {key: np.ones(video.n_steps) for key, video in dataset.videos.items()}
+    scores = {key: np.ones(video.n_steps) for key, video in dataset.annotations.items()}
     assert np.isnan(judge_untied(dataset, scores, [sorted(scores)])["per_annotator"].figure.first)
 
 

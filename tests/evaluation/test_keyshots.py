@@ -5,7 +5,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from llmvs.datasets.base import Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.video import Video
 from llmvs.evaluation.keyshots import (
     f1,
     hold,
@@ -83,11 +84,9 @@ def test_f1_counts_in_wide_enough_numbers():
 
 def test_ratings_become_summaries():
     shots = np.array([[0, 2], [3, 19]])
-    video = Video(
-        "video_1",
-        "x",
+    video = Annotations(
+        Video("video_1", "x", picks=np.array([0, 10])),
         20,
-        np.array([0, 10]),
         np.zeros(2, np.float32),
         shots=shots,
         user_scores=np.stack([np.repeat([5, 1], [3, 17]), np.repeat([1, 5], [3, 17])]),

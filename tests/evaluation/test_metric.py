@@ -11,7 +11,9 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from scipy.stats import kendalltau, spearmanr
 
-from llmvs.datasets.base import Dataset, Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.base import Dataset
+from llmvs.datasets.video import Video
 from llmvs.evaluation.metric import Verdict, VideoScores
 from llmvs.evaluation.protocols import protocols
 
@@ -26,7 +28,12 @@ def make_videos() -> list[Video]:
         picks = np.arange(length) * 2
         gtscore = ((ratings[:, picks].mean(axis=0) - 1) / 4).astype(np.float32)
         found.append(
-            Video(f"video_{i}", f"clip {i}", length * 2, picks, gtscore, user_scores=ratings)
+            Annotations(
+                Video(f"video_{i}", f"clip {i}", picks=picks),
+                length * 2,
+                gtscore,
+                user_scores=ratings,
+            )
         )
     return found
 

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau, spearmanr
 
-from llmvs.datasets.base import Dataset, Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.base import Dataset
+from llmvs.datasets.video import Video
 from llmvs.errors import UserError
 from llmvs.evaluation.keyshots import summarize
 from llmvs.evaluation.protocols import left_out, mean, protocols
@@ -20,11 +22,9 @@ def make(annotation, seed=0, n_frames=300, people=6):
     votes = np.repeat(rng.random((people, 6)) < 0.4, np.diff(edges), axis=1).astype(np.uint8)
     ratings = rng.integers(1, 6, (people, n_frames))
     given = {"user_summary": votes} if annotation == "votes" else {"user_scores": ratings}
-    video = Video(
-        "video_1",
-        "one",
+    video = Annotations(
+        Video("video_1", "one", picks=picks),
         n_frames,
-        picks,
         rng.random(len(picks)).astype(np.float32),
         shots=shots,
         **given,
@@ -106,8 +106,8 @@ def test_bad_scores_are_one_line():
 
 def test_without_shots_only_the_stepwise_protocol_is_left():
     dataset, video = make("votes")
-    bare = replace(dataset, videos={"video_1": replace(video, shots=None)})
+    bare = replace(dataset, annotations={"video_1": replace(video, shots=None)})
     assert list(protocols(bare)) == ["per_annotator"]
     assert left_out(bare) == {"paper": "protocol paper needs shots, which video_1 (one) lacks"}
     with pytest.raises(UserError, match="no protocol can be computed"):
-        protocols(replace(bare, videos={"video_1": replace(video, user_summary=None)}))
+        protocols(replace(bare, annotations={"video_1": replace(video, user_summary=None)}))

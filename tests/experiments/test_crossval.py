@@ -16,7 +16,7 @@ import torch
 from llmvs.cli import main
 from llmvs.config.load import load_config, run_folder
 from llmvs.config.schema import Config
-from llmvs.datasets import Video
+from llmvs.datasets.video import Video
 from llmvs.demo import dataset as demo
 from llmvs.errors import UserError
 from llmvs.experiments import crossval as module
@@ -25,7 +25,6 @@ from llmvs.experiments import workers as pool
 from llmvs.experiments.crossval import crossval
 from llmvs.experiments.run import train
 from llmvs.extraction.pipeline import Extraction
-from llmvs.extraction.source import Source
 from llmvs.files import locked
 from llmvs.training import distributed as ranks
 from tests.config.test_load import CONFIGS
@@ -177,7 +176,7 @@ def test_all_videos_are_extracted_at_once(
     original = ranks.extract
 
     def counted(
-        config: Config, dataset: str, sources: Sequence[Source], train: Sequence[Video] = ()
+        config: Config, dataset: str, sources: Sequence[Video], train: Sequence[Video] = ()
     ) -> Extraction:
         seen.append(sorted(source.key for source in sources))
         return original(config, dataset, sources, train)

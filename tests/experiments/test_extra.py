@@ -11,11 +11,12 @@ from llmvs.cache.embeddings import EmbeddingCache, Embeddings
 from llmvs.cli import main
 from llmvs.config.load import load_config
 from llmvs.config.schema import DataConfig, ExtractConfig
-from llmvs.datasets.base import Dataset, Sampling, Video
+from llmvs.datasets.base import Dataset, Sampling
+from llmvs.datasets.video import Video
 from llmvs.errors import UserError
 from llmvs.experiments.evaluate import open_dataset
 from llmvs.experiments.extra import open_extra
-from llmvs.extraction.source import Source, counted, only_picks
+from llmvs.extraction.steps import counted, only_picks
 from llmvs.models.datamodule import EmbeddingDataModule
 from llmvs.video.reader import sample
 from tests.config.test_load import CONFIGS
@@ -37,7 +38,7 @@ def embed(folder, dataset):
     """Random embeddings of all videos."""
     generator = torch.Generator().manual_seed(len(dataset.name))
     cache = EmbeddingCache(folder, {"source": f"made up for {dataset.name}"})
-    for video in dataset.videos.values():
+    for video in dataset.annotations.values():
         q, a = torch.randn(2, video.n_steps, WIDTH, generator=generator)
         cache.write(video.key, Embeddings(q, a, torch.from_numpy(video.picks)))
 
@@ -108,9 +109,9 @@ def test_the_other_datasets_videos_keep_their_names_scores_and_identity_apart(tm
     other = replace(
         make_dataset(),
         name="other",
-        videos={
+        annotations={
             key: replace(video, gtscore=1 - video.gtscore)
-            for key, video in make_dataset().videos.items()
+            for key, video in make_dataset().annotations.items()
         },
     )
     caches = [
@@ -124,7 +125,9 @@ def test_the_other_datasets_videos_keep_their_names_scores_and_identity_apart(tm
         *(f"other/video_{i}" for i in range(10)),
     ]
     for i in range(5):  # the same key in both
-        assert torch.equal(part.gtscores[i], torch.from_numpy(own.videos[f"video_{i}"].gtscore))
+        assert torch.equal(
+            part.gtscores[i], torch.from_numpy(own.annotations[f"video_{i}"].gtscore)
+        )
         assert torch.equal(part.gtscores[5 + i], 1 - part.gtscores[i])
     assert [video.key for video in data.videos["test"]] == list(FOLD.test)
     state = data.state_dict()
@@ -241,9 +244,7 @@ def test_lists_on_the_command_line():
 
 def test_steps_of_seconds_are_numbered(tmp_path):
     path = film(tmp_path / "v.mp4", 4)
-    source = Source.of(
-        Video("v", "v", 4, np.arange(4), np.zeros(4, np.float32), path=path, counts_steps=True)
-    )
+    source = Video("v", "v", path, np.arange(4), counts_steps=True)
     assert source.counts_steps
     assert [
         step.index for step in only_picks(path, counted(sample(path, fps=1)), source.picks)

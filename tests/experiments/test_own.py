@@ -1,5 +1,6 @@
 """`llmvs extract` over files of one's own: good ones are done, bad ones are named."""
 
+import os
 import shutil
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.cli import main
 from tests.config.test_load import CONFIGS
+from tests.films import film
 
 
 def extract(cache, *arguments):
@@ -44,6 +46,29 @@ def test_a_real_clip_and_bad_company(shared, tmp_path, capsys):
     assert extract(tmp_path / "cache", folder / "nasa_13013.mp4") == 0
     assert "0 made, 1 reused" in capsys.readouterr().err
     assert cache.path("nasa_13013").stat().st_mtime_ns == before
+
+
+def test_a_name_that_no_file_of_the_cache_can_have_is_named_and_the_others_go_on(tmp_path, capsys):
+    folder = tmp_path / "videos"
+    film(folder / "good.mp4", 1)
+    for name in (".hidden.mp4", f"{'x' * 201}.mp4", os.fsdecode(b"caf\xe9.mp4"), "a\nb.mp4"):
+        (folder / name).write_bytes((folder / "good.mp4").read_bytes())
+    assert extract(tmp_path / "cache", folder) == 2
+    failed = [line for line in capsys.readouterr().err.splitlines() if line.startswith("failed:")]
+    assert [line.split(": ")[2] for line in failed] == [
+        "the name '.hidden' begins with a dot",
+        "the name 'a\\nb' holds characters that cannot be printed",
+        "the name 'caf\\udce9' holds characters that cannot be printed",
+        f"the name '{'x' * 60}'... has 201 bytes, more than 200",
+    ]
+    assert failed[0].startswith(f"failed: {folder}/.hidden.mp4: ")
+    cache = EmbeddingCache(next((tmp_path / "cache" / "own").glob("embeddings-*")))
+    assert cache.keys() == ["good"]
+    assert {path.name for path in tmp_path.iterdir()} == {"cache", "videos"}
+    assert extract(tmp_path / "cache", folder / ".hidden.mp4") == 2
+    assert ".hidden.mp4: the name '.hidden' begins with a dot" in capsys.readouterr().err
+    assert extract(tmp_path / "cache", "data.dataset=../own", folder / "good.mp4") == 2
+    assert "data.dataset: the name '../own' begins with a dot" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

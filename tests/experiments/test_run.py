@@ -147,6 +147,26 @@ def test_other_settings_of_the_same_name_are_refused_and_nothing_is_lost(place, 
     assert (folder / "result.json").read_bytes() == before
 
 
+def test_a_result_whose_configuration_is_gone_is_nobodys(place, first, capsys, tmp_path):
+    shutil.copytree(place / "runs", tmp_path / "runs")
+    folder = tmp_path / "runs" / Path(first["folder"]).relative_to(place / "runs")
+    (folder / "config.yaml").unlink()
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for other in ("optim.lr=0.5", f"experiment={first['experiment']}"):
+        again = [f"runs={tmp_path / 'runs'}", f"experiment={first['experiment']}", other]
+        assert main(arguments(place, *again)) == 2
+        output = capsys.readouterr()
+        assert output.out == ""
+        assert (
+            f"{folder}: holds result.json but no config.yaml, so nothing says what the run was "
+            "made with: train it anew with resume=false, or give" in output.err
+        )
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert main(arguments(place, f"runs={tmp_path / 'runs'}", "resume=false", "--json")) == 0
+    assert json.loads(capsys.readouterr().out)["protocols"] == first["protocols"]
+    assert (folder / "config.yaml").is_file()
+
+
 def test_resume_false_starts_over_and_gives_the_same_figures(place, first, capsys):
     assert main(arguments(place, "resume=false", "--json")) == 0
     again = json.loads(capsys.readouterr().out)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from llmvs.datasets.base import Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.video import Video
 from llmvs.errors import UserError
 from llmvs.extraction.examples import FIXED, draw, fixed
 from llmvs.extraction.prompts import windows
@@ -11,7 +12,9 @@ from llmvs.extraction.prompts import windows
 
 def make(key: str, scores: list[float]) -> Video:
     n = len(scores)
-    return Video(key, key, 10 * n, np.arange(n) * 10, np.array(scores, np.float32))
+    return Annotations(
+        Video(key, key, picks=np.arange(n) * 10), 10 * n, np.array(scores, np.float32)
+    )
 
 
 def test_ours_are_complete() -> None:

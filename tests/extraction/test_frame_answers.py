@@ -9,12 +9,11 @@ from llmvs.errors import UserError
 from llmvs.extraction.captioner import Captioner
 from llmvs.extraction.captioning import Captioning, ask_frames
 from llmvs.extraction.prompts import FRAME_QUESTION
-from llmvs.extraction.source import Source
 from tests.films import films, tiny_config
 
 
 def sources(dataset):
-    return [Source.of(video) for video in dataset.videos.values()]
+    return list(dataset.videos.values())
 
 
 def test_every_frame_is_asked_the_question_once(tmp_path, built, monkeypatch):

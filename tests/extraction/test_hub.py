@@ -3,10 +3,12 @@
 import importlib.util
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from llmvs.config.schema import BackboneConfig
 from llmvs.demo.models.tiny import builtin
@@ -73,6 +75,148 @@ def test_missing_weights(built: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be loaded") as caught:
         load_scorer(BackboneConfig(scorer=str(folder)), built, CPU)
     assert "\n" not in str(caught.value)
+
+
+OWN_TOKENIZER = {"tokenizer_class": "Own", "auto_map": {"AutoTokenizer": ["own.Own", None]}}
+OWN_CODE = [
+    (
+        "scorer",
+        "config.json",
+        {
+            "model_type": "own",
+            "auto_map": {"AutoConfig": "own.Own", "AutoModelForCausalLM": "own.Own"},
+        },
+    ),
+    ("scorer", "tokenizer_config.json", OWN_TOKENIZER),
+    (
+        "captioner",
+        "config.json",
+        {
+            "model_type": "own",
+            "auto_map": {"AutoConfig": "own.Own", "AutoModelForImageTextToText": "own.Own"},
+        },
+    ),
+    (
+        "captioner",
+        "processor_config.json",
+        {"processor_class": "Own", "auto_map": {"AutoProcessor": "own.Own"}},
+    ),
+    ("captioner", "tokenizer_config.json", OWN_TOKENIZER),
+]
+"""Whose folder names code of its own, in which file, and how."""
+
+
+@pytest.mark.parametrize(("role", "file", "change"), OWN_CODE)
+def test_a_models_own_code_is_never_run_and_nobody_is_asked(
+    role: str, file: str, change: dict, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(question: str = "") -> str:
+        asked.append(question)
+        return "yes"
+
+    asked: list[str] = []
+    monkeypatch.setattr("builtins.input", answer)
+    folder = tmp_path / "model"
+    shutil.copytree(builtin("tiny-llama" if role == "scorer" else "tiny-llava", built), folder)
+    path = folder / file
+    path.write_text(json.dumps((json.loads(path.read_text()) if path.exists() else {}) | change))
+    ran = tmp_path / "ran"
+    (folder / "own.py").write_text(f"from pathlib import Path\nPath({str(ran)!r}).touch()\n")
+    load, said = load_scorer if role == "scorer" else load_captioner, ""
+    try:
+        load(BackboneConfig(**{role: str(folder)}), built, CPU)
+    except UserError as error:
+        said = str(error)
+    assert asked == []
+    assert not ran.exists()
+    if (role, file) != ("captioner", "tokenizer_config.json"):  # its processor knows a tokenizer
+        assert (
+            said == f"backbone {role} {folder}: needs code of its own, which llmvs never runs: "
+            "choose another model, of a kind that transformers knows by itself"
+        )
+
+
+def edited(source: Path, folder: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> Path:
+    """A copy of a small model whose weights are changed."""
+    shutil.copytree(source, folder)
+    tensors = load_file(folder / "model.safetensors")
+    change(tensors)
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("role", "part", "names"),
+    [
+        (
+            "scorer",
+            "layers.1.mlp",
+            ", ".join(
+                f"model.layers.1.mlp.{layer}_proj.weight" for layer in ("down", "gate", "up")
+            ),
+        ),
+        ("scorer", "model.norm", "model.norm.weight"),
+        ("scorer", "lm_head", "lm_head.weight"),
+        ("captioner", "vision_tower", "model.vision_tower.embeddings.class_.*, .* and 3[0-9] more"),
+    ],
+)
+def test_weights_that_are_not_in_the_files_are_named(
+    role: str, part: str, names: str, built: Path, tmp_path: Path
+) -> None:
+    def drop(tensors: dict[str, torch.Tensor]) -> None:
+        dropped = [name for name in tensors if part in name]
+        assert dropped
+        for name in dropped:
+            del tensors[name]
+
+    small = "tiny-llama" if role == "scorer" else "tiny-llava"
+    folder = edited(builtin(small, built), tmp_path / "model", drop)
+    load = load_scorer if role == "scorer" else load_captioner
+    line = f"^backbone {role} {folder}: its files lack weights of the model: {names}: download it"
+    with pytest.raises(UserError, match=line) as caught:
+        load(BackboneConfig(**{role: str(folder)}), built, CPU)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_another_shape_are_named(built: Path, tmp_path: Path) -> None:
+    def shorten(tensors: dict[str, torch.Tensor]) -> None:
+        tensors["model.norm.weight"] = tensors["model.norm.weight"][:60].clone()
+
+    folder = edited(builtin("tiny-llama", built), tmp_path / "model", shorten)
+    line = r"another shape: model\.norm\.weight \[60\] in place of \[64\]: download it again"
+    with pytest.raises(UserError, match=line):
+        load_scorer(BackboneConfig(scorer=str(folder)), built, CPU)
+
+
+def test_tied_weights_are_not_missing_unless_all_are(built: Path, tmp_path: Path) -> None:
+    def tie(tensors: dict[str, torch.Tensor]) -> None:
+        del tensors["lm_head.weight"]
+
+    folder = edited(builtin("tiny-llama", built), tmp_path / "tied", tie)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"tie_word_embeddings": True}))
+    model, _ = load_scorer(BackboneConfig(scorer=str(folder)), built, CPU)
+    stored = load_file(folder / "model.safetensors")["model.embed_tokens.weight"]
+    assert torch.equal(model.get_output_embeddings().weight, stored)
+
+    embedding = "model.embed_tokens.weight"
+    none = edited(folder, tmp_path / "none", lambda tensors: tensors.pop(embedding))
+    with pytest.raises(UserError, match=f"lack weights of the model: .*{embedding}"):
+        load_scorer(BackboneConfig(scorer=str(none)), built, CPU)
+
+
+def test_weights_beyond_the_model_do_no_harm(
+    built: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def add(tensors: dict[str, torch.Tensor]) -> None:
+        tensors["model.more.weight"] = torch.ones(3)
+
+    folder = edited(builtin("tiny-llama", built), tmp_path / "model", add)
+    capfd.readouterr()
+    model, _ = load_scorer(BackboneConfig(scorer=str(folder)), built, CPU)
+    assert capfd.readouterr() == ("", "")
+    stored = load_file(folder / "model.safetensors")
+    assert all(torch.equal(value, stored[name]) for name, value in model.state_dict().items())
 
 
 def test_sampling_defaults_of_a_checkpoint_are_dropped(built: Path, tmp_path: Path) -> None:

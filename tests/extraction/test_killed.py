@@ -22,12 +22,12 @@ def work(settings: Config, paths: list[Path]) -> None:
     """One run in a process of its own."""
     import torch
 
-    from llmvs.extraction.pipeline import Source, extract
+    from llmvs.extraction.pipeline import Video, extract
 
     torch.set_num_threads(1)
     with open(os.devnull, "w") as silent:
         os.dup2(silent.fileno(), 2)
-    extract(settings, "mine", [Source.file(path) for path in paths]).check()
+    extract(settings, "mine", [Video.file(path) for path in paths]).check()
 
 
 def contents(cache: Path) -> dict[str, bytes]:

@@ -10,10 +10,11 @@ import torch
 from safetensors import SafetensorError
 
 from llmvs.config.schema import ExtractConfig, PromptConfig
-from llmvs.datasets.base import Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.video import Video
 from llmvs.errors import UserError, VideoError
 from llmvs.extraction import models
-from llmvs.extraction.pipeline import Source, extract
+from llmvs.extraction.pipeline import extract
 
 
 def no_model(*args: object) -> None:
@@ -29,13 +30,13 @@ def supply(folder: Path, key: str, n: int, every: int = 10, word: str = "dog") -
     return folder
 
 
-def source(key: str, n: int) -> Source:
-    return Source(key, key, None, np.arange(n) * 10)
+def source(key: str, n: int) -> Video:
+    return Video(key, key, None, np.arange(n) * 10)
 
 
 def test_a_video_file_becomes_embeddings(settings, film) -> None:
     path = film("clip.mp4", seconds=3)
-    done = extract(settings, "mine", [Source.file(path)])
+    done = extract(settings, "mine", [Video.file(path)])
     embeddings = done.cache.read("clip")
     assert embeddings.q.shape == embeddings.a.shape == (6, 64)
     assert embeddings.steps.tolist() == [0, 5, 10, 15, 20, 25]
@@ -52,18 +53,18 @@ def test_what_is_there_is_reused_without_loading_a_model(
     settings, film, monkeypatch, capsys
 ) -> None:
     path = film("clip.mp4")
-    extract(settings, "mine", [Source.file(path)])
+    extract(settings, "mine", [Video.file(path)])
     monkeypatch.setattr(models, "load_captioner", no_model)
     monkeypatch.setattr(models, "load_scorer", no_model)
     capsys.readouterr()
-    again = extract(settings, "mine", [Source.file(path)])
+    again = extract(settings, "mine", [Video.file(path)])
     assert (again.captioned, again.scored, again.reused) == ([], [], ["clip"])
     assert "1 reused" in capsys.readouterr().err
 
 
 def test_an_interrupted_run_goes_on_behind_the_finished_videos(settings, film, monkeypatch) -> None:
     paths = [film(f"{name}.mp4", seed=i) for i, name in enumerate("abc")]
-    sources = [Source.file(path) for path in paths]
+    sources = [Video.file(path) for path in paths]
     whole = extract(replace(settings, cache=settings.cache + "/whole"), "mine", sources)
     extract(settings, "mine", sources[:1])
     stamp = (Path(settings.cache) / "mine").rglob("a.*")
@@ -78,23 +79,23 @@ def test_an_interrupted_run_goes_on_behind_the_finished_videos(settings, film, m
 
 def test_a_half_written_file_is_never_read(settings, film) -> None:
     path = film("clip.mp4")
-    first = extract(settings, "mine", [Source.file(path)])
+    first = extract(settings, "mine", [Video.file(path)])
     written = first.cache.path("clip").read_bytes()
     first.cache.path("clip").rename(
         first.cache.folder / ".clip-x1.safetensors"
     )  # what a killed writer leaves behind
     assert first.cache.keys() == []
-    again = extract(settings, "mine", [Source.file(path)])
+    again = extract(settings, "mine", [Video.file(path)])
     assert again.scored == ["clip"]
     assert again.cache.path("clip").read_bytes() == written
 
 
 def test_a_replaced_video_is_captioned_again(settings, film, capsys) -> None:
     path = film("clip.mp4", seed=1)
-    first = extract(settings, "mine", [Source.file(path)])
+    first = extract(settings, "mine", [Video.file(path)])
     before = first.cache.read("clip").q
     film("clip.mp4", seed=2)
-    second = extract(settings, "mine", [Source.file(path)])
+    second = extract(settings, "mine", [Video.file(path)])
     assert (second.captioned, second.scored) == (["clip"], ["clip"])
     assert not torch.equal(second.cache.read("clip").q, before)
     assert "clip.mp4: the video changed since it was captioned" in capsys.readouterr().err
@@ -103,7 +104,7 @@ def test_a_replaced_video_is_captioned_again(settings, film, capsys) -> None:
 def test_a_broken_video_is_reported_and_the_others_are_done(settings, film) -> None:
     bad = film("bad.mp4")
     bad.write_bytes(b"no video")
-    done = extract(settings, "mine", [Source.file(bad), Source.file(film("good.mp4"))])
+    done = extract(settings, "mine", [Video.file(bad), Video.file(film("good.mp4"))])
     assert done.scored == ["good"]
     assert "bad.mp4: not a readable video" in done.failed["bad"]
     with pytest.raises(UserError, match=r"bad\.mp4"):
@@ -113,7 +114,7 @@ def test_a_broken_video_is_reported_and_the_others_are_done(settings, film) -> N
 def test_steps_must_be_the_annotations_picks(settings, film) -> None:
     path = film("clip.mp4", seconds=3)
     settings = replace(settings, extract=ExtractConfig(fps=None, every_nth_frame=7))
-    fits = Source("clip", "clip", path, np.array([0, 7, 14, 21, 28]))
+    fits = Video("clip", "clip", path, np.array([0, 7, 14, 21, 28]))
     assert extract(settings, "mine", [fits]).cache.read("clip").steps.tolist() == [0, 7, 14, 21, 28]
     one_more = replace(fits, key="b", picks=np.array([0, 7, 14, 21]))
     assert len(extract(settings, "mine", [one_more]).cache.read("b").steps) == 4
@@ -189,7 +190,11 @@ def test_examples_of_the_fold_come_from_its_training_videos(settings, tmp_path) 
     train = []
     for key in ("t1", "t2", "t3"):
         supply(folder, key, 6, word=key)
-        train.append(Video(key, key, 60, np.arange(6) * 10, np.linspace(0, 1, 6, dtype=np.float32)))
+        train.append(
+            Annotations(
+                Video(key, key, picks=np.arange(6) * 10), 60, np.linspace(0, 1, 6, dtype=np.float32)
+            )
+        )
     supply(folder, "v1", 3)
     settings = replace(settings, extract=ExtractConfig(captions=str(folder)))
     settings.examples.source = "fold"
@@ -224,7 +229,7 @@ def test_a_full_disk_stops_everything_in_one_line(settings, film, monkeypatch) -
     def full(*args: object, **options: object) -> None:
         raise SafetensorError("I/O error: No space left on device (os error 28)")
 
-    sources = [Source.file(film("a.mp4")), Source.file(film("b.mp4"))]
+    sources = [Video.file(film("a.mp4")), Video.file(film("b.mp4"))]
     monkeypatch.setattr("llmvs.cache.embeddings.save_file", full)
     with pytest.raises(UserError, match=r"cannot be written \(.*No space left on device") as caught:
         extract(settings, "mine", sources)
@@ -237,7 +242,7 @@ def test_no_file_and_no_captions_is_said_before_a_model_is_loaded(
 ) -> None:
     monkeypatch.setattr(models, "load_captioner", no_model)
     failed = extract(
-        settings, "mine", [source("v1", 3), Source.file(tmp_path / "absent.mp4")]
+        settings, "mine", [source("v1", 3), Video.file(tmp_path / "absent.mp4")]
     ).failed
     assert "v1: no video file" in failed["v1"]
     assert "absent.mp4: no such video file" in failed["absent"]
@@ -246,7 +251,7 @@ def test_no_file_and_no_captions_is_said_before_a_model_is_loaded(
 def test_two_files_of_one_name(settings, film) -> None:
     path = film("clip.mp4")
     with pytest.raises(UserError, match="would both be called clip"):
-        extract(settings, "mine", [Source.file(path), Source.file(path.with_suffix(".mkv"))])
+        extract(settings, "mine", [Video.file(path), Video.file(path.with_suffix(".mkv"))])
 
 
 def test_errors_of_one_video_are_user_errors() -> None:

@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from llmvs.datasets.video import Video
 from llmvs.extraction.ranks import ALONE, Ranks
-from llmvs.extraction.source import Source
 
 
-def shares(sources: list[Source], n: int, done: set[str] = frozenset()) -> list[list[str]]:
+def shares(sources: list[Video], n: int, done: set[str] = frozenset()) -> list[list[str]]:
     return [[source.key for source in Ranks(rank, n).share(sources, done)] for rank in range(n)]
 
 
-def of_steps(*lengths: int) -> list[Source]:
-    return [Source(f"v{i}", f"v{i}", None, np.arange(length)) for i, length in enumerate(lengths)]
+def of_steps(*lengths: int) -> list[Video]:
+    return [Video(f"v{i}", f"v{i}", None, np.arange(length)) for i, length in enumerate(lengths)]
 
 
 def test_one_rank_does_everything_in_the_order_of_the_list() -> None:
@@ -47,8 +47,8 @@ def test_videos_of_unknown_length_go_by_the_size_of_their_files(tmp_path: Path) 
     sources = []
     for name, size in (("a", 10), ("b", 1000), ("c", 400), ("d", 500)):
         (tmp_path / f"{name}.mp4").write_bytes(b"x" * size)
-        sources.append(Source.file(tmp_path / f"{name}.mp4"))
-    assert shares([*sources, Source.file(tmp_path / "gone.mp4")], 2) == [
+        sources.append(Video.file(tmp_path / f"{name}.mp4"))
+    assert shares([*sources, Video.file(tmp_path / "gone.mp4")], 2) == [
         ["b"],
         ["a", "c", "d", "gone"],
     ]

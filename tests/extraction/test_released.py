@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from llmvs.cache.embeddings import EmbeddingCache
-from llmvs.datasets.base import Dataset, Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.base import Dataset
+from llmvs.datasets.video import Video
 from llmvs.errors import UserError
 from llmvs.extraction.released import import_released
 
@@ -18,7 +20,9 @@ NAMES = {"video_1": "Base jumping", "video_2": "Cooking"}
 def dataset():
     picks = np.arange(0, 15 * T, 15)
     videos = {
-        key: Video(key, name, 15 * T, picks, np.linspace(0, 1, T, dtype=np.float32))
+        key: Annotations(
+            Video(key, name, picks=picks), 15 * T, np.linspace(0, 1, T, dtype=np.float32)
+        )
         for key, name in NAMES.items()
     }
     return Dataset("summe", "votes", videos, {})

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from llmvs.datasets.video import Video
 from llmvs.extraction import captioning, identity
 from llmvs.extraction.captioning import Captioning
 from llmvs.extraction.pipeline import extract
-from llmvs.extraction.source import Source
 from tests.films import film, tiny_config
 
 
@@ -22,7 +22,7 @@ def test_a_list_of_ten_thousand_videos_is_at_work_before_anything_else_is_touche
     settings, monkeypatch, tmp_path
 ) -> None:
     touched: list[str] = []
-    sources = [Source.file(tmp_path / f"video_{i}.mp4") for i in range(10_000)]
+    sources = [Video.file(tmp_path / f"video_{i}.mp4") for i in range(10_000)]
     sources[0].path.touch()
     stat = os.stat
 

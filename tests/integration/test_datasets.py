@@ -38,7 +38,7 @@ def test_mrhisum_from_embeddings_to_its_table(tmp_path, capsys):
     root.mkdir()
     dataset = load("mrhisum", write(root))
     cache = EmbeddingCache(tmp_path / "made", {"source": "made up"})
-    for video in dataset.videos.values():
+    for video in dataset.annotations.values():
         q, a = torch.randn(2, video.n_steps, 8)
         cache.write(video.key, Embeddings(q, a, torch.from_numpy(video.picks)))
     assert (

@@ -28,7 +28,7 @@ def write_released(folder, dataset):
     rng = np.random.default_rng(len(dataset.videos))
     for name in ("user_prompt_pool.h5", "gen_pool.h5"):
         with h5py.File(folder / name, "w") as file:
-            for key, video in dataset.videos.items():
+            for key, video in dataset.annotations.items():
                 by_name = dataset.name == "summe"
                 shape = (video.n_steps, WIDTH) if by_name else (video.n_steps, TOKENS, WIDTH)
                 file[video.name.replace(" ", "_") if by_name else key] = rng.standard_normal(

@@ -18,7 +18,10 @@ def cache_of(folder, answers, identity=NUMERIC):
     dataset, cache = make_dataset(), EmbeddingCache(folder, identity)
     for key, texts in answers.items():
         cache.write(
-            key, replace(embed(dataset.video(key)), answers=texts, answer_ids=[[0]] * len(texts))
+            key,
+            replace(
+                embed(dataset.annotations_of(key)), answers=texts, answer_ids=[[0]] * len(texts)
+            ),
         )
     return dataset, cache
 
@@ -27,7 +30,7 @@ def said(dataset, word=None):
     """Answers that know something of the importance; from step 3 on every fourth is `word`."""
     found = {}
     for key in KEYS:
-        texts = [f"{round(10 * score)}/10." for score in dataset.video(key).gtscore]
+        texts = [f"{round(10 * score)}/10." for score in dataset.annotations_of(key).gtscore]
         found[key] = [word if word and t % 4 == 3 else text for t, text in enumerate(texts)]
     return found
 
@@ -39,7 +42,7 @@ def test_the_row_is_the_answers_own_correlation(tmp_path):
     assert set(rows) == {"zero_shot", "untied"}
     taus, rhos = [], []
     for key in KEYS:
-        video = dataset.video(key)
+        video = dataset.annotations_of(key)
         numbers = np.rint(10 * video.gtscore)
         users = [row for row in video.user_scores[:, video.picks] if len(set(row)) > 1]
         taus.append(np.mean([kendalltau(numbers, row).statistic for row in users]))
@@ -91,6 +94,6 @@ def test_no_row_without_numbers_to_read(tmp_path):
     silent = EmbeddingCache(tmp_path / "silent", NUMERIC)
     for key in KEYS:
         for other in (released, silent):
-            other.write(key, embed(dataset.video(key)))
+            other.write(key, embed(dataset.annotations_of(key)))
     assert answered(released, KEYS) is None
     assert answered(silent, KEYS) is None

@@ -88,7 +88,7 @@ def test_a_fine_tuned_run_is_a_run_like_any_other(world, model, answers_differ):
     )
     adapter.load(base, folder / "adapter")
     for key, scores in saved.items():
-        again = Answering(base, numbers).scores(questions.about(dataset.video(key)), 12)
+        again = Answering(base, numbers).scores(questions.about(dataset.annotations_of(key)), 12)
         assert again.tolist() == pytest.approx(scores, abs=1e-6)
 
 

@@ -21,7 +21,7 @@ from tests.toys import embed
 def mean_tau(dataset, scores):
     found = []
     for key, values in scores.items():
-        video = dataset.video(key)
+        video = dataset.annotations_of(key)
         found.append(
             np.mean(
                 [kendalltau(values, row).statistic for row in video.user_scores[:, video.picks]]
@@ -66,7 +66,7 @@ def test_the_scorer_alone(world, tmp_path):
 def test_the_captioner_alone_and_its_words_that_are_no_numbers(world, monkeypatch):
     dataset, settings = world
     document, text = train(settings("captioner"))  # the tiny captioner only ever says words
-    steps = sum(dataset.video(key).n_steps for key in document["videos"]["test"])
+    steps = sum(dataset.annotations_of(key).n_steps for key in document["videos"]["test"])
     assert np.isnan(document["protocols"]["paper"]["This run"]["tau"])
     assert (
         f"This run: {steps} of {steps} answers are not a number from 0 to 10; undefined, because no"
@@ -89,7 +89,7 @@ def test_the_captioners_numbers_are_the_scores(world, monkeypatch):
     scores = {}
     numbers = iter(range(1000))
     for key in document["videos"]["test"]:
-        scores[key] = [next(numbers) * 7 % 11 for _ in dataset.video(key).picks]
+        scores[key] = [next(numbers) * 7 % 11 for _ in dataset.annotations_of(key).picks]
     assert document["protocols"]["paper"]["This run"]["tau"] == pytest.approx(
         mean_tau(dataset, scores), abs=1e-6
     )
@@ -102,7 +102,7 @@ def test_mistakes(world, tmp_path):
     ):
         train(settings("captioner", devices=2))
     released = EmbeddingCache(tmp_path / "released", {"source": "imported"})
-    for key, video in dataset.videos.items():
+    for key, video in dataset.annotations.items():
         released.write(key, embed(video))
     with pytest.raises(UserError, match=r"hold no answers: leave extract\.embeddings out"):
         train(

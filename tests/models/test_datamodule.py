@@ -35,7 +35,7 @@ def test_a_batch_is_packed_and_in_order(tmp_path: Path) -> None:
     for batch in data.train_dataloader():
         assert isinstance(batch, Batch)
         assert batch.steps.dtype == batch.gtscore.dtype == torch.float32
-        videos = [DATASET.videos[FOLD.train[position]] for position in batch.position.tolist()]
+        videos = [DATASET.annotations[FOLD.train[position]] for position in batch.position.tolist()]
         assert batch.lengths.tolist() == [video.n_steps for video in videos]
         assert batch.keys == [video.key for video in videos]
         assert batch.names == [video.name for video in videos]
@@ -51,7 +51,7 @@ def test_one_of_the_two_inputs_alone(tmp_path: Path, inputs: str) -> None:
     data = make_data(tmp_path, inputs=inputs)
     data.setup()
     batch = next(iter(data.test_dataloader()))
-    assert torch.equal(batch.steps, getattr(embed(DATASET.videos["video_7"]), inputs).float())
+    assert torch.equal(batch.steps, getattr(embed(DATASET.annotations["video_7"]), inputs).float())
 
 
 @pytest.mark.parametrize("inputs", ["v", "qav"])
@@ -84,7 +84,7 @@ def test_visual_features_that_are_missing_or_of_other_frames_are_one_line(tmp_pa
     )
     cache = make_visual_cache(tmp_path, DATASET)
     captions = CaptionCache(tmp_path / "captions-toy", {"captioner": "toy"})
-    video = DATASET.videos["video_3"]
+    video = DATASET.annotations["video_3"]
     said = captions.read("video_3")
     captions.write("video_3", said, torch.full((video.n_steps, 5), torch.nan), source="")
     fails(cache, "video_3: its visual features in .* hold NaN")
@@ -153,9 +153,9 @@ def test_evaluated_parts_follow_the_fold(tmp_path: Path) -> None:
     data = make_data(tmp_path)
     data.setup()
     assert data.evaluated == ["val", "test"]
-    assert [[DATASET.videos[key].n_steps for key in keys] for keys in (FOLD.val, FOLD.test)] == [
-        [int(batch.lengths.sum()) for batch in loader] for loader in data.val_dataloader()
-    ]
+    assert [
+        [DATASET.annotations[key].n_steps for key in keys] for keys in (FOLD.val, FOLD.test)
+    ] == [[int(batch.lengths.sum()) for batch in loader] for loader in data.val_dataloader()]
     without = make_data(tmp_path, replace(FOLD, val=()))
     without.setup()
     assert without.evaluated == ["test"]
@@ -176,14 +176,14 @@ def test_a_video_to_learn_from_is_used_as_far_as_it_goes(
 ) -> None:
     data = make_data(tmp_path)
     key = getattr(FOLD, part)[1]
-    data.cache.write(key, embed(DATASET.videos[key], steps=4))
+    data.cache.write(key, embed(DATASET.annotations[key], steps=4))
     data.setup()
     assert data.videos[part][1].n_steps == len(data.parts[part].embeddings[1]) == 4
     assert capsys.readouterr().err.count(f"{key} (clip") == 1
 
 
 def test_a_test_video_cut_short_is_refused_unless_asked(tmp_path: Path) -> None:
-    make_data(tmp_path).cache.write("video_8", embed(DATASET.videos["video_8"], steps=5))
+    make_data(tmp_path).cache.write("video_8", embed(DATASET.annotations["video_8"], steps=5))
     with pytest.raises(
         UserError,
         match=r"video_8 \(clip 8\): embeddings end after 5 of \d+ steps: .*data.incomplete=trim",
@@ -198,7 +198,7 @@ def test_a_test_video_cut_short_is_refused_unless_asked(tmp_path: Path) -> None:
 
 
 def test_other_steps_than_the_annotated_ones_are_refused(tmp_path: Path) -> None:
-    data, video = make_data(tmp_path), DATASET.videos["video_2"]
+    data, video = make_data(tmp_path), DATASET.annotations["video_2"]
     good = embed(video)
     longer = Embeddings(
         torch.cat([good.q, good.q]),
@@ -225,7 +225,7 @@ def test_missing_mixed_and_empty_are_refused_in_one_line(tmp_path: Path) -> None
     with pytest.raises(UserError, match="no embeddings of video_3") as caught:
         data.setup()
     assert "\n" not in str(caught.value)
-    data.cache.write("video_3", embed(DATASET.videos["video_3"], width=20))
+    data.cache.write("video_3", embed(DATASET.annotations["video_3"], width=20))
     with pytest.raises(UserError, match="embeddings of width 20, but those of video_0 have 12"):
         data.setup()
     with pytest.raises(UserError, match="fold 0 of toy has no test videos"):

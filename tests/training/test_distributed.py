@@ -16,11 +16,11 @@ import torch
 
 from llmvs.config.schema import BackboneConfig, Config, ExamplesConfig, ExtractConfig
 from llmvs.datasets.base import Dataset
+from llmvs.datasets.video import Video
 from llmvs.errors import UserError
 from llmvs.extraction import captioning
 from llmvs.extraction import distributed as together
 from llmvs.extraction.pipeline import Extraction, extract
-from llmvs.extraction.source import Source
 from llmvs.training import distributed as ranks
 from llmvs.training.distributed import extract_shared
 from tests.films import content, films, tiny_config
@@ -62,8 +62,8 @@ def two(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config
     return tiny_config(tmp_path / "cache", models, devices=2)
 
 
-def sources(dataset: Dataset) -> list[Source]:
-    return [Source.of(video) for video in dataset.videos.values()]
+def sources(dataset: Dataset) -> list[Video]:
+    return list(dataset.videos.values())
 
 
 def in_rank(monkeypatch: pytest.MonkeyPatch, key: str, act: Callable[[], None]) -> None:
@@ -170,7 +170,7 @@ def test_a_broken_video_is_reported_by_whichever_rank_has_it(
     done = extract_shared(
         two,
         "films",
-        [*sources(dataset), Source.file(broken), Source("gone", "gone", tmp_path / "gone.mp4")],
+        [*sources(dataset), Video.file(broken), Video("gone", "gone", tmp_path / "gone.mp4")],
     )
     assert set(done.failed) == {"bad", "gone"}
     assert all(str(tmp_path) in reason for reason in done.failed.values())
@@ -201,7 +201,7 @@ def test_a_rank_that_fails_alone_does_not_keep_the_others_waiting(
             replace(two, examples=ExamplesConfig("fold", 2)),
             "films",
             sources(dataset)[-1:],
-            list(dataset.videos.values()),
+            list(dataset.annotations.values()),
         )
 
 
@@ -209,16 +209,14 @@ def test_examples_are_drawn_from_the_captions_of_all_ranks(
     dataset: Dataset, two: Config, models: Path, tmp_path: Path
 ) -> None:
     drawn = ExamplesConfig("fold", 3)
-    train = [dataset.videos[key] for key in "abd"]
+    train = [dataset.annotations[key] for key in "abd"]
     extract(
         tiny_config(tmp_path / "one", models, examples=drawn),
         "films",
-        [Source.of(dataset.videos["c"])],
+        [dataset.videos["c"]],
         train,
     )
-    done = extract_shared(
-        replace(two, examples=drawn), "films", [Source.of(dataset.videos["c"])], train
-    )
+    done = extract_shared(replace(two, examples=drawn), "films", [dataset.videos["c"]], train)
     assert done.cache.keys() == ["c"]
     assert content(Path(two.cache)) == content(tmp_path / "one")
 

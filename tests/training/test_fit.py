@@ -132,7 +132,7 @@ def test_what_is_kept_is_what_the_files_say(cache: EmbeddingCache, tmp_path: Pat
     head, judges = load_head(tmp_path), protocols(DATASET)
     taus = []
     for key, scores in found.selected.scores.items():
-        made, video = embed(DATASET.videos[key]), DATASET.videos[key]
+        made, video = embed(DATASET.annotations[key]), DATASET.annotations[key]
         with torch.inference_mode():
             again = head(
                 torch.maximum(made.q.float(), made.a.float()), torch.tensor([video.n_steps])
@@ -447,7 +447,7 @@ def test_scores_are_ranked_in_fp32_under_bf16(cache: EmbeddingCache, tmp_path: P
     )
     head = load_head(tmp_path)
     for key, scores in found.selected.scores.items():
-        made = embed(DATASET.videos[key])
+        made = embed(DATASET.annotations[key])
         with torch.inference_mode():
             again = head(torch.maximum(made.q.float(), made.a.float()), torch.tensor([len(scores)]))
         assert np.array_equal(again.numpy(), scores)

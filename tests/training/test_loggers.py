@@ -238,7 +238,7 @@ def test_the_result_is_written_at_the_end(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(logs, "MOST_PLOTS", 2)
-    videos = list(make_dataset().videos.values())[:3]
+    videos = list(make_dataset().annotations.values())[:3]
     scores = {video.key: np.linspace(0, 1, video.n_steps, dtype=np.float32) for video in videos}
     with RunLoggers(offline(), tmp_path) as loggers:
         loggers.conclude(DOCUMENT, videos, scores)
@@ -313,7 +313,7 @@ def test_the_offline_file_holds_curves_and_result(
     for name in ("WANDB_API_KEY", "WANDB_MODE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))  # nobody is logged in here
-    video = make_dataset().videos["video_0"]
+    video = make_dataset().annotations["video_0"]
     with (
         warnings.catch_warnings(),
         RunLoggers(make_config(log=LogConfig(wandb=asked)), tmp_path / "run") as loggers,

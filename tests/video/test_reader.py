@@ -2,6 +2,7 @@
 kind of broken file.
 """
 
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import numpy as np
 import pytest
 
 from llmvs.errors import VideoError
-from llmvs.video.reader import frame_times, probe, sample
+from llmvs.video.clock import frame_times
+from llmvs.video.container import is_video, probe
+from llmvs.video.reader import sample
 
 CLIPS = Path(__file__).parents[3] / "shared" / "data" / "clips"
 needs_clips = pytest.mark.skipif(
@@ -222,6 +225,152 @@ def test_broken_files_end_in_one_line(tmp_path: Path, make, reason: str, how: di
     path = make(tmp_path)
     with pytest.raises(VideoError, match=reason) as caught:
         list(sample(path, **how))
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def clip(path: Path, codec: str = "libx264", seconds: int = 4, shade: int = 0, **options) -> Path:
+    """Ten moving frames a second, of a brightness that tells them apart."""
+    with av.open(str(path), "w", **options) as container:
+        stream = container.add_stream(codec, rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for i in range(10 * seconds):
+            picture = np.full((48, 64, 3), 20 + shade + 2 * i, np.uint8)
+            picture[:, i % 60 : i % 60 + 4] = 250
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def joined(tmp_path: Path) -> Path:
+    """Two recordings put behind each other byte by byte, as `cat` does: time stamps begin again."""
+    parts = [clip(tmp_path / f"{n}.ts", shade=60 * n, format="mpegts") for n in range(2)]
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return path
+
+
+def test_time_goes_on_where_the_first_of_two_joined_recordings_ended(tmp_path: Path) -> None:
+    path = joined(tmp_path)
+    np.testing.assert_allclose(frame_times(path), np.arange(80) / 10, atol=1e-3)
+    steps = list(sample(path, fps=2))
+    assert [step.index for step in steps] == list(range(0, 80, 5))
+    assert [step.seconds for step in steps] == pytest.approx([k / 2 for k in range(16)], abs=1e-3)
+    assert [step.index for step in sample(path, every_nth_frame=20)] == [0, 20, 40, 60]
+    first = np.array([step.image.mean() for step in steps])
+    assert first[8] - first[0] == pytest.approx(60, abs=3)  # the second recording's own pictures
+
+
+def test_what_opencv_cannot_decode_pyav_does(tmp_path: Path) -> None:
+    path = clip(tmp_path / "today.mp4", "libsvtav1")
+    with pytest.raises(VideoError, match="no frame can be decoded"):
+        list(sample(path, fps=2, decoder="opencv"))
+    steps = list(sample(path, fps=2))
+    assert [step.index for step in steps] == list(range(0, 40, 5))
+    means = [step.image[:, 62:].mean() for step in steps]  # the bar never reaches these columns
+    assert means == pytest.approx([20 + 2 * step.index for step in steps], abs=4)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("a.mp4", "libx264"),
+        ("a.mpg", "mpeg2video"),
+        ("a.ts", "libx264"),
+        ("a.flv", "flv"),
+        ("a.wmv", "wmv2"),
+        ("a.3gp", "h263p"),
+        ("a.webm", "libvpx-vp9"),
+        ("a.h264", "libx264"),
+        ("a.mkv", "ffv1"),
+    ],
+)
+def test_both_decoders_give_the_same_steps_and_pictures(
+    tmp_path: Path, name: str, codec: str
+) -> None:
+    codec = codec if codec != "h263p" else "mpeg4"
+    path = clip(tmp_path / name, codec)
+    for how in ({"fps": 3.0}, {"every_nth_frame": 7}):
+        ours = list(sample(path, **how, decoder="opencv"))
+        theirs = list(sample(path, **how, decoder="pyav"))
+        assert len(ours) > 4
+        same_steps(ours, theirs)
+    assert is_video(path)
+
+
+@needs_clips
+@pytest.mark.parametrize(
+    "name",
+    [
+        "fire2.mp4",
+        "nasa_13013.mp4",
+        "no_duration.webm",
+        "video_90.mov",
+        "video_with_failing_audio.mp4",
+    ],
+)
+def test_both_decoders_agree_on_real_clips(name: str) -> None:
+    same_steps(*(list(sample(CLIPS / name, fps=5.0, decoder=by)) for by in ("opencv", "pyav")))
+
+
+def same_steps(ours: list, theirs: list) -> None:
+    assert [step.index for step in ours] == [step.index for step in theirs]
+    for one, other in zip(ours, theirs, strict=True):
+        assert one.seconds == pytest.approx(other.seconds, abs=1e-3)
+        assert np.abs(one.image.astype(int) - other.image).max() <= 2
+
+
+@pytest.mark.parametrize("name", ["a:b.mov", "-x.mp4", "two\nlines.mp4", "a%03d.mp4", "ü ü'.mp4"])
+def test_a_name_is_only_a_name(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip(tmp_path / "plain.mov").rename(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert len(list(sample(name, fps=2))) == 8
+
+
+def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.mp4")
+    try:
+        clip(tmp_path / "plain.mp4").rename(path)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    assert len(list(sample(path, fps=2))) == 8
+
+
+def playlist(tmp_path: Path) -> Path:
+    other = clip(tmp_path / "other.mp4")
+    path = tmp_path / "list.mp4"
+    path.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n{other}\n#EXT-X-ENDLIST\n")
+    return path
+
+
+def concat(tmp_path: Path) -> Path:
+    path = tmp_path / "both.mp4"
+    path.write_text(f"ffconcat version 1.0\nfile '{clip(tmp_path / 'other.mp4').name}'\n")
+    return path
+
+
+def screen_text(tmp_path: Path) -> Path:
+    path = tmp_path / "note.txt"
+    path.write_text("a text that FFmpeg would draw on a terminal\n" * 30)
+    return path
+
+
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "still.mp4"
+    cv2.imwrite(str(tmp_path / "still.png"), np.zeros((32, 32, 3), np.uint8))
+    return (tmp_path / "still.png").rename(path)
+
+
+def fifo(tmp_path: Path) -> Path:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    return tmp_path / "pipe.mp4"
+
+
+@pytest.mark.parametrize("make", [playlist, concat, screen_text, picture, fifo])
+def test_what_is_no_video_itself_is_refused(tmp_path: Path, make) -> None:
+    path = make(tmp_path)
+    with pytest.raises(VideoError) as caught:
+        list(sample(path, fps=2))
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from llmvs.cache.embeddings import EmbeddingCache, Identity, differences, save_tensors
 from llmvs.errors import UserError, VideoError
-from llmvs.files import read_json, write_json, write_text
+from llmvs.files import check_name, is_name, read_json, write_json, write_text
 
 FORMAT = "llmvs-captions-1"
 
@@ -108,7 +108,7 @@ def supplied(folder: Path, key: str, name: str) -> Captions:
     """
     if not folder.is_dir():
         raise UserError(f"extract.captions={folder}: no such folder")
-    paths = [folder / f"{stem}.jsonl" for stem in dict.fromkeys((key, name))]
+    paths = [folder / f"{stem}.jsonl" for stem in dict.fromkeys((key, name)) if is_name(stem)]
     for path in paths:
         if path.exists():
             return read_captions(path)
@@ -138,7 +138,12 @@ class CaptionCache:
                 )
 
     def path(self, key: str) -> Path:
-        """Where the captions of video `key` are."""
+        """Where the captions of video `key` are.
+
+        Raises:
+            UserError: the key cannot be a file's name.
+        """
+        check_name(key, str(self.folder), "rename the video")
         return self.folder / f"{key}.jsonl"
 
     def __contains__(self, key: str) -> bool:
@@ -213,7 +218,7 @@ class CaptionCache:
         write_text(self.path(key), "\n".join(lines) + "\n")
 
     def _features(self, key: str) -> Path:
-        return self.folder / f"{key}.safetensors"
+        return self.path(key).with_name(f"{key}.safetensors")
 
 
 def beside(folder: Path, identity: Identity) -> CaptionCache | None:

@@ -23,7 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from llmvs.errors import UserError
-from llmvs.files import atomic, read_json, write_json
+from llmvs.files import atomic, check_name, read_json, write_json
 
 FORMAT = "llmvs-embeddings-1"
 Identity = Mapping[str, str | int | float | bool | None]
@@ -94,7 +94,12 @@ class EmbeddingCache:
             self._check(manifest, found["identity"])
 
     def path(self, key: str) -> Path:
-        """Where the embeddings of video `key` are."""
+        """Where the embeddings of video `key` are.
+
+        Raises:
+            UserError: the key cannot be a file's name.
+        """
+        check_name(key, str(self.folder), "rename the video")
         return self.folder / f"{key}.safetensors"
 
     def keys(self) -> list[str]:

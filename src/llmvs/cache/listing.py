@@ -1,10 +1,13 @@
 """`llmvs cache list` and `prune`: what lies below the cache folder, how big it is, what made it,
 and what may go.
 
-Nothing here opens an array, so that it answers at once for any size; `integrity` does that.
+Nothing here opens an array, so that it answers at once for any size; `integrity` does that. Any
+folder can be named as the cache, a home folder too: nothing is removed but what this package surely
+wrote, and nothing behind a symbolic link.
 """
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,8 +16,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from llmvs.demo.models.shipped import BUILT
 from llmvs.errors import UserError, nearest
-from llmvs.files import read_json
+from llmvs.files import is_temporary, read_json, temporary_prefix
 
 BACKBONES = "backbones"
 SUFFIXES = {
@@ -26,6 +30,13 @@ SUFFIXES = {
 """Kind of a folder of videos -> the file that every finished video has in it."""
 TEXTS = ("captions", "answers")
 """The kinds that the captioner wrote."""
+OURS = "llmvs-"
+"""How the formats in our fingerprints begin, those of older versions too."""
+NAMED = re.compile(r"(captions|answers|embeddings)-[0-9a-f]{8}")
+"""Our own names of folders of videos; imported embeddings may lie in a folder of any name."""
+BUILT_FOLDER = re.compile(rf"({'|'.join(BUILT)})-\d+")
+MANIFEST = "fingerprint.json"
+UNREADABLE = f"its {MANIFEST} is missing or unreadable"
 ABANDONED = 3600.0
 """Seconds after which a temporary file belongs to no living writer: one is written in seconds."""
 DAY = 86400.0
@@ -51,6 +62,8 @@ class CacheFolder:
     """What its files were made with."""
     problem: str | None = None
     """Why the folder cannot be used any more."""
+    spared: str | None = None
+    """Why `prune` leaves the folder alone, whatever is asked for."""
 
     @property
     def dataset(self) -> str:
@@ -59,17 +72,16 @@ class CacheFolder:
 
     def document(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {
-            **asdict(self),
-            "dataset": self.dataset,
-            "used": _moment(self.used),
-            "made_from": made_from(self),
-        }
+        plain = asdict(self)
+        del plain["spared"]
+        used, made = _moment(self.used), made_from(self)
+        return {**plain, "dataset": self.dataset, "used": used, "made_from": made}
 
 
 def folders(cache: Path) -> list[CacheFolder]:
     """Every folder of captions, embeddings and built models below `cache`, by name."""
-    return [_look(path, kind) for path in sorted(cache.glob("*/[!.]*/")) if (kind := _kind(path))]
+    looked_at = map(_look, sorted(cache.glob("[!.]*/[!.]*/")))
+    return [one for one in looked_at if one is not None]
 
 
 def listing(cache: Path) -> tuple[list[dict[str, Any]], str]:
@@ -110,6 +122,9 @@ def prune(
 ) -> str:
     """Remove what killed runs left behind, folders that cannot be used any more, and what is asked
     for.
+
+    Only what this package wrote goes: folders of videos that hold nothing else, built models, and
+    temporary names of ours in them. Nothing behind a symbolic link is touched.
 
     Args:
         cache: the cache folder.
@@ -169,9 +184,15 @@ def _doomed(
     for name in asked:
         if name not in known:
             raise UserError(f"{name}: no such folder in the cache {cache}{nearest(name, known)}")
+        if reason := known[name].spared:
+            raise UserError(
+                f"{known[name].path}: {reason}: not removed: if you can spare it, remove it by hand"
+            )
     gone = set()
     for one in known.values():
         idle = (time.time() - one.used) / DAY
+        if one.spared:
+            continue
         if one.name in asked:
             reason = "asked for"
         elif one.problem:
@@ -182,45 +203,86 @@ def _doomed(
             continue
         gone.add(one.path)
         yield one.path, one.bytes, reason
-    for path in sorted([*cache.glob("*/.*"), *cache.glob("*/*/.*")]):
-        if path.parent not in gone and time.time() - path.lstat().st_mtime > ABANDONED:
+    for path in _unfinished(cache, [one for one in known.values() if one.path not in gone]):
+        if time.time() - path.lstat().st_mtime > ABANDONED:
             yield path, _measure(path)[0], "left by a killed run"
 
 
-def _kind(path: Path) -> str | None:
+def _unfinished(cache: Path, known: Sequence[CacheFolder]) -> Iterator[Path]:
+    """Temporary files in folders that are surely ours, and folders of models being built."""
+    for one in known:
+        if one.kind in SUFFIXES and one.problem != UNREADABLE and not is_linked(one.path):
+            for entry in sorted(os.scandir(one.path), key=lambda entry: entry.name):
+                if is_temporary(entry.name) and entry.is_file(follow_symlinks=False):
+                    yield Path(entry.path)
+    models = cache / BACKBONES
+    prefixes = tuple(map(temporary_prefix, BUILT))
+    if models.is_dir() and not models.is_symlink():
+        for entry in sorted(os.scandir(models), key=lambda entry: entry.name):
+            ours = is_temporary(entry.name) and entry.name.startswith(prefixes)
+            if ours and entry.is_dir(follow_symlinks=False):
+                yield Path(entry.path)
+
+
+def _look(path: Path) -> CacheFolder | None:
     """What a folder holds; None where it is not the cache's."""
-    if path.parent.name == BACKBONES:
-        return "backbone"
-    kind = path.name.rsplit("-", 1)[0]
-    return (
-        kind if kind in SUFFIXES else "imported" if (path / "fingerprint.json").exists() else None
-    )
-
-
-def _look(path: Path, kind: str) -> CacheFolder:
-    amount, used = _measure(path)
     name = f"{path.parent.name}/{path.name}"
-    if kind == "backbone":
-        return CacheFolder(name, path, kind, 0, amount, used)
-    videos = sum(
-        entry.name.endswith(SUFFIXES[kind]) and not entry.name.startswith(".")
-        for entry in os.scandir(path)
-    )
+    if path.parent.name == BACKBONES:
+        if not BUILT_FOLDER.fullmatch(path.name):
+            return None
+        return CacheFolder(name, path, "backbone", 0, *_measure(path), spared=_link(path))
     try:
-        manifest = read_json(path / "fingerprint.json", "a fingerprint")
-        return CacheFolder(
-            name, path, kind, videos, amount, used, manifest["identity"], _outdated(kind, manifest)
-        )
-    except (UserError, KeyError, TypeError):
-        return CacheFolder(
-            name,
-            path,
-            kind,
-            videos,
-            amount,
-            used,
-            problem="its fingerprint.json is missing or unreadable",
-        )
+        manifest = read_json(path / MANIFEST, "a fingerprint")
+    except UserError:
+        manifest = None
+    manifest = manifest if isinstance(manifest, dict) else {}
+    named, made_in = NAMED.fullmatch(path.name), manifest.get("format")
+    ours = isinstance(made_in, str) and made_in.startswith(OURS)
+    # Without a fingerprint of ours the name must be one that we give, and none of another program's
+    # may lie there.
+    if not ours and (isinstance(made_in, str) or not (named or path.name == "imported")):
+        return None
+    kind = named[1] if named else "imported"
+    foreign = _foreign(path)
+    spared = _link(path)
+    if spared is None and not ours and not named:
+        spared = f"{UNREADABLE}, so nothing says that it is the cache's"
+    elif spared is None and foreign is not None:
+        spared = f"holds {foreign!r}, which llmvs did not write"
+    identity = manifest.get("identity")
+    problem: str | None = UNREADABLE
+    if ours and isinstance(identity, dict):
+        problem = _outdated(kind, manifest)
+    else:
+        identity = {}
+    counted = _count(path, kind), *_measure(path)
+    return CacheFolder(name, path, kind, *counted, identity, problem, spared)
+
+
+def _count(path: Path, kind: str) -> int:
+    """Finished videos in a folder."""
+    names = os.listdir(path)
+    return sum(name.endswith(SUFFIXES[kind]) and not name.startswith(".") for name in names)
+
+
+def is_linked(path: Path) -> bool:
+    """Whether a folder of the cache, or the dataset's folder around it, is a symbolic link."""
+    return path.is_symlink() or path.parent.is_symlink()
+
+
+def _link(path: Path) -> str | None:
+    return "reached through a symbolic link" if is_linked(path) else None
+
+
+def _foreign(path: Path) -> str | None:
+    """The first entry of a folder of videos that is no file of ours; None where all are."""
+    suffixes = tuple(SUFFIXES.values())
+    for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
+        name = entry.name
+        known = name == MANIFEST or is_temporary(name) or name.endswith(suffixes)
+        if not known or not entry.is_file(follow_symlinks=False):
+            return name
+    return None
 
 
 def _outdated(kind: str, manifest: Mapping[str, Any]) -> str | None:
@@ -245,11 +307,7 @@ def _measure(path: Path) -> tuple[int, float]:
         found = _measure(Path(entry.path)) if entry.is_dir(follow_symlinks=False) else None
         status = entry.stat(follow_symlinks=False)
         # The fingerprint is read by every listing, so its time of reading says nothing.
-        read = (
-            status.st_mtime
-            if entry.name == "fingerprint.json"
-            else max(status.st_mtime, status.st_atime)
-        )
+        read = status.st_mtime if entry.name == MANIFEST else max(status.st_mtime, status.st_atime)
         amount, used = (
             amount + (found[0] if found else status.st_size),
             max(used, found[1] if found else read),

@@ -5,6 +5,7 @@ Truncated and foreign files, other identities, other shapes, NaN, and embeddings
 are found. A flipped bit that leaves a finite number is not: the files carry no checksum.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from tqdm import tqdm
 
 from llmvs.cache.captions import FORMAT, CaptionCache, beside
 from llmvs.cache.embeddings import EmbeddingCache, Embeddings
-from llmvs.cache.listing import SUFFIXES, TEXTS, CacheFolder, folders
+from llmvs.cache.listing import SUFFIXES, TEXTS, CacheFolder, folders, is_linked
 from llmvs.errors import UserError
 
 
@@ -40,25 +41,32 @@ def verify(cache: Path, delete: bool = False) -> tuple[list[str], str]:
         One line per damage, and a summary of one line.
     """
     found = [one for one in folders(cache) if one.kind in SUFFIXES]
-    damages = [
-        Damage(f"{one.path}: {one.problem}: `llmvs cache prune` removes it", ())
-        for one in found
-        if one.problem
-    ]
+    broken = [one for one in found if one.problem]
+    damages = [Damage(f"{one.path}: {one.problem}: {_cure(one)}", ()) for one in broken]
     sound = [one for one in found if not one.problem]
     with tqdm(total=sum(one.videos for one in sound), desc="verify", unit="video", delay=2) as bar:
         for one in sound:
             check = _captions if one.kind in TEXTS else _embeddings
             damages += check(one, bar.update)
-    if delete:
-        for path in (path for damage in damages for path in damage.files):
-            path.unlink(missing_ok=True)
-    done = "; damaged files removed: run `llmvs extract` again" if delete and damages else ""
+    files = [path for damage in damages for path in damage.files] if delete else []
+    named = [path for path in files if os.path.lexists(path)]
+    # What a link leads to lies outside the cache, where nothing is removed.
+    removed = [path for path in named if not (path.is_symlink() or is_linked(path.parent))]
+    for path in removed:
+        path.unlink(missing_ok=True)
+    done = "; damaged files removed: run `llmvs extract` again" if removed else ""
+    if len(removed) < len(named):
+        left = len(named) - len(removed)
+        done += f"; {left} left, reached through symbolic links: remove them by hand"
     summary = (
         f"{sum(one.videos for one in sound)} videos in {len(sound)} folders checked, {len(damages)}"
         f" damaged{done}"
     )
     return [damage.line for damage in damages], summary
+
+
+def _cure(one: CacheFolder) -> str:
+    return f"{one.spared}: remove it by hand" if one.spared else "`llmvs cache prune` removes it"
 
 
 def _captions(one: CacheFolder, tick: Callable[[], object]) -> Iterator[Damage]:
@@ -106,7 +114,7 @@ def _embeddings(one: CacheFolder, tick: Callable[[], object]) -> Iterator[Damage
             if captions is not None and key in captions:
                 _check_source(cache, key, found, captions)
         except UserError as error:
-            yield Damage(str(error), (cache.path(key),))
+            yield Damage(str(error), (one.path / f"{key}.safetensors",))
         tick()
 
 

@@ -8,7 +8,8 @@ Where the files do not say which frames are steps, it is `load(root, sampling)`,
 import importlib
 from pathlib import Path
 
-from llmvs.datasets.base import Dataset, Fold, Sampling, Video
+from llmvs.datasets.base import Dataset, Fold, Sampling
+from llmvs.datasets.video import Video
 from llmvs.errors import UserError, nearest
 
 DATASETS = {

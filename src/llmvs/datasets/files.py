@@ -7,7 +7,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from llmvs.datasets.base import Array
+from llmvs.datasets.video import Array
 from llmvs.errors import UserError
 
 VIDEO_SUFFIXES = (".mp4", ".webm", ".mov", ".avi", ".mkv", ".m4v")

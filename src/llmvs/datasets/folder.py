@@ -16,13 +16,17 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from llmvs.datasets.base import Array, Dataset, Sampling, Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.base import Dataset, Sampling
 from llmvs.datasets.files import VIDEO_SUFFIXES, gtscore_of
 from llmvs.datasets.scores import Scores, read_scores
 from llmvs.datasets.splits import FOLDS, generated, leave_one_out
+from llmvs.datasets.video import Array, Video
 from llmvs.errors import UserError, nearest
-from llmvs.video.reader import frame_times, step_frames
+from llmvs.files import check_name, printable
+from llmvs.video.clock import frame_times, step_frames
 
+RENAME = "its files in the cache would go by it: rename the file"
 FILES = ("scores.csv", "scores.json")
 ROUNDING = 1e-3
 """Seconds by which a duration may miss a whole number."""
@@ -39,6 +43,8 @@ def load(root: Path, sampling: Sampling) -> Dataset:
             scores, not a number.
     """
     root = Path(root)
+    name = f"folder-{root.resolve().name}"
+    check_name(name, f"data.root={printable(root)}", "the dataset goes by it: rename the folder")
     given = [root / name for name in FILES if (root / name).is_file()]
     if len(given) != 1:
         problem = (
@@ -63,7 +69,6 @@ def load(root: Path, sampling: Sampling) -> Dataset:
             f"{root}: one video cannot both train and test: add others, with their scores in"
             f" {given[0].name}"
         )
-    name = f"folder-{root.resolve().name}"
     splits = generated(list(videos), name) if len(videos) >= FOLDS else leave_one_out(list(videos))
     return Dataset(name, "ratings", videos, splits)
 
@@ -73,6 +78,7 @@ def _videos(root: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted([*root.glob("*"), *root.glob("videos/*")]):
         if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith("."):
+            check_name(path.stem, printable(path), RENAME)
             if path.stem in found:
                 raise UserError(
                     f"{path} and {found[path.stem]} are both called {path.stem}: rename one of them"
@@ -108,7 +114,7 @@ def _matched(scores: Scores, files: dict[str, Path]) -> dict[str, str]:
 
 def _video(
     key: str, path: Path, scores: Scores, name: str, scale: tuple[float, float], sampling: Sampling
-) -> Video:
+) -> Annotations:
     times = frame_times(path)
     if len(times) < 2:
         raise UserError(f"{path}: {len(times)} frames: not a video that can be sampled")
@@ -122,15 +128,11 @@ def _video(
     )
     frames = np.repeat(people, np.diff(np.append(picks, len(times))), axis=1)
     fps = (len(times) - 1) / float(times[-1] - times[0])
-    return Video(
-        key,
-        path.name,
+    return Annotations(
+        Video(key, path.name, path, picks, fps=fps),
         len(times),
-        picks,
         gtscore_of(frames, picks, *scale),
         user_scores=frames,
-        fps=fps,
-        path=path,
     )
 
 

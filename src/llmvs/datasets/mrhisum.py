@@ -24,10 +24,12 @@ import h5py
 import numpy as np
 from tqdm import tqdm
 
-from llmvs.datasets.base import Array, Dataset, Sampling, Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.base import Dataset, Sampling
 from llmvs.datasets.files import VIDEO_SUFFIXES, absent, first, open_h5
+from llmvs.datasets.video import RENAME, Array, Video
 from llmvs.errors import UserError
-from llmvs.files import read_json
+from llmvs.files import check_name, printable, read_json
 
 HOME = "https://github.com/MRHiSum/MR.HiSum"
 H5_NAMES = ("mr_hisum.h5", "mrsum.h5", "*hisum*.h5")
@@ -87,13 +89,15 @@ def _splits(path: Path) -> list[list[str]]:
             f" at {HOME}"
         )
     keys = sorted(key for part in parts for key in part)
+    for key in keys:
+        check_name(key, printable(path), RENAME)
     twice = [key for key, following in itertools.pairwise(keys) if key == following]
     if twice:
         raise UserError(f"{path}: {twice[0]} is in two places of the splits")
     return parts
 
 
-def _video(key: str, name: str, group: Any, h5: Path, path: Path | None) -> Video:
+def _video(key: str, name: str, group: Any, h5: Path, path: Path | None) -> Annotations:
     lacking = [
         field
         for field in ("gtscore", "change_points")
@@ -119,18 +123,13 @@ def _video(key: str, name: str, group: Any, h5: Path, path: Path | None) -> Vide
     shown = next(
         (group[field][()] for field in ("gt_summary", "gtsummary") if field in group), None
     )
-    return Video(
-        key,
-        name,
+    return Annotations(
+        Video(key, name, path, np.arange(seconds), fps=1.0, counts_steps=True),
         seconds,
-        np.arange(seconds),
         gtscore,
         user_scores=gtscore[None],
         user_summary=None if shown is None else _fitted(shown, seconds),
         shots=_shots(change_points, seconds),
-        fps=1.0,
-        path=path,
-        counts_steps=True,
     )
 
 

@@ -20,9 +20,11 @@ import numpy as np
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
-from llmvs.datasets.base import Array, Dataset, Sampling, Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.base import Dataset, Sampling
 from llmvs.datasets.files import absent, find_video, first, gtscore_of, read_eccv16, same_length
 from llmvs.datasets.splits import published
+from llmvs.datasets.video import Array, Video
 from llmvs.errors import UserError
 
 HOME = "https://gyglim.github.io/me/vsum/index.html"
@@ -71,7 +73,7 @@ def load(root: Path) -> Dataset:
 
 def _from_h5(
     key: str, group: dict[str, Any], h5: Path, matlab: dict[str, Path], root: Path
-) -> Video:
+) -> Annotations:
     name = str(group.get("video_name", key))
     n_frames = int(group["n_frames"])
     labels: Array | None = group.get("user_score_raw")
@@ -82,34 +84,32 @@ def _from_h5(
             f"{key} ({name})", {h5.name: n_frames, f"GT/{matlab[name].name}": labels.shape[1]}
         )
         fps = mat_fps if fps is None else fps
-    return Video(
-        key,
-        name,
+    return Annotations(
+        Video(
+            key,
+            name,
+            find_video(root, (name, key)),
+            group["picks"].astype(np.int64),
+            fps=None if fps is None else float(fps),
+        ),
         n_frames,
-        group["picks"].astype(np.int64),
         group["gtscore"].astype(np.float32),
         user_summary=(group["user_summary"] > 0).astype(np.uint8),
         user_labels=labels,
         shots=group["change_points"],
-        fps=None if fps is None else float(fps),
-        path=find_video(root, (name, key)),
     )
 
 
-def _from_matlab(key: str, path: Path, root: Path) -> Video:
+def _from_matlab(key: str, path: Path, root: Path) -> Annotations:
     labels, fps = _read_matlab(path)
     votes = (labels > 0).astype(np.uint8)
     picks = np.arange(0, votes.shape[1], PICK_EVERY)
-    return Video(
-        key,
-        path.stem,
+    return Annotations(
+        Video(key, path.stem, find_video(root, (path.stem, key)), picks, fps=fps),
         votes.shape[1],
-        picks,
         gtscore_of(votes, picks, 0, 1),
         user_summary=votes,
         user_labels=labels,
-        fps=fps,
-        path=find_video(root, (path.stem, key)),
     )
 
 

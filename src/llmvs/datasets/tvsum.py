@@ -19,7 +19,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from llmvs.datasets.base import Array, Dataset, Sampling, Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.base import Dataset, Sampling
 from llmvs.datasets.files import (
     absent,
     find_video,
@@ -30,6 +31,7 @@ from llmvs.datasets.files import (
     same_length,
 )
 from llmvs.datasets.splits import published
+from llmvs.datasets.video import Array, Video
 from llmvs.errors import UserError
 
 HOME = "https://github.com/yalesong/tvsum"
@@ -86,7 +88,7 @@ def load(root: Path) -> Dataset:
     )
 
 
-def _video(key: str, rated: _Rated, extra: dict[str, Any], source: Path, root: Path) -> Video:
+def _video(key: str, rated: _Rated, extra: dict[str, Any], source: Path, root: Path) -> Annotations:
     n_frames = rated.user_scores.shape[1]
     if "n_frames" in extra:
         same_length(
@@ -94,19 +96,21 @@ def _video(key: str, rated: _Rated, extra: dict[str, Any], source: Path, root: P
             {source.name: n_frames, "the eccv16 h5 file": int(extra["n_frames"])},
         )
     picks = np.arange(0, n_frames, PICK_EVERY)
-    return Video(
-        key,
-        rated.name,
+    return Annotations(
+        Video(
+            key,
+            rated.name,
+            find_video(root, (rated.name, key)),
+            picks,
+            fps=n_frames / rated.seconds if rated.seconds else None,
+        ),
         n_frames,
-        picks,
         gtscore_of(rated.user_scores, picks, 1, 5),
         user_scores=rated.user_scores,
-        user_summary=(
-            (extra["user_summary"] > 0).astype(np.uint8) if "user_summary" in extra else None
-        ),
+        user_summary=(extra["user_summary"] > 0).astype(np.uint8)
+        if "user_summary" in extra
+        else None,
         shots=extra.get("change_points"),
-        fps=n_frames / rated.seconds if rated.seconds else None,
-        path=find_video(root, (rated.name, key)),
     )
 
 

@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from llmvs.datasets.base import Dataset, Sampling, Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.base import Dataset, Sampling
 from llmvs.datasets.splits import FOLDS, generated
+from llmvs.datasets.video import Video
 from llmvs.demo import annotators
 from llmvs.demo.world.render import Job, render
 from llmvs.demo.world.script import FPS, TRAINING_SEEDS, Script, script
@@ -175,21 +177,17 @@ def _path(root: Path, number: int) -> Path:
     return root / f"video_{number + 1}.mp4"
 
 
-def _video(root: Path, number: int, clip: dict[str, Any]) -> Video:
+def _video(root: Path, number: int, clip: dict[str, Any]) -> Annotations:
     what = Script.from_json(clip["script"])
     pieces = np.array([[int(rating) for rating in row] for row in clip["ratings"]], np.uint8)
     scores = annotators.spread(pieces, what.n_frames)
     picks = np.arange(0, what.n_frames, EVERY, dtype=np.int64)
     gtscore = ((scores[:, picks].mean(axis=0) - 1) / 4).astype(np.float32)
     path = _path(root, number)
-    return Video(
-        path.stem,
-        path.stem,
+    return Annotations(
+        Video(path.stem, path.stem, path, picks, fps=float(FPS)),
         what.n_frames,
-        picks,
         gtscore,
         user_scores=scores,
         shots=what.shots,
-        fps=float(FPS),
-        path=path,
     )

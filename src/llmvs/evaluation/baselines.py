@@ -18,7 +18,8 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from llmvs.datasets.base import Dataset, Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.base import Dataset
 from llmvs.evaluation.correlation import correlate
 from llmvs.evaluation.measures import Measure, measures_of
 from llmvs.evaluation.protocols import Protocol, protocols
@@ -65,7 +66,7 @@ def video_baselines(
     dataset: Dataset, key: str, draws: int = DRAWS, seed: int = 0
 ) -> dict[str, PerVideo]:
     """Protocol or measure -> the rows of one video; `f1` only where its shots are known."""
-    video, named = dataset.video(key), protocols(dataset)
+    video, named = dataset.annotations_of(key), protocols(dataset)
     computed = {protocol: _rows(video, protocol, draws, seed) for protocol in set(named.values())}
     tables = {name: computed[protocol] for name, protocol in named.items()}
     return tables | {
@@ -111,13 +112,13 @@ def over_folds(
     return Figure(*map(float, means.mean(axis=0)), *map(float, means.std(axis=0)))
 
 
-def random_scores(video: Video, draws: int, seed: int) -> npt.NDArray[np.float32]:
+def random_scores(video: Annotations, draws: int, seed: int) -> npt.NDArray[np.float32]:
     """Uniform scores [draws, T]."""
     rng = np.random.default_rng([seed, zlib.crc32(video.key.encode())])
     return rng.random((draws, video.n_steps), dtype=np.float32)
 
 
-def _rows(video: Video, protocol: Protocol, draws: int, seed: int) -> PerVideo:
+def _rows(video: Annotations, protocol: Protocol, draws: int, seed: int) -> PerVideo:
     judge = protocol.judge(video)
     people = protocol.people(video)
     rows = {"random": np.array([judge(scores) for scores in random_scores(video, draws, seed)])}
@@ -134,7 +135,7 @@ def _rows(video: Video, protocol: Protocol, draws: int, seed: int) -> PerVideo:
     return {**rows, "ceiling": np.array(judge(video.gtscore))}
 
 
-def _measured(video: Video, measure: Measure, draws: int, seed: int) -> PerVideo:
+def _measured(video: Annotations, measure: Measure, draws: int, seed: int) -> PerVideo:
     judge, people = measure.judge(video), measure.people(video)
     rows = {"random": np.array([judge(scores) for scores in random_scores(video, draws, seed)])}
     if people:

@@ -46,7 +46,7 @@ def judge(dataset: Dataset, scores: Scores, tests: Sequence[Sequence[str]]) -> d
     """
     keys = sorted({key for test in tests for key in test})
     tables = _correlations(dataset, scores, keys)
-    videos = [dataset.video(key) for key in keys]
+    videos = [dataset.annotations_of(key) for key in keys]
     for name, measure in MEASURES.items():
         if all(measure.applies(dataset, video) for video in videos):
             tables[name] = {video.key: measure.judge(video)(scores[video.key]) for video in videos}
@@ -56,7 +56,7 @@ def judge(dataset: Dataset, scores: Scores, tests: Sequence[Sequence[str]]) -> d
 def _correlations(dataset: Dataset, scores: Scores, keys: Sequence[str]) -> dict[str, Pairs]:
     """Protocol -> video -> tau and rho."""
     found = {
-        name: {key: protocol.judge(dataset.video(key))(scores[key]) for key in keys}
+        name: {key: protocol.judge(dataset.annotations_of(key))(scores[key]) for key in keys}
         for name, protocol in protocols(dataset).items()
     }
     return {
@@ -145,7 +145,7 @@ def read_scores(path: Path, dataset: Dataset) -> dict[str, npt.NDArray[np.float3
     by_name = {video.name: key for key, video in dataset.videos.items()}
     scores = {}
     for name, values in found.items():
-        video = dataset.video(by_name.get(name, name))
+        video = dataset.annotations_of(by_name.get(name, name))
         try:
             array = np.asarray(values, dtype=np.float32)
         except (TypeError, ValueError):

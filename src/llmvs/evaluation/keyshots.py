@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from llmvs.datasets.base import Video
+from llmvs.datasets.annotations import Annotations
 
 BUDGET = 0.15
 """Longest summary, as a share of the video's frames (SumMe and TVSum alike)."""
@@ -89,7 +89,9 @@ def summary_of_frames(
     return summary
 
 
-def summarize(scores: npt.ArrayLike, video: Video, budget: float = BUDGET) -> npt.NDArray[np.uint8]:
+def summarize(
+    scores: npt.ArrayLike, video: Annotations, budget: float = BUDGET
+) -> npt.NDArray[np.uint8]:
     """The key-shot summary [n_frames] 0/1 that step scores [T] make of a video whose shots are
     known.
     """
@@ -108,7 +110,7 @@ def f1(summary: npt.NDArray, users: npt.NDArray) -> F1:
     return F1(float(scores.mean()), float(scores.max()))
 
 
-def user_summaries(video: Video) -> npt.NDArray[np.uint8]:
+def user_summaries(video: Annotations) -> npt.NDArray[np.uint8]:
     """Every annotator's summary [U, n_frames] 0/1 of a video whose shots are known: as voted, or
     their ratings' key shots.
     """

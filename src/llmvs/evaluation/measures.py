@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from llmvs.datasets.base import Dataset, Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.base import Dataset
 from llmvs.evaluation.highlights import highlights
 from llmvs.evaluation.keyshots import f1, summarize, user_summaries
 
@@ -25,20 +26,20 @@ class Measure:
     """Names of the two figures in documents."""
     headers: tuple[str, str]
     """Their names in tables."""
-    applies: Callable[[Dataset, Video], bool]
+    applies: Callable[[Dataset, Annotations], bool]
     """Whether a video has all that it takes."""
-    judge: Callable[[Video], Callable[[npt.NDArray], Pair]]
+    judge: Callable[[Annotations], Callable[[npt.NDArray], Pair]]
     """Prepare the judge of one video: step scores [T] -> the pair."""
-    people: Callable[[Video], list[Pair]]
+    people: Callable[[Annotations], list[Pair]]
     """Every annotator of a video, judged by the others; empty where there are not two."""
 
 
-def _f1_judge(video: Video) -> Callable[[npt.NDArray], Pair]:
+def _f1_judge(video: Annotations) -> Callable[[npt.NDArray], Pair]:
     users = user_summaries(video)
     return lambda scores: f1(summarize(scores, video), users)
 
 
-def _f1_people(video: Video) -> list[Pair]:
+def _f1_people(video: Annotations) -> list[Pair]:
     users = user_summaries(video)
     return (
         [f1(users[i], np.delete(users, i, axis=0)) for i in range(len(users))]
@@ -75,6 +76,6 @@ def columns(name: str) -> tuple[str, str]:
     return MEASURES[name].columns if name in MEASURES else CORRELATIONS
 
 
-def measures_of(dataset: Dataset, video: Video) -> dict[str, Measure]:
+def measures_of(dataset: Dataset, video: Annotations) -> dict[str, Measure]:
     """The measures that a video allows, by name."""
     return {name: measure for name, measure in MEASURES.items() if measure.applies(dataset, video)}

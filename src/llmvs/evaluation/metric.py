@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from llmvs.datasets.base import Array, Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.video import Array
 from llmvs.evaluation.correlation import Correlation
 from llmvs.evaluation.protocols import Judge, Protocol, mean
 
@@ -57,7 +58,7 @@ class VideoScores(Metric):
     scores: Tensor
     rows: Tensor
 
-    def __init__(self, videos: Sequence[Video], protocols: Mapping[str, Protocol]) -> None:
+    def __init__(self, videos: Sequence[Annotations], protocols: Mapping[str, Protocol]) -> None:
         """Judges are prepared when their video is first seen: a rank pays only for the videos it
         scores.
 

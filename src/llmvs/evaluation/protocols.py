@@ -25,7 +25,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from llmvs.datasets.base import Dataset, Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.base import Dataset
 from llmvs.errors import UserError
 from llmvs.evaluation.correlation import Correlation, Ranking, correlate
 from llmvs.evaluation.keyshots import summarize
@@ -55,9 +56,9 @@ class Protocol:
     """What is compared, in one line."""
     needs: tuple[str, ...]
     """The fields of `Video` without which it cannot be computed."""
-    judge: Callable[[Video], Judge]
+    judge: Callable[[Annotations], Judge]
     """Prepare the judge of one video."""
-    people: Callable[[Video], People]
+    people: Callable[[Annotations], People]
     """The annotators of one video under the same view."""
 
 
@@ -95,7 +96,8 @@ def left_out(dataset: Dataset) -> dict[str, str]:
     for name, protocol in PROTOCOLS[dataset.annotation].items():
         for need in protocol.needs:
             without = next(
-                (video for video in dataset.videos.values() if getattr(video, need) is None), None
+                (video for video in dataset.annotations.values() if getattr(video, need) is None),
+                None,
             )
             if without:
                 reasons[name] = (
@@ -104,7 +106,7 @@ def left_out(dataset: Dataset) -> dict[str, str]:
     return reasons
 
 
-def _scores(values: npt.NDArray, video: Video) -> npt.NDArray:
+def _scores(values: npt.NDArray, video: Annotations) -> npt.NDArray:
     scores = np.asarray(values, dtype=np.float32)  # 16-bit scores would tie
     if scores.shape != (video.n_steps,):
         raise UserError(
@@ -119,13 +121,13 @@ def _scores(values: npt.NDArray, video: Video) -> npt.NDArray:
     return scores
 
 
-def _binary_judge(video: Video) -> Judge:
+def _binary_judge(video: Annotations) -> Judge:
     assert video.user_summary is not None
     reference = Ranking.of(video.user_summary.mean(axis=0))
     return lambda scores: correlate(Ranking.of(summarize(_scores(scores, video), video)), reference)
 
 
-def _stepwise_judge(field: str, video: Video) -> Judge:
+def _stepwise_judge(field: str, video: Annotations) -> Judge:
     rankings = (Ranking.of(row) for row in getattr(video, field)[:, video.picks])
     references = [ranking for ranking in rankings if ranking.untied]
 
@@ -136,12 +138,12 @@ def _stepwise_judge(field: str, video: Video) -> Judge:
     return judge
 
 
-def _people_on_frames(video: Video) -> People:
+def _people_on_frames(video: Annotations) -> People:
     assert video.user_summary is not None
     return _people(video.user_summary, video.user_labels)
 
 
-def _people_at_picks(field: str, video: Video) -> People:
+def _people_at_picks(field: str, video: Annotations) -> People:
     return _people(getattr(video, field)[:, video.picks])
 
 

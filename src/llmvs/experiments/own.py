@@ -8,11 +8,11 @@ from llmvs.console import say
 from llmvs.datasets import Dataset
 from llmvs.datasets.files import VIDEO_SUFFIXES
 from llmvs.datasets.splits import fold as make_fold
-from llmvs.errors import UserError
+from llmvs.datasets.video import Video
+from llmvs.errors import UserError, VideoError
 from llmvs.experiments.evaluate import open_dataset
 from llmvs.experiments.extra import open_extra
 from llmvs.extraction.pipeline import Extraction
-from llmvs.extraction.source import Source
 from llmvs.training.distributed import extract_shared
 
 
@@ -26,7 +26,7 @@ def extract_dataset(config: Config) -> int:
     if config.examples.source == "fold":
         held = config.data.val_fraction if config.selection == "val" else 0.0
         train = [
-            dataset.video(key)
+            dataset.annotations_of(key)
             for key in make_fold(dataset, config.data.splits, config.fold, held).train
         ]
     statuses = [_report(extract_shared(config, dataset.name, _sources(dataset), train))]
@@ -48,13 +48,23 @@ def extract_files(config: Config, paths: Iterable[Path]) -> int:
         raise UserError(
             "examples.source=fold: files of your own belong to no fold: use examples.source=fixed"
         )
-    return _report(
-        extract_shared(config, config.data.dataset, [Source.file(path) for path in _videos(paths)])
-    )
+    sources, refused = [], []
+    for path in _videos(paths):
+        try:
+            sources.append(Video.file(path))
+        except VideoError as error:
+            refused.append(str(error))
+    if not sources:
+        more = f" (and {len(refused) - 1} more videos)" if len(refused) > 1 else ""
+        raise UserError(f"{refused[0]}{more}")
+    status = _report(extract_shared(config, config.data.dataset, sources))
+    for reason in refused:
+        say(f"failed: {reason}")
+    return 2 if refused else status
 
 
-def _sources(dataset: Dataset) -> list[Source]:
-    return [Source.of(video) for video in dataset.videos.values()]
+def _sources(dataset: Dataset) -> list[Video]:
+    return list(dataset.videos.values())
 
 
 def _videos(paths: Iterable[Path]) -> list[Path]:

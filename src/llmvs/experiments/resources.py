@@ -147,7 +147,7 @@ class Bench:
         """
         found = {}
         for key in keys:
-            place = key, dataset.video(key).n_steps
+            place = key, dataset.annotations_of(key).n_steps
             if place not in self._floors:
                 self._floors[place] = video_baselines(dataset, key)
             found[key] = self._floors[place]
@@ -167,12 +167,11 @@ def _made(
     """
     if config.extract.embeddings:
         return _named(config, Path(folder_of(config.extract.embeddings, dataset.name)))
-    from llmvs.extraction.source import Source
     from llmvs.training.distributed import extract_shared
 
     sources, shown = (
-        [Source.of(dataset.video(key)) for key in keys],
-        [dataset.video(key) for key in train],
+        [dataset.video(key) for key in keys],
+        [dataset.annotations_of(key) for key in train],
     )
     extraction = extract_shared(config, dataset.name, sources, shown)
     extraction.check()

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from llmvs.training.loggers import RunLoggers
 
 RESULT = "result.json"
+CONFIG = "config.yaml"
 OURS = "This run"
 FORMAT = 2
 """2: `per_video` and `floors` hold every rule's and every floor's figures of each video, not the
@@ -99,11 +100,19 @@ def finished(config: Config) -> dict[str, Any] | None:
     """The content of result.json where the run is finished and may be reused.
 
     Raises:
-        UserError: the folder holds another configuration's run, or an unreadable result.
+        UserError: the folder holds another configuration's run, one of which nobody knows the
+            configuration, or an unreadable result.
     """
     place = run_folder(config) / RESULT
     if not (config.resume and place.exists()):
         return None
+    if not place.with_name(CONFIG).is_file():
+        # Without it the result could be that of any configuration.
+        raise UserError(
+            f"{place.parent}: holds {RESULT} but no {CONFIG}, so nothing says what the "
+            "run was made with: train it anew with resume=false, or give this one a "
+            "name of its own with experiment=NAME"
+        )
     _refuse_other(run_folder(config), config)
     document: dict[str, Any] = read_json(place, "the result of a run")
     return document
@@ -203,7 +212,9 @@ def _judge(config: Config, bench: Bench, fold: Fold, scored: _Scored) -> dict[st
     """What is known of a run once its scores are there: all of result.json but its cost."""
     dataset, (fitted, cache, numbers) = bench.dataset, scored
     judged = [video for part in ("val", "test") for video in fitted.videos.get(part, [])]
-    used = replace(dataset, videos={**dataset.videos, **{video.key: video for video in judged}})
+    used = replace(
+        dataset, annotations={**dataset.annotations, **{video.key: video for video in judged}}
+    )
     rules = {rule: judge(used, epoch.scores, [fold.test]) for rule, epoch in fitted.epochs.items()}
     floors, notes = bench.floors(used, fold.test), [random_note(DRAWS)]
     row = (
@@ -221,9 +232,9 @@ def _judge(config: Config, bench: Bench, fold: Fold, scored: _Scored) -> dict[st
     contenders = {OURS: rules[fitted.selection], **alone}
     trimmed = [
         f"{video.key} ({video.name}): judged on the first {video.n_steps} of"
-        f" {dataset.video(video.key).n_steps} steps."
+        f" {dataset.annotations_of(video.key).n_steps} steps."
         for video in fitted.videos["test"]
-        if video.n_steps < dataset.video(video.key).n_steps
+        if video.n_steps < dataset.annotations_of(video.key).n_steps
     ]
     return {
         "format": FORMAT,
@@ -321,7 +332,7 @@ def _alone(folder: Path) -> AbstractContextManager[None]:
 
 def _claim(folder: Path, config: Config) -> None:
     """Make the folder this configuration's; refuse one that another configuration's run is in."""
-    path = folder / "config.yaml"
+    path = folder / CONFIG
     if path.exists() and config.resume:
         _refuse_other(folder, config)
     elif is_first_process():
@@ -330,7 +341,7 @@ def _claim(folder: Path, config: Config) -> None:
 
 
 def _refuse_other(folder: Path, config: Config) -> None:
-    path = folder / "config.yaml"
+    path = folder / CONFIG
     changes = differences(_what(load_config([str(path)])), _what(config)) if path.exists() else []
     if changes:
         raise UserError(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from llmvs.cache.captions import one_line
-from llmvs.video.reader import Frame
+from llmvs.video.decoders import Frame
 
 
 class Captioner:

@@ -12,13 +12,15 @@ import torch
 from llmvs.cache.captions import CaptionCache, Captions, supplied
 from llmvs.config.schema import Config
 from llmvs.console import say
+from llmvs.datasets.video import Video
 from llmvs.errors import UserError, VideoError
 from llmvs.extraction import identity
 from llmvs.extraction.ahead import ahead
 from llmvs.extraction.progress import Progress, all_ranks, checked
 from llmvs.extraction.prompts import FRAME_QUESTION
-from llmvs.extraction.source import Source, check_supplied, counted, only_picks
-from llmvs.video.reader import Frame, Sampled, sample
+from llmvs.extraction.steps import check_supplied, counted, only_picks
+from llmvs.video.decoders import Frame
+from llmvs.video.reader import Sampled, sample
 
 if TYPE_CHECKING:
     from llmvs.extraction.captioner import Captioner
@@ -45,7 +47,7 @@ class Captioning:
                 say(reason)
             self.cache = CaptionCache(place, made_with)
 
-    def read(self, source: Source) -> Captions:
+    def read(self, source: Video) -> Captions:
         """The captions of a video, which are there (or supplied)."""
         if self.cache is not None:
             return self.cache.read(source.key)
@@ -68,7 +70,7 @@ class Captioning:
             else self.cache.keys()
         )
 
-    def run(self, sources: Sequence[Source], n_videos: int | None = None) -> dict[str, str]:
+    def run(self, sources: Sequence[Video], n_videos: int | None = None) -> dict[str, str]:
         """Caption the videos whose captions are missing, then those whose captions describe another
         file.
 
@@ -106,7 +108,7 @@ class Captioning:
             free_memory()
         return failed
 
-    def _caption(self, source: Source, progress: Progress) -> None:
+    def _caption(self, source: Video, progress: Progress) -> None:
         assert self.cache is not None
         extract, caption, path = self.config.extract, self.config.caption, source.path
         if path is None:
@@ -144,7 +146,7 @@ class Captioning:
             *pair, identity.questions(self.config.caption), self.config.caption.max_tokens
         )
 
-    def _changed(self, source: Source) -> bool:
+    def _changed(self, source: Video) -> bool:
         """Whether the video file is another one than that of the cached captions; without a file
         they stand.
         """
@@ -159,7 +161,7 @@ class Captioning:
         return True
 
 
-def ask_frames(config: Config, dataset: str, sources: Sequence[Source]) -> CaptionCache:
+def ask_frames(config: Config, dataset: str, sources: Sequence[Video]) -> CaptionCache:
     """What the captioner answers to `FRAME_QUESTION` about every frame of `sources`; what is there
     already is not asked again.
 

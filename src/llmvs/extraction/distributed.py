@@ -11,18 +11,18 @@ import torch
 from llmvs.cache.captions import CaptionCache
 from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.config.schema import Config
-from llmvs.datasets.base import Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.video import Video
 from llmvs.errors import UserError
 from llmvs.extraction.pipeline import Extraction, extract
 from llmvs.extraction.ranks import Ranks
-from llmvs.extraction.source import Source
 
 LONGEST = timedelta(days=30)
 """How long a rank waits for the others: one of them may be busy with its longest video, or with all
 of its own.
 """
 LOST = "another rank died: run the same command again, it makes what is missing"
-Job = tuple[Config, str, Sequence[Source], Sequence[Video]]
+Job = tuple[Config, str, Sequence[Video], Sequence[Annotations]]
 """The arguments of `extract`, but for the ranks."""
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from llmvs.datasets.base import Video
+from llmvs.datasets.annotations import Annotations
 from llmvs.errors import UserError
 from llmvs.extraction.prompts import Example, Window, narrow, windows
 
@@ -159,7 +159,7 @@ def fixed(count: int, window: int) -> list[Example]:
 
 
 def draw(
-    train: Sequence[Video],
+    train: Sequence[Annotations],
     captions: Callable[[str], Sequence[str]],
     count: int,
     window: int,

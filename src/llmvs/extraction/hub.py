@@ -119,6 +119,11 @@ def _cure(error: BaseException, name: str, role: str) -> str:
             else "a causal language model"
         )
         return f"is of another kind: backbone.{role} must be {kind}"
+    if any("trust_remote_code" in str(link) for link in chain):
+        return (
+            "needs code of its own, which llmvs never runs: choose another model, of a kind "
+            "that transformers knows by itself"
+        )
     if caused_by(ImportError):
         return f"needs a package that is not installed: {text[:300]}"
     return f"cannot be loaded: {text[:300]}"

@@ -18,6 +18,7 @@ from llmvs.config.schema import BackboneConfig, CaptionConfig, Config
 from llmvs.errors import VideoError
 from llmvs.extraction.hub import identify
 from llmvs.extraction.prompts import Example, wording
+from llmvs.files import check_name
 
 if TYPE_CHECKING:
     import torch
@@ -99,7 +100,12 @@ def short_hash(identity: Identity) -> str:
 
 
 def folder(config: Config, dataset: str, kind: str, identity: Identity) -> Path:
-    """`CACHE/DATASET/KIND-<hash of the identity>`."""
+    """`CACHE/DATASET/KIND-<hash of the identity>`.
+
+    Raises:
+        UserError: the dataset's name cannot be a folder's.
+    """
+    check_name(dataset, "data.dataset", "its folder in the cache would go by it: call it otherwise")
     return Path(config.cache) / dataset / f"{kind}-{short_hash(identity)}"
 
 

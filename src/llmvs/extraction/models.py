@@ -3,7 +3,7 @@ format, or `builtin:NAME`.
 """
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from transformers.utils import logging
 
 from llmvs.config.schema import BackboneConfig
 from llmvs.demo.models import tiny
-from llmvs.errors import UserError
+from llmvs.errors import UserError, first_few
 from llmvs.extraction.hub import BUILTIN, explained
 
 
@@ -32,12 +32,12 @@ def load_captioner(
     """The image-text-to-text model in evaluation mode, and its processor.
 
     Raises:
-        UserError: one line with the cure: not such a model, gated, unreachable, missing files.
+        UserError: one line with the cure: not such a model, gated, unreachable, missing files, or
+            files without some of its weights.
     """
     with explained(config.captioner, "captioner"):
         return _load(
-            config.captioner,
-            config.captioner_revision,
+            "captioner",
             config,
             cache,
             device,
@@ -56,8 +56,7 @@ def load_scorer(
     """
     with explained(config.scorer, "scorer"):
         return _load(
-            config.scorer,
-            config.scorer_revision,
+            "scorer",
             config,
             cache,
             device,
@@ -99,15 +98,22 @@ def free_memory() -> None:
 
 
 def _load(
-    name: str,
-    revision: str | None,
+    role: str,
     config: BackboneConfig,
     cache: Path,
     device: torch.device,
     load_model: Callable[..., Any],
     load_companion: Callable[..., Any],
 ) -> tuple[PreTrainedModel, Any]:
-    options: dict[str, Any] = {"dtype": config.dtype}
+    name, revision = getattr(config, role), getattr(config, f"{role}_revision")
+    # `trust_remote_code` is spelled out in every call: left open, transformers asks on standard
+    # input whether to run the code that a model's folder brings along, and a piped `yes` runs it.
+    # Weights of another shape are let pass here only to be named below with those that are missing.
+    options: dict[str, Any] = {
+        "dtype": config.dtype,
+        "output_loading_info": True,
+        "ignore_mismatched_sizes": True,
+    }
     if config.quantize != "none":
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_8bit=config.quantize == "8bit", load_in_4bit=config.quantize == "4bit"
@@ -118,12 +124,29 @@ def _load(
         place: str | Path = (
             tiny.builtin(name.removeprefix(BUILTIN), cache) if name.startswith(BUILTIN) else name
         )
-        companion = load_companion(place, revision=revision)
-        model = load_model(place, revision=revision, **options)
+        companion = load_companion(place, revision=revision, trust_remote_code=False)
+        model, info = load_model(place, revision=revision, trust_remote_code=False, **options)
+    _refuse_incomplete(f"backbone {role} {name}", info)
     if "device_map" not in options:
         model = model.to(device)
     model.generation_config = _greedy(model)
     return model.eval().requires_grad_(False), companion
+
+
+def _refuse_incomplete(place: str, info: Mapping[str, Any]) -> None:
+    """Refuse a model some of whose weights were not read: the library has drawn them at random.
+
+    Weights that the model shares (an output layer tied to the embedding) are not missing, and what
+    the files hold beyond the model does no harm.
+    """
+    missing, mismatched = sorted(info["missing_keys"]), sorted(info["mismatched_keys"])
+    shapes = [f"{name} {list(found)} in place of {list(due)}" for name, found, due in mismatched]
+    problems = [f"its files lack weights of the model: {first_few(missing)}"] if missing else []
+    if shapes:
+        problems.append(f"its files hold weights of another shape: {first_few(shapes)}")
+    if problems:
+        cure = "download it again, or choose another model"
+        raise UserError(f"{place}: {'; '.join(problems)}: {cure}")
 
 
 def _greedy(model: PreTrainedModel) -> GenerationConfig:

@@ -21,7 +21,8 @@ from llmvs.cache.captions import CaptionCache, Captions
 from llmvs.cache.embeddings import EmbeddingCache, Embeddings
 from llmvs.config.schema import Config
 from llmvs.console import say
-from llmvs.datasets.base import Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.video import Video, check_keys
 from llmvs.errors import UserError, VideoError
 from llmvs.extraction import examples, identity
 from llmvs.extraction.captioning import Captioning
@@ -29,7 +30,6 @@ from llmvs.extraction.hub import BUILTIN, check_shipped
 from llmvs.extraction.progress import Progress, all_ranks, checked
 from llmvs.extraction.prompts import Example, Template, parse_number, windows
 from llmvs.extraction.ranks import ALONE, Ranks
-from llmvs.extraction.source import Source, check_keys
 
 if TYPE_CHECKING:
     from llmvs.extraction.scorer import Scorer
@@ -81,8 +81,8 @@ class Extraction:
 def extract(
     config: Config,
     dataset: str,
-    sources: Sequence[Source],
-    train: Sequence[Video] = (),
+    sources: Sequence[Video],
+    train: Sequence[Annotations] = (),
     ranks: Ranks = ALONE,
 ) -> Extraction:
     """Fill the caches for `sources`; what is there already is not made again, unless
@@ -108,7 +108,8 @@ def extract(
     drawn, alone = config.examples.source == "fold", ranks.world_size == 1
     everything = list(
         {
-            source.key: source for source in [*sources, *(map(Source.of, train) if drawn else ())]
+            source.key: source
+            for source in [*sources, *((one.video for one in train) if drawn else ())]
         }.values()
     )
     stage = Captioning(config, dataset)
@@ -162,7 +163,7 @@ class _Scoring:
             else frozenset(self.result.cache.keys())
         )
 
-    def refuse_missing(self, sources: Sequence[Source]) -> Extraction:
+    def refuse_missing(self, sources: Sequence[Video]) -> Extraction:
         """The embeddings as they are, or a UserError where some are missing."""
         there, folder = self.there(), self.result.cache.folder
         missing = [source.key for source in sources if source.key not in there]
@@ -176,7 +177,7 @@ class _Scoring:
         return self.result
 
     def run(
-        self, sources: Sequence[Source], failed: dict[str, str], n_videos: int | None
+        self, sources: Sequence[Video], failed: dict[str, str], n_videos: int | None
     ) -> Extraction:
         result, there = self.result, self.there()
         result.n_captions_reused, result.failed = self.stage.n_reused, failed
@@ -261,7 +262,9 @@ def _build(config: Config) -> None:
         build(config.backbone, Path(config.cache))
 
 
-def worked_examples(config: Config, train: Sequence[Video], stage: Captioning) -> list[Example]:
+def worked_examples(
+    config: Config, train: Sequence[Annotations], stage: Captioning
+) -> list[Example]:
     """The worked examples that the settings ask for."""
     chosen, size = config.examples, config.prompt.window
     if chosen.source == "fixed":
@@ -271,7 +274,7 @@ def worked_examples(config: Config, train: Sequence[Video], stage: Captioning) -
             "examples.source=fold: a dataset has scores but no summaries: use examples.source=fixed"
             " with prompt.style=summary"
         )
-    sources = {video.key: Source.of(video) for video in train}
+    sources = {video.key: video.video for video in train}
     return examples.draw(
         train, lambda key: stage.read(sources[key]).texts, chosen.count, size, chosen.seed
     )

@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
-from llmvs.extraction.source import Source
+from llmvs.datasets.video import Video
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Ranks:
     barrier: Callable[[], None] = lambda: None
     """Returns when every rank has come here."""
 
-    def share(self, sources: Sequence[Source], done: Container[str]) -> list[Source]:
+    def share(self, sources: Sequence[Video], done: Container[str]) -> list[Video]:
         """This rank's videos, in the order of the list: the longest are given out first, each to
         the rank with the least to do.
 

@@ -15,7 +15,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from llmvs.cache.embeddings import EmbeddingCache, Embeddings, Identity
-from llmvs.datasets.base import Dataset, Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.base import Dataset
 from llmvs.datasets.files import open_h5
 from llmvs.errors import UserError
 
@@ -57,7 +58,7 @@ def import_released(query: Path, answer: Path, dataset: Dataset, folder: Path) -
     return cache
 
 
-def _read(file: h5py.File, path: Path, video: Video) -> Tensor:
+def _read(file: h5py.File, path: Path, video: Annotations) -> Tensor:
     """The pooled embeddings [T, D] of one video, in the file's own number format."""
     stored = next(
         (name for name in (video.key, video.name.replace(" ", "_"), video.name) if name in file),

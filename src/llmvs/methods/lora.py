@@ -12,13 +12,12 @@ from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.config.schema import Config, HeadConfig
 from llmvs.console import is_first_process
 from llmvs.datasets import Dataset, Fold
-from llmvs.datasets.base import Video
+from llmvs.datasets.annotations import Annotations
 from llmvs.errors import UserError
 from llmvs.evaluation.metric import VideoScores
 from llmvs.evaluation.protocols import protocols
 from llmvs.extraction.captioning import Captioning
 from llmvs.extraction.pipeline import worked_examples
-from llmvs.extraction.source import Source
 from llmvs.models.adapters import adapter
 from llmvs.models.adapters.data import FinetuneData
 from llmvs.models.adapters.module import FinetuneModule, Load
@@ -97,19 +96,19 @@ def tune(
 
 def _load(
     config: Config, dataset: Dataset, fold: Fold, cache: EmbeddingCache | CaptionCache
-) -> tuple[Load, dict[str, list[Video]]]:
+) -> tuple[Load, dict[str, list[Annotations]]]:
     """What loads the model with its questions, and the videos as far as there is something to ask
     about.
     """
     if not isinstance(cache, EmbeddingCache):
         return partial(load_captioner, config), {
-            part: [dataset.video(key) for key in getattr(fold, part)] for part in PARTS
+            part: [dataset.annotations_of(key) for key in getattr(fold, part)] for part in PARTS
         }
     data = EmbeddingDataModule(dataset, fold, cache, incomplete=config.data.incomplete)
     data.setup()
     stage = Captioning(config, dataset.name)
     texts = {
-        video.key: stage.read(Source.of(video)).texts
+        video.key: stage.read(video.video).texts
         for videos in data.videos.values()
         for video in videos
     }

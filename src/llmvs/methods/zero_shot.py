@@ -14,12 +14,11 @@ from llmvs.cache.captions import CaptionCache
 from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.config.schema import Config
 from llmvs.datasets import Dataset, Fold
-from llmvs.datasets.base import Video
+from llmvs.datasets.annotations import Annotations
 from llmvs.errors import UserError
 from llmvs.evaluation.metric import VideoScores
 from llmvs.evaluation.protocols import protocols
 from llmvs.extraction.captioning import ask_frames
-from llmvs.extraction.source import Source
 from llmvs.methods.answers import Answered, answered
 from llmvs.models.datamodule import EmbeddingDataModule
 from llmvs.training.fit import Epoch, Fit
@@ -47,8 +46,8 @@ def ask(config: Config, dataset: Dataset, fold: Fold) -> Asked:
             f"devices={config.devices} num_nodes={config.num_nodes}: the captioner is asked about"
             " frames by one process: set both to 1 with method.model=captioner"
         )
-    videos = [dataset.video(key) for key in fold.test]
-    cache = ask_frames(config, dataset.name, [Source.of(video) for video in videos])
+    videos = [dataset.annotations_of(key) for key in fold.test]
+    cache = ask_frames(config, dataset.name, [video.video for video in videos])
     numbers = Answered.of({key: cache.read(key).texts for key in fold.test})
     return Asked(_as_fit(dataset, videos, numbers), cache, numbers)
 
@@ -75,7 +74,7 @@ def read(config: Config, dataset: Dataset, fold: Fold, cache: EmbeddingCache) ->
     return Asked(_as_fit(dataset, data.videos["test"], numbers), cache, numbers)
 
 
-def _as_fit(dataset: Dataset, test: list[Video], found: Answered) -> Fit:
+def _as_fit(dataset: Dataset, test: list[Annotations], found: Answered) -> Fit:
     metric = VideoScores(test, protocols(dataset))
     for index, video in enumerate(test):
         metric.update(torch.tensor([index]), torch.from_numpy(found.scores[video.key])[None])

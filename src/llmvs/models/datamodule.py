@@ -17,7 +17,8 @@ from llmvs.cache.captions import visual_features
 from llmvs.cache.embeddings import EmbeddingCache, Embeddings, differences
 from llmvs.config.schema import Inputs
 from llmvs.console import say
-from llmvs.datasets.base import Dataset, Fold, Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.base import Dataset, Fold
 from llmvs.datasets.splits import fold as make_fold
 from llmvs.errors import UserError
 from llmvs.models.batch import (
@@ -47,7 +48,7 @@ class Part(TorchDataset[Batch]):
     """The videos of train, val or test; asked for a share, it gives the batch."""
 
     def __init__(
-        self, videos: Sequence[Video], embeddings: Sequence[Tensor], device: torch.device
+        self, videos: Sequence[Annotations], embeddings: Sequence[Tensor], device: torch.device
     ) -> None:
         self.videos = list(videos)
         self.embeddings = [value.to(device) for value in embeddings]
@@ -140,7 +141,7 @@ class EmbeddingDataModule(L.LightningDataModule):
         self._cache, self.parts, self._widths = cache, {}, {}
 
     @property
-    def videos(self) -> dict[str, list[Video]]:
+    def videos(self) -> dict[str, list[Annotations]]:
         """The videos of every loaded part that has some, trimmed where their embeddings end early."""
         return {name: part.videos for name, part in self.parts.items()}
 
@@ -183,15 +184,17 @@ class EmbeddingDataModule(L.LightningDataModule):
             }
 
     def _load(self, parts: Sequence[str]) -> dict[str, Part]:
-        loaded: dict[str, tuple[list[Video], list[Tensor]]] = {}
+        loaded: dict[str, tuple[list[Annotations], list[Tensor]]] = {}
         widths = dict(self._widths)
-        for part, key, video, cache in tqdm(
-            list(self._wanted(parts)), desc="embeddings", unit="video", delay=2, leave=False
-        ):
+        wanted = tqdm(list(self._wanted(parts)), "embeddings", unit="video", delay=2, leave=False)
+        for part, origin, video, cache in wanted:
             found = cache.read(video.key)
             v = visual_features(cache, video.key) if "v" in self.inputs else None
             videos, embeddings = loaded.setdefault(part, ([], []))
-            videos.append(replace(self._match(part, video, found, cache), key=key))
+            matched = self._match(part, video, found, cache)
+            key = f"{origin}/{video.key}" if origin else video.key
+            named = replace(matched.video, key=key, origin=origin)
+            videos.append(replace(matched, video=named))
             # Nothing that is trained stands before the maximum, so it is taken once.
             embeddings.append(step_embeddings(found.q, found.a, self.inputs, v))
             widths[cache.path(video.key)] = embeddings[-1].shape[1]
@@ -208,16 +211,20 @@ class EmbeddingDataModule(L.LightningDataModule):
             for part, (videos, embeddings) in loaded.items()
         }
 
-    def _wanted(self, parts: Sequence[str]) -> Iterator[tuple[str, str, Video, EmbeddingCache]]:
-        """(part, the key it goes by here, video, where its embeddings are)."""
+    def _wanted(
+        self, parts: Sequence[str]
+    ) -> Iterator[tuple[str, str, Annotations, EmbeddingCache]]:
+        """(part, the other dataset that it is of or nothing, video, where its embeddings are)."""
         for part in parts:
             for key in getattr(self.fold, part):
-                yield part, key, self.dataset.video(key), self.cache
+                yield part, "", self.dataset.annotations_of(key), self.cache
         for dataset, cache in self.other_datasets if "train" in parts else ():
-            for key, video in dataset.videos.items():
-                yield "train", f"{dataset.name}/{key}", video, cache
+            for video in dataset.annotations.values():
+                yield "train", dataset.name, video, cache
 
-    def _match(self, part: str, video: Video, found: Embeddings, cache: EmbeddingCache) -> Video:
+    def _match(
+        self, part: str, video: Annotations, found: Embeddings, cache: EmbeddingCache
+    ) -> Annotations:
         """The video as far as its embeddings go, or a UserError where that is not allowed."""
         steps, where = found.steps.numpy(), f"{video.key} ({video.name})"
         common = min(len(steps), video.n_steps)

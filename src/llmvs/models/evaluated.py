@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from llmvs.datasets.base import Dataset, Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.base import Dataset
 from llmvs.evaluation.metric import Verdict, VideoScores
 from llmvs.evaluation.protocols import protocols
 
@@ -21,7 +22,7 @@ class Annotated(Protocol):
     dataset: Dataset
 
     @property
-    def videos(self) -> dict[str, list[Video]]:
+    def videos(self) -> dict[str, list[Annotations]]:
         """The videos of every loaded part."""
 
     @property

@@ -86,8 +86,8 @@ SELECTION = {
         " expect less on videos that are new."
     ),
 }
-SYNTHETIC = """> **A demonstration, not a model to use.** Its clips are drawn and its annotators are synthetic: nobody watched anything.
-> The figures below say that the program works, nothing about the method.
+SYNTHETIC = """> **A demonstration, not a model to use.** Its clips are drawn and its annotators are synthetic:
+> nobody watched anything. The figures below say that the program works, nothing about the method.
 """
 CITE = """    @inproceedings{lee2025llmvs,
       title     = {Video Summarization with Large Language Models},

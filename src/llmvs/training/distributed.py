@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from llmvs.config.schema import Config, HardwareConfig
 from llmvs.console import is_first_process, say
-from llmvs.datasets.base import Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.video import Video
 from llmvs.errors import UserError
 from llmvs.extraction.distributed import Job, Meeting, RankLost, extract_together, merged, work
 from llmvs.extraction.pipeline import Extraction, extract
 from llmvs.extraction.ranks import Ranks
-from llmvs.extraction.source import Source
 from llmvs.processes import START, end_with_parent
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def extract_shared(
-    config: Config, dataset: str, sources: Sequence[Source], train: Sequence[Video] = ()
+    config: Config, dataset: str, sources: Sequence[Video], train: Sequence[Annotations] = ()
 ) -> Extraction:
     """`llmvs.extraction.pipeline.extract` on `devices` x `num_nodes` processes that share the
     videos.

@@ -13,7 +13,9 @@ import torch
 from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.config.schema import Config
 from llmvs.console import is_first_process, say
-from llmvs.datasets.base import Array, Dataset, Fold, Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.base import Dataset, Fold
+from llmvs.datasets.video import Array
 from llmvs.errors import UserError
 from llmvs.evaluation.correlation import Correlation
 from llmvs.models.batch import START_OVER
@@ -54,7 +56,7 @@ class Fit:
     """Rule (`last`, `test`, and `val` where videos are held out) -> the epoch it chooses."""
     selection: str
     """The configured rule, whose weights are in the folder."""
-    videos: dict[str, list[Video]]
+    videos: dict[str, list[Annotations]]
     """Part -> its videos as they were used: trimmed where their embeddings end early."""
     history: list[dict[str, float]]
     """One row of logged figures per epoch."""
@@ -236,7 +238,7 @@ def _train(
 
 
 def outcome(
-    state: dict[str, Any], selection: str, videos: dict[str, list[Video]], started_at: int
+    state: dict[str, Any], selection: str, videos: dict[str, list[Annotations]], started_at: int
 ) -> Fit:
     """What a training left, from its last checkpoint."""
     kept = _kept(state)

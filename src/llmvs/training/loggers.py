@@ -24,7 +24,8 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from llmvs.config.schema import Config
 from llmvs.console import is_first_process, say
-from llmvs.datasets.base import Array, Video
+from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.video import Array
 from llmvs.errors import UserError
 from llmvs.files import atomic
 
@@ -105,7 +106,10 @@ class RunLoggers:
         )
 
     def conclude(
-        self, document: Mapping[str, Any], videos: Sequence[Video], scores: Mapping[str, Array]
+        self,
+        document: Mapping[str, Any],
+        videos: Sequence[Annotations],
+        scores: Mapping[str, Array],
     ) -> None:
         """Write the result to W&B: the selected epoch's figures, the final table, and the scores of
         test videos.
@@ -235,7 +239,7 @@ def _rows(document: Mapping[str, Any]) -> list[list[Any]]:
     ]
 
 
-def _plots(videos: Sequence[Video], scores: Mapping[str, Array]) -> dict[str, Any]:
+def _plots(videos: Sequence[Annotations], scores: Mapping[str, Array]) -> dict[str, Any]:
     """Per test video its scores and the people's over time."""
     import wandb
 

@@ -10,7 +10,6 @@ from llmvs.console import say
 from llmvs.datasets.base import Dataset, Fold
 from llmvs.extraction.distributed import extract_together
 from llmvs.extraction.pipeline import Extraction, extract
-from llmvs.extraction.source import Source
 from llmvs.models.datamodule import EmbeddingDataModule
 
 
@@ -51,12 +50,12 @@ class RefreshEmbeddings(Callback):
 
     def _extract(self, rank: int, world_size: int) -> Extraction:
         keys = (*self.fold.train, *self.fold.val, *self.fold.test)
-        sources = [Source.of(self.dataset.video(key)) for key in keys]
+        sources = [self.dataset.video(key) for key in keys]
         job = (
             self.config,
             self.dataset.name,
             sources,
-            [self.dataset.video(key) for key in self.fold.train],
+            [self.dataset.annotations_of(key) for key in self.fold.train],
         )
         if world_size == 1:
             return extract(*job)

@@ -1,6 +1,8 @@
 """Adapters: at first they change nothing, then only themselves; peft's own files."""
 
 import hashlib
+import re
+import warnings
 
 import pytest
 import torch
@@ -25,7 +27,7 @@ def digest(model):
 
 def test_new_adapters_change_nothing_and_training_changes_only_them(loaded, dataset):
     model, numbers, questions = loaded
-    asked = list(questions.about(dataset.video("one")))
+    asked = list(questions.about(dataset.annotations_of("one")))
     before, weights = Answering(model, numbers).expected(asked), digest(model)
     adapted = adapter.attach(model, LoraConfig(rank=2, dropout=0.0), "builtin:tiny", seed=0)
     answering = Answering(model, numbers)
@@ -53,7 +55,7 @@ def test_a_saved_adapter_is_pefts_and_gives_the_same_scores(role, config, datase
         return loaded_anew(role, config)
 
     model, numbers, questions = load()
-    asked = list(questions.about(dataset.video("one")))
+    asked = list(questions.about(dataset.annotations_of("one")))
     adapted = adapter.attach(model, LoraConfig(rank=2), f"builtin:{role}", seed=0)
     changed = {
         name: torch.randn_like(value) / 10 for name, value in adapter.weights(adapted).items()
@@ -71,6 +73,25 @@ def test_a_saved_adapter_is_pefts_and_gives_the_same_scores(role, config, datase
         again = read(fresh, tmp_path / "adapter")
         assert again.peft_config["default"].base_model_name_or_path == f"builtin:{role}"
         assert torch.equal(Answering(fresh, numbers).expected(asked), expected)
+
+
+def test_an_adapter_without_some_of_its_weights_is_refused(config, tmp_path):
+    model, _, _ = load_scorer(config, [], CAPTIONS)
+    adapted = adapter.attach(model, LoraConfig(rank=2), "builtin:scorer", seed=0)
+    state = adapter.weights(adapted)
+    kept = {name: value for name, value in state.items() if "layers.1." not in name}
+    lost = sorted(state.keys() - kept.keys())
+    adapter.save(tmp_path, kept, adapted.peft_config["default"])
+    fresh, _, _ = load_scorer(config, [], CAPTIONS)
+    line = f"lacks weights of the adapter: {', '.join(lost[:3])} and {len(lost) - 3} more: fine"
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Found missing adapter keys")
+        with pytest.raises(UserError, match=re.escape(line)):
+            adapter.load(fresh, tmp_path)
+    (tmp_path / "adapter_model.safetensors").write_bytes(b"no weights")
+    fresh, _, _ = load_scorer(config, [], CAPTIONS)
+    with pytest.raises(UserError, match="not an adapter of this model"):
+        adapter.load(fresh, tmp_path)
 
 
 def test_only_language_layers_are_adapted(config):

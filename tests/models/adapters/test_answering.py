@@ -26,7 +26,7 @@ def alone(model, one, suffix):
 
 def test_the_expected_number_is_that_of_every_answer_tried(loaded, dataset):
     model, numbers, questions = loaded
-    asked = list(questions.about(dataset.video("one")))
+    asked = list(questions.about(dataset.annotations_of("one")))
     found = Answering(model, numbers).expected(asked)
     for one, score in zip(asked, found.tolist(), strict=True):
         chances = []
@@ -43,7 +43,7 @@ def test_the_expected_number_is_that_of_every_answer_tried(loaded, dataset):
 
 def test_the_loss_is_the_models_own_on_the_answers_tokens(loaded, dataset):
     model, numbers, questions = loaded
-    asked, right = list(questions.about(dataset.video("one"))), [0, 10, 1, 7, 10, 3]
+    asked, right = list(questions.about(dataset.annotations_of("one"))), [0, 10, 1, 7, 10, 3]
     losses = Answering(model, numbers).losses(asked, right)
     for one, number, loss in zip(asked, right, losses.tolist(), strict=True):
         answer = numbers.answer(number)
@@ -57,7 +57,7 @@ def test_the_loss_is_the_models_own_on_the_answers_tokens(loaded, dataset):
 def test_scores_in_chunks_are_those_of_all_at_once(loaded, dataset):
     model, numbers, questions = loaded
     reader, done = Answering(model, numbers), []
-    asked = list(questions.about(dataset.video("one")))
+    asked = list(questions.about(dataset.annotations_of("one")))
     scores = reader.scores(iter(asked), 4, done.append)
     assert done == [4, 2]
     assert scores.tolist() == pytest.approx(reader.expected(asked).tolist(), abs=1e-5)
@@ -66,8 +66,8 @@ def test_scores_in_chunks_are_those_of_all_at_once(loaded, dataset):
 
 def test_chosen_steps_are_asked_about_as_among_all(loaded, dataset):
     _, _, questions = loaded
-    every = list(questions.about(dataset.video("one")))
-    some = list(questions.about(dataset.video("one"), {1, 4}))
+    every = list(questions.about(dataset.annotations_of("one")))
+    some = list(questions.about(dataset.annotations_of("one"), {1, 4}))
     assert [one.ids for one in some] == [every[1].ids, every[4].ids]
     assert all(
         torch.equal(a.extras[name], b.extras[name])
@@ -83,7 +83,7 @@ def test_the_scorers_prompt_is_that_of_extraction(config, dataset):
     expected = Template(tokenizer, "numeric", [example]).encode(
         windows(CAPTIONS["one"], config.prompt.window)
     )
-    assert [one.ids for one in questions.about(dataset.video("one"))] == expected
+    assert [one.ids for one in questions.about(dataset.annotations_of("one"))] == expected
 
 
 def test_a_prefix_read_once_gives_the_same_gradients(config, dataset, monkeypatch):
@@ -93,7 +93,10 @@ def test_a_prefix_read_once_gives_the_same_gradients(config, dataset, monkeypatc
         model, numbers, questions = load_scorer(config, [], CAPTIONS)
         adapted = attach(model, LoraConfig(dropout=0.0), "tiny", seed=0)
         restore(adapted, {name: value + 0.01 for name, value in weights(adapted).items()})
-        reader, asked = Answering(model, numbers), list(questions.about(dataset.video("one")))
+        reader, asked = (
+            Answering(model, numbers),
+            list(questions.about(dataset.annotations_of("one"))),
+        )
         assert (reader._shared(asked) > 0) == (worth == 1)
         loss = reader.losses(asked, [0, 10, 1, 7, 10, 3]).mean()
         loss.backward()

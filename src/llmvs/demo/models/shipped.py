@@ -11,6 +11,8 @@ from llmvs.files import read_json
 WEIGHTS = Path(__file__).with_name("weights")
 CHECKSUMS = "checksums.json"
 SHIPPED = ("demo-llama", "demo-llava")
+BUILT = ("tiny-llama", "tiny-llava")
+"""The models that `tiny` builds in the cache; named here, where no model code is imported."""
 CURE = "install llmvs again, or teach it anew with `make demo-backbones`"
 
 

@@ -30,7 +30,7 @@ from llmvs.demo.models.shipped import SHIPPED, shipped
 from llmvs.demo.models.vocabulary import EOS, IMAGE, WORDS, tokenizer
 from llmvs.errors import UserError, nearest
 from llmvs.extraction.hub import BUILTIN_VERSION
-from llmvs.files import DISK_ERRORS, unwritable
+from llmvs.files import DISK_ERRORS, temporary_prefix, unwritable
 
 WIDTH, PIXELS, PATCH = 64, 112, 16
 
@@ -58,7 +58,7 @@ def builtin(name: str, cache: Path) -> Path:
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(
-                prefix=f".{name}-", dir=folder.parent, ignore_cleanup_errors=True
+                prefix=temporary_prefix(name), dir=folder.parent, ignore_cleanup_errors=True
             ) as aside:
                 whole = Path(aside) / name
                 BUILDERS[name](whole)

@@ -27,7 +27,6 @@ from llmvs.extraction import identity
 from llmvs.extraction.captioning import Captioning
 from llmvs.extraction.pipeline import worked_examples
 from llmvs.extraction.prompts import parse_number
-from llmvs.extraction.source import Source
 
 KINDS = ("place", "when", "event", "figure", "colour", "action")
 _PAIRS = 32
@@ -103,7 +102,7 @@ def main(arguments: list[str]) -> int:
     config = load_config(settings or ["configs/dataset/demo.yaml"])
     root = Path(config.data.root)
     dataset, stage = load("demo", root), Captioning(config, "demo")
-    captions = {key: stage.read(Source.of(video)) for key, video in dataset.videos.items()}
+    captions = {key: stage.read(video) for key, video in dataset.videos.items()}
     said = {key: (found.frames, found.texts) for key, found in captions.items()}
     scripts = read_scripts(root)
     print(table(counts(scripts, said)))

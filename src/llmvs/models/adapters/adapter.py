@@ -4,16 +4,18 @@ model's weights never change.
 
 import importlib.util
 import tempfile
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from llmvs.cache.embeddings import save_tensors
 from llmvs.config.schema import LoraConfig
-from llmvs.errors import UserError
+from llmvs.errors import UserError, first_few
 from llmvs.files import write_text
 
 if TYPE_CHECKING:
@@ -125,15 +127,27 @@ def load(model: Any, folder: Path) -> "PeftModel":
     """Put the adapter in `folder` on a frozen model.
 
     Raises:
-        UserError: no adapter there, or one of another model.
+        UserError: no adapter there, one of another model, or one without some of its weights.
     """
     from peft import PeftModel
 
     if not (folder / WEIGHTS).is_file() or not (folder / SETTINGS).is_file():
         raise UserError(f"{folder}: holds no adapter (expected {WEIGHTS} and {SETTINGS})")
     try:
-        return PeftModel.from_pretrained(model, folder)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        with warnings.catch_warnings():
+            # peft only warns of what is missing; it is refused below.
+            warnings.filterwarnings("ignore", message="Found missing adapter keys")
+            adapted: PeftModel = PeftModel.from_pretrained(model, folder, trust_remote_code=False)
+        with safe_open(folder / WEIGHTS, framework="pt") as file:
+            missing = sorted(weights(adapted).keys() - set(file.keys()))
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise UserError(
             f"{folder}: not an adapter of this model: {' '.join(str(error).split())[:200]}"
         ) from error
+    if missing:
+        # Those would keep the values that they were drawn with, and give other scores than trained.
+        raise UserError(
+            f"{folder / WEIGHTS}: lacks weights of the adapter: {first_few(missing)}: "
+            "fine-tune again, or restore the file"
+        )
+    return adapted

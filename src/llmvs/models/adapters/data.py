@@ -16,7 +16,7 @@ from tqdm import tqdm
 from llmvs.cache.embeddings import Identity, differences
 from llmvs.config.schema import LoraConfig
 from llmvs.console import is_first_process
-from llmvs.datasets.base import Video
+from llmvs.datasets.annotations import Annotations
 from llmvs.errors import UserError
 from llmvs.extraction.numbers import nearest
 from llmvs.models.adapters.answering import Asked
@@ -27,7 +27,7 @@ from llmvs.models.batch import PARTS, START_OVER, GlobalBatches, OneByOne, Share
 class Sample(NamedTuple):
     """A step to learn from."""
 
-    video: Video
+    video: Annotations
     step: int
     number: int
     """The right answer: gtscore, mapped to 0..10."""
@@ -44,7 +44,7 @@ class Steps(NamedTuple):
     """Steps of the global batch, over all ranks."""
 
 
-def chosen(video: Video, most: int | None) -> list[int]:
+def chosen(video: Annotations, most: int | None) -> list[int]:
     """At most `most` steps of a video, evenly spread, its first and last among them.
 
     They are the same in every epoch, so that a picture is decoded and prepared once.
@@ -76,7 +76,7 @@ class FinetuneData(L.LightningDataModule):
 
     def __init__(
         self,
-        videos: Mapping[str, Sequence[Video]],
+        videos: Mapping[str, Sequence[Annotations]],
         config: LoraConfig,
         seed: int,
         identity: Identity,

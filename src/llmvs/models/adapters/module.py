@@ -17,7 +17,7 @@ from tqdm import tqdm
 from llmvs.cache.embeddings import differences
 from llmvs.config.schema import Config
 from llmvs.console import is_first_process
-from llmvs.datasets.base import Video
+from llmvs.datasets.annotations import Annotations
 from llmvs.errors import UserError
 from llmvs.evaluation.metric import VideoScores
 from llmvs.extraction.numbers import Numbers
@@ -221,7 +221,7 @@ class FinetuneModule(EvaluatedModule):
             [sample.asked for sample in samples], [sample.number for sample in samples]
         )
 
-    def _check(self, values: Tensor, what: str, places: Sequence[tuple[Video, int]]) -> None:
+    def _check(self, values: Tensor, what: str, places: Sequence[tuple[Annotations, int]]) -> None:
         bad = (~torch.isfinite(values)).nonzero()
         if len(bad):
             video, step = places[int(bad[0])]

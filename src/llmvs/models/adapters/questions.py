@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from llmvs.config.schema import Config
-from llmvs.datasets.base import Video
+from llmvs.datasets.annotations import Annotations
 from llmvs.errors import UserError
 from llmvs.extraction import models
 from llmvs.extraction.captioner import Captioner, plain_prompt
@@ -22,7 +22,7 @@ from llmvs.extraction.prompts import (
     render,
     windows,
 )
-from llmvs.extraction.source import only_picks
+from llmvs.extraction.steps import only_picks
 from llmvs.models.adapters.answering import Asked
 from llmvs.video.reader import sample
 
@@ -32,7 +32,7 @@ PROBE = Window(("a",), 0)
 class Questions(Protocol):
     """Asks about the steps of a video."""
 
-    def about(self, video: Video, steps: Collection[int] | None = None) -> Iterator[Asked]:
+    def about(self, video: Annotations, steps: Collection[int] | None = None) -> Iterator[Asked]:
         """One question per step, or per step in `steps`, in order."""
 
 
@@ -47,7 +47,7 @@ class Windows:
         """
         self.template, self.captions, self.size = template, captions, size
 
-    def about(self, video: Video, steps: Collection[int] | None = None) -> Iterator[Asked]:
+    def about(self, video: Annotations, steps: Collection[int] | None = None) -> Iterator[Asked]:
         """One question per step, or per step in `steps`, in order."""
         every = windows(self.captions[video.key][: video.n_steps], self.size)
         for ids in self.template.encode(
@@ -65,19 +65,19 @@ class Frames:
         """Take a captioner that asks `FRAME_QUESTION`, and how videos are sampled."""
         self.captioner, self.fps, self.every_nth_frame = captioner, fps, every_nth_frame
 
-    def about(self, video: Video, steps: Collection[int] | None = None) -> Iterator[Asked]:
+    def about(self, video: Annotations, steps: Collection[int] | None = None) -> Iterator[Asked]:
         """One question per step, or per step in `steps`, in order.
 
         Raises:
             UserError: no such video file, or another video than the annotated one.
         """
-        if video.path is None or not video.path.is_file():
+        if video.video.path is None or not video.video.path.is_file():
             raise UserError(
-                f"{video.path or video.key}: no such video file: put it where the dataset"
+                f"{video.video.path or video.key}: no such video file: put it where the dataset"
                 " expects it"
             )
-        sampled = sample(video.path, fps=self.fps, every_nth_frame=self.every_nth_frame)
-        for t, step in enumerate(only_picks(video.path, sampled, video.picks)):
+        sampled = sample(video.video.path, fps=self.fps, every_nth_frame=self.every_nth_frame)
+        for t, step in enumerate(only_picks(video.video.path, sampled, video.picks)):
             if steps is None or t in steps:
                 inputs = dict(self.captioner.prepare([step.image])[0])
                 ids = inputs.pop("input_ids")[0].tolist()

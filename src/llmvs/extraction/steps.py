@@ -1,66 +1,12 @@
-"""What is extracted: a video of a dataset or a file of the user's own, and whether its steps are
-the annotations' picks.
-"""
+"""Whether the sampled steps of a video, or supplied captions, are those of its annotations."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from llmvs.datasets.base import Array, Video
-from llmvs.errors import UserError, VideoError
+from llmvs.datasets.video import Array
+from llmvs.errors import VideoError
 from llmvs.video.reader import Sampled
-
-
-@dataclass(frozen=True)
-class Source:
-    """A video to extract: one of a dataset, or a file of the user's own."""
-
-    key: str
-    """Name of its files in the cache, unique within the dataset."""
-    name: str
-    """Human-readable name."""
-    path: Path | None = None
-    """The video file; None when captions are supplied."""
-    picks: Array | None = None
-    """int64 [T]: the frames that must be sampled; None: whatever the sampling gives."""
-    counts_steps: bool = False
-    """True where the picks count sampled steps, not the file's frames (see `Video.counts_steps`).
-    """
-
-    @classmethod
-    def of(cls, video: Video) -> "Source":
-        """The source of an annotated video, whose steps must be its picks."""
-        return cls(video.key, video.name, video.path, video.picks, video.counts_steps)
-
-    @classmethod
-    def file(cls, path: Path) -> "Source":
-        """The source of a video file without annotations."""
-        return cls(path.stem, path.name, path)
-
-    @property
-    def n_steps(self) -> int | None:
-        """T, where it is known without opening the video."""
-        return None if self.picks is None else len(self.picks)
-
-    @property
-    def n_bytes(self) -> int:
-        """Size of the video file; 0 where there is none."""
-        try:
-            return 0 if self.path is None else self.path.stat().st_size
-        except OSError:
-            return 0
-
-
-def check_keys(sources: Sequence[Source]) -> None:
-    """Raise a UserError when two videos would share their files in the cache."""
-    seen: dict[str, Source] = {}
-    for source in sources:
-        if source.key in seen:
-            raise UserError(
-                f"{source.path} and {seen[source.key].path} would both be called {source.key}:"
-                " rename one of them"
-            )
-        seen[source.key] = source
 
 
 def counted(steps: Iterable[Sampled]) -> Iterator[Sampled]:
