@@ -116,7 +116,9 @@ def test_validate_test_and_predict_give_the_figures_of_the_fit(
     assert predicted is not None
     scores = {key: value for batch in predicted for key, value in batch.items()}  # type: ignore[union-attr]
     assert list(scores) == list(FOLD.test)
-    metric = VideoScores(videos := [DATASET.videos[key] for key in FOLD.test], protocols(DATASET))
+    metric = VideoScores(
+        videos := [DATASET.annotations[key] for key in FOLD.test], protocols(DATASET)
+    )
     for i, video in enumerate(videos):
         metric.update(torch.tensor([i]), scores[video.key][None])
     assert metric.verdict().means["paper"].tau == pytest.approx(last["test/paper/tau"], abs=1e-6)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import lightning as L
+import numpy as np
 import pytest
 import torch
 
@@ -16,6 +17,8 @@ from llmvs.errors import UserError
 from llmvs.extraction.pipeline import extract
 from llmvs.models.datamodule import EmbeddingDataModule
 from llmvs.models.module import LLMVSModule
+from llmvs.training import trainer as making
+from llmvs.training.fit import fit
 from llmvs.training.refresh import RefreshEmbeddings
 from tests.films import content, films, tiny_config
 
@@ -43,7 +46,7 @@ def n_models() -> int:
     """How many of transformers' models this process holds."""
     from transformers import PreTrainedModel
 
-    return sum(isinstance(thing, PreTrainedModel) for thing in gc.get_objects())
+    return sum(issubclass(type(thing), PreTrainedModel) for thing in gc.get_objects())
 
 
 class Witness(L.Callback):
@@ -139,3 +142,38 @@ def test_a_datamodule_without_embeddings_says_so(dataset: Dataset) -> None:
     data.setup()
     with pytest.raises(UserError, match="add the callback RefreshEmbeddings"):
         data.cache  # noqa: B018
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("devices", [1, 2])
+def test_the_trainer_group_has_the_ranks_of_a_run_extract(
+    devices: int,
+    config: Config,
+    dataset: Dataset,
+    models: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        making,
+        "strategy",
+        lambda config: making.QuietDDP(start_method="fork") if config.devices > 1 else "auto",
+    )
+    asked = replace(
+        config,
+        devices=devices,
+        selection="last",
+        head=HeadConfig(dim=32, feedforward=32, layers=1, dropout=0.0),
+        optim=OptimConfig(epochs=2),
+        trainer={"callbacks": ["refresh_embeddings"]},
+    )
+    found = fit(asked, dataset, FOLD, None, tmp_path / "within")
+    assert set(found.selected.scores) == {"d"}
+    assert {part: len(videos) for part, videos in found.videos.items()} == {"train": 3, "test": 1}
+    first = tiny_config(tmp_path / "first", models)
+    cache = extract(first, "films", list(dataset.videos.values())).cache
+    plain = replace(asked, devices=1, trainer={})
+    want = fit(plain, dataset, FOLD, cache, tmp_path / "before")
+    np.testing.assert_allclose(found.selected.scores["d"], want.selected.scores["d"], atol=1e-5)
+    again = fit(asked, dataset, FOLD, None, tmp_path / "within")
+    assert again.started_at == 2

@@ -187,9 +187,8 @@ class EmbeddingDataModule(L.LightningDataModule):
     def _load(self, parts: Sequence[str]) -> dict[str, Part]:
         loaded: dict[str, tuple[list[Annotations], list[Tensor]]] = {}
         widths = dict(self._widths)
-        for part, origin, video, cache in tqdm(
-            list(self._wanted(parts)), desc="embeddings", unit="video", delay=2, leave=False
-        ):
+        wanted = tqdm(list(self._wanted(parts)), "embeddings", unit="video", delay=2, leave=False)
+        for part, origin, video, cache in wanted:
             found = cache.read(video.key)
             v = visual_features(cache, video.key) if "v" in self.inputs else None
             videos, embeddings = loaded.setdefault(part, ([], []))
@@ -273,6 +272,13 @@ class EmbeddingDataModule(L.LightningDataModule):
     def predict_dataloader(self) -> DataLoader:
         """The test videos, one by one."""
         return self._one_by_one("test")
+
+    def transfer_batch_to_device(
+        self, batch: Batch, device: torch.device, dataloader_idx: int
+    ) -> Batch:
+        """Lengths and positions stay on the CPU, where they are read."""
+        moved: Batch = super().transfer_batch_to_device(batch, device, dataloader_idx)
+        return moved._replace(lengths=batch.lengths, position=batch.position)
 
     def _one_by_one(self, name: str) -> DataLoader:
         part = self.parts[name]

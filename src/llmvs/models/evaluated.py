@@ -88,7 +88,8 @@ class EvaluatedModule(L.LightningModule):
             [self.seed, self.current_epoch, self.global_rank]
         ).generate_state(2, np.uint32)
         torch.manual_seed((int(state[0]) << 32 | int(state[1])) >> 1)
-        self.log("lr", self.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
+        rate = self.optimizers().param_groups[0]["lr"]  # type: ignore[union-attr]
+        self.log("lr", rate, sync_dist=self.trainer.world_size > 1)
 
     def on_validation_epoch_end(self) -> None:
         """Gather from all ranks, and log `PART/loss` and `PART/PROTOCOL/tau|rho`."""
@@ -99,13 +100,14 @@ class EvaluatedModule(L.LightningModule):
         self._evaluate(part for part, _ in self._metrics() if part == "test")
 
     def _evaluate(self, parts: Iterable[str]) -> None:
-        found = dict(self._metrics())
+        found, several = dict(self._metrics()), self.trainer.world_size > 1
         for part in parts:
             verdict = self.verdicts[part] = found[part].verdict()
             found[part].reset()
-            self.log(f"{part}/loss", verdict.loss)
+            self.log(f"{part}/loss", verdict.loss, sync_dist=several)
             for protocol, (tau, rho) in verdict.means.items():
-                self.log_dict({f"{part}/{protocol}/tau": tau, f"{part}/{protocol}/rho": rho})
+                self.log(f"{part}/{protocol}/tau", tau, sync_dist=several)
+                self.log(f"{part}/{protocol}/rho", rho, sync_dist=several)
 
     def _metrics(self) -> list[tuple[str, VideoScores]]:
         return list(self.metrics.items())  # type: ignore[arg-type]

@@ -125,9 +125,10 @@ class LLMVSModule(EvaluatedModule):
         """
         if isinstance(self.head.standardize, Standardize):
             data = getattr(self.trainer, "datamodule", None)
-            if data is None or not hasattr(data, "training_steps"):
+            steps = getattr(data, "training_steps", None)
+            if steps is None:
                 raise UserError("head.standardize=true: train with an EmbeddingDataModule")
-            self.head.standardize.fit(data.training_steps())
+            self.head.standardize.fit(steps())
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW; cosine from `lr` down to `min_lr` at epoch `t_max`. Past `t_max` it climbs back,
@@ -145,15 +146,6 @@ class LLMVSModule(EvaluatedModule):
             optimizer, T_max=self.optim.t_max or self.optim.epochs, eta_min=self.optim.min_lr
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cosine, "interval": "epoch"}}
-
-    def transfer_batch_to_device(
-        self, batch: Any, device: torch.device, dataloader_idx: int
-    ) -> Any:
-        """Lengths and positions stay on the CPU, where they are read."""
-        moved = super().transfer_batch_to_device(batch, device, dataloader_idx)
-        if isinstance(batch, Batch):
-            return moved._replace(lengths=batch.lengths, position=batch.position)
-        return moved
 
     def forward(self, steps: Tensor, lengths: Tensor) -> Tensor:
         """Score packed steps, see `Head.forward`: [N, D], [B] -> [N]."""
@@ -218,8 +210,8 @@ class LLMVSModule(EvaluatedModule):
         self._check(scores, "score", batch)
         if part in self.metrics:
             metric = dict(self._metrics())[part]
-            for index, video in zip(batch.position, scores, strict=True):
-                metric.update(index[None], video[None])
+            for position, video in zip(batch.position, scores, strict=True):
+                metric.update(position[None], video[None])
         else:
             losses = total_loss(torch.cat(list(scores)), batch.gtscore, batch.lengths, self.optim)
             self.log(

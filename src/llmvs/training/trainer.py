@@ -4,8 +4,10 @@ what an exact resume needs.
 
 import importlib
 import inspect
+import os
 import re
 import signal
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
+from tqdm import tqdm
 
 from llmvs.config.schema import Config, HardwareConfig
 from llmvs.console import say
@@ -208,7 +211,18 @@ class QuietDDP(DDPStrategy):
     def setup_environment(self) -> None:
         """The first thing a rank runs."""
         silence()
+        if self._start_method == "spawn":
+            # tqdm's own lock is a semaphore of the system, which a killed rank would leave behind.
+            tqdm.set_lock(threading.RLock())
         super().setup_environment()
+
+    def on_train_start(self) -> None:
+        """Let a started rank end at once when the others have failed. Lightning's handler, which is
+        there by now, would broadcast that to them: it fails where one is dead, and is told in pages.
+        """
+        super().on_train_start()
+        if self._start_method != "popen":
+            signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
 
 
 def _precision(config: HardwareConfig) -> Any:

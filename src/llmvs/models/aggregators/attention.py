@@ -59,15 +59,9 @@ def attend(q: Tensor, k: Tensor, v: Tensor, lengths: Tensor, dropout: float) -> 
         [N, H, M / H].
     """
     sizes = lengths.tolist()
-    mixed = [
-        scaled_dot_product_attention(
-            queries.transpose(0, 1)[None],
-            keys.transpose(0, 1)[None],
-            values.transpose(0, 1)[None],
-            dropout_p=dropout,
-        )[0].transpose(0, 1)
-        for queries, keys, values in zip(
-            q.split(sizes), k.split(sizes), v.split(sizes), strict=True
-        )
-    ]
+    mixed = []
+    for video in zip(q.split(sizes), k.split(sizes), v.split(sizes), strict=True):
+        one_q, one_k, one_v = (part.transpose(0, 1)[None] for part in video)  # [1, H, T, M / H]
+        one = scaled_dot_product_attention(one_q, one_k, one_v, dropout_p=dropout)
+        mixed.append(one[0].transpose(0, 1))
     return torch.cat(mixed)
