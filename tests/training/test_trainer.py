@@ -134,7 +134,7 @@ def test_a_training_that_is_stopped_early_is_finished(
     stop = {"monitor": "val/paper/tau", "mode": "max", "patience": 1}
     config = make_config(
         optim=OptimConfig(lr=1e-12, min_lr=0.0, epochs=30),
-        log=LogConfig(wandb="disabled", checkpoint_seconds=1e9),
+        log=LogConfig(wandb="disabled", checkpoint_seconds=1e5),
         trainer={"callbacks": {"early_stopping": stop}},
     )
     found = fit(config, DATASET, FOLD, cache, tmp_path)

@@ -22,8 +22,9 @@ def describe() -> str:
     lines = []
     for key, setting in all_settings().items():
         text = sentences[setting.owner][key.rpartition(".")[2]]
+        entries = setting.default if setting.is_open and setting.default else {"": setting.default}
         lines += [
-            f"{key} = {_shown(setting.default)}",
+            *(f"{key}.{name}".rstrip(".") + f" = {_shown(one)}" for name, one in entries.items()),
             textwrap.indent(textwrap.fill(text, 100), "    "),
             f"    Affects: {_affected(setting.affects)}.",
         ]
