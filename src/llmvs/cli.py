@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SETTINGS_HELP = "YAML files in order, then key=value overrides; later wins"
 EPILOG = """examples:
   llmvs train configs/dataset/demo.yaml fold=0
-  llmvs train configs/dataset/tvsum.yaml configs/variant/query_only.yaml data.root=DIR fold=2 optim.lr=1e-4
+  llmvs train configs/dataset/tvsum.yaml configs/variant/query_only.yaml data.root=DIR fold=2
   llmvs baselines summe data.root=DIR data.splits=disjoint
   llmvs config --keys        every setting, its default and what it means"""
 

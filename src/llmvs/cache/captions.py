@@ -12,7 +12,6 @@ person, can be used.
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,7 +145,7 @@ class CaptionCache:
 
     def keys(self) -> frozenset[str]:
         """The videos whose captions and features are there."""
-        names = set(os.listdir(self.folder)) if self.folder.is_dir() else set()
+        names = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set()
         return frozenset(
             name[:-6]
             for name in names
@@ -231,8 +230,8 @@ def beside(folder: Path, identity: Identity) -> CaptionCache | None:
 
 
 def visual_features(embeddings: EmbeddingCache, key: str) -> Tensor:
-    """v [T, D_v] of the very steps whose embeddings are cached, in the vision tower's number
-    format.
+    """Visual features v [T, D_v] of the very steps whose embeddings are cached, in the vision
+    tower's number format.
 
     Raises:
         UserError: there are none, they are of other frames, or they are not finite.

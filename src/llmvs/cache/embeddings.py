@@ -105,7 +105,7 @@ class EmbeddingCache:
         return self.path(key).exists()
 
     def captions_hash(self, key: str) -> str:
-        """sha256 of the captions from which the embeddings of `key` were made; empty when unknown."""
+        """sha256 of the captions that `key`'s embeddings were made from; empty when unknown."""
         return self._header(key).get("captions", "")
 
     def write(

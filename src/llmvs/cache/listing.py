@@ -163,7 +163,7 @@ def size(amount: float) -> str:
 def _doomed(
     cache: Path, named: Sequence[str], older_than: float | None
 ) -> Iterator[tuple[Path, int, str]]:
-    """(path, bytes, reason) of all that may go; what lies in a removed folder is not named again."""
+    """(path, bytes, reason) of all that may go; the content of a removed folder is not named."""
     known = {one.name: one for one in folders(cache)}
     asked = [name.rstrip("/").removeprefix(f"{cache}/") for name in named]
     for name in asked:
@@ -275,7 +275,7 @@ def _model(made: Mapping[str, Any], role: str) -> str:
 
 
 def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:

@@ -217,7 +217,7 @@ def _build(merged: DictConfig, origins: dict[str, str]) -> Config:
 def _nearest_key(key: str) -> str:
     """The nearest valid key: one with the same last word first, then by spelling."""
     known = list(dict(_leaves(OmegaConf.to_container(OmegaConf.structured(Config)), "")))
-    same = [name for name in known if name.split(".")[-1] == key.split(".")[-1]]
+    same = [name for name in known if name.split(".")[-1] == key.rsplit(".", maxsplit=1)[-1]]
     if same:
         return f": did you mean {' or '.join(same)}?"
     suggestion = nearest(key, known)

@@ -71,12 +71,8 @@ def evaluate_document(config: Config, scores_file: Path, draws: int) -> tuple[di
         "protocols": as_numbers(blocks),
         "per_video": {name: result.per_video for name, result in judged.items()},
     }
-    return (
-        document,
-        (
-            f"{heading}\n\n{text_table(blocks, titles(dataset), [random_note(draws), *undefined_notes(judged)])}"
-        ),
-    )
+    notes = [random_note(draws), *undefined_notes(judged)]
+    return document, f"{heading}\n\n{text_table(blocks, titles(dataset), notes)}"
 
 
 def with_floors(
@@ -119,7 +115,7 @@ def undefined_notes(judged: Mapping[str, Judged]) -> list[str]:
 
 
 def as_numbers(blocks: Mapping[str, Mapping[str, Figure]]) -> dict[str, Any]:
-    """Blocks as plain numbers by their names (tau, rho; mean, maximum; ...), undefined ones as NaN."""
+    """Blocks as plain numbers by their names (tau, rho; mean, maximum; ...), NaN if undefined."""
     return {
         name: {row: _named(figure, columns(name)) for row, figure in rows.items()}
         for name, rows in blocks.items()

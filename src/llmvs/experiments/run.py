@@ -294,7 +294,7 @@ def _write(folder: Path, document: dict[str, Any], fitted: "Fit", test: Sequence
 
 
 def _alone(folder: Path) -> AbstractContextManager[None]:
-    """Hold the run's folder against other processes; the ranks of one run are held by their first."""
+    """Hold the run's folder against other processes; a run's first rank holds it for all ranks."""
     if not is_first_process():
         return nullcontext()
     return locked(

@@ -1,1 +1,1 @@
-"""What gives every step its score: the trained head, a frozen model's own answer, a fine-tuned one."""
+"""What gives every step its score: the trained head, a frozen model's own answer, or LoRA."""

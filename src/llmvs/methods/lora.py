@@ -77,7 +77,7 @@ def tune(
         {part: VideoScores(parts[part], judges) for part in data.judged},
         folder / FOLDER,
     )
-    # The head's recipe names epochs and clipping for the trainer; its default size keeps all threads.
+    # The head's recipe names epochs and clipping for the trainer; its size keeps all threads.
     recipe = replace(
         config, optim=replace(config.optim, epochs=config.lora.epochs, clip=CLIP), head=HeadConfig()
     )

@@ -75,7 +75,7 @@ class GlobalBatches(Sampler[Share]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-self.n_videos // self.batch_videos)
+        return -(-self.n_videos // self.batch_videos)  # noqa: PLE0303 - it is not negative
 
     def __iter__(self) -> Iterator[Share]:
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.n_videos).tolist()
@@ -133,7 +133,7 @@ class Part(TorchDataset[Batch]):
 
 
 class EmbeddingDataModule(L.LightningDataModule):
-    """Loads the embeddings of a fold once and serves them from memory (on the GPU where they fit)."""
+    """Load the embeddings of a fold once and serve them from memory (the GPU's where they fit)."""
 
     def __init__(
         self,
@@ -349,7 +349,8 @@ def _check_widths(widths: Mapping[Path, int]) -> None:
 
 
 def _loader(part: Part, shares: Sampler[Share]) -> DataLoader:
-    # Its own generator: otherwise every iteration would draw from the global one, and judging would change the training.
+    # Its own generator: otherwise every iteration would draw from the global one, and judging
+    # would change the training.
     return DataLoader(
         part, sampler=shares, batch_size=None, generator=torch.Generator(), collate_fn=_as_it_is
     )  # type: ignore[arg-type]

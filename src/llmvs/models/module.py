@@ -78,7 +78,7 @@ class JudgedModule(L.LightningModule):
         raise NotImplementedError
 
     def on_train_epoch_start(self) -> None:
-        """Dropout is a function of (seed, epoch, rank): a resumed run needs no generator's state."""
+        """Dropout is a function of (seed, epoch, rank): a resumed run needs no generator state."""
         state = np.random.SeedSequence(
             [self.seed, self.current_epoch, self.global_rank]
         ).generate_state(2, np.uint32)
@@ -161,7 +161,7 @@ class LLMVSModule(JudgedModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cosine, "interval": "epoch"}}
 
     def losses(self, batch: Batch) -> Tensor:
-        """[B] what every video costs: `video_errors`, and `optim.ranking` times `video_rankings`."""
+        """[B] loss of every video: `video_errors` plus `optim.ranking` times `video_rankings`."""
         scores = self.head(batch.embeddings, batch.mask)
         losses = video_errors(scores, batch.gtscore, batch.mask)
         if self.optim.ranking:

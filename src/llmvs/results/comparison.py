@@ -192,9 +192,11 @@ def _comparison(
         )
         if not experiment.trained and "untied" in experiment.judged(names[0]):
             add(f"{row.label}, {UNTIED}", "", experiment.figures("untied", names[0]), {}, True)
-    for name in FLOORS:
-        if floor := against.experiment.floor(name, names[0]):
-            lines.append([FLOORS[name], "", *_cells(floor), *(None,) * 5])
+    lines += [
+        [title_of_floor, "", *_cells(floor), *(None,) * 5]
+        for name, title_of_floor in FLOORS.items()
+        if (floor := against.experiment.floor(name, names[0]))
+    ]
     return Table(names[0], f"{' = '.join(names)}: {title}", columns, lines, notes).without_empty()
 
 
@@ -252,10 +254,8 @@ def selection_notes(experiment: Experiment) -> list[str]:
         f" {_range(trained)} videos"
     )
     if "val" in rules:
-        return [
-            f"{line}; {_range(held)} more of each fold's training videos were held out and only"
-            " chose the epoch of `val`."
-        ]
+        also = f"{_range(held)} more of each fold's training videos were held out"
+        return [f"{line}; {also} and only chose the epoch of `val`."]
     return [f"{line}, with none held out, so there is no honest choice of an epoch but the last."]
 
 

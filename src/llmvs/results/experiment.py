@@ -91,7 +91,8 @@ class Experiment:
     def rows(self) -> list[str]:
         """What was judged: rules that choose an epoch (`last`, `val`, `test`), and where a model
         answered numbers `zero_shot` and
-        `untied`, the same with ties broken by chance."""
+        `untied`, the same with ties broken by chance.
+        """
         return [
             row
             for row in ("last", "val", "test", "zero_shot", "untied")

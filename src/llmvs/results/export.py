@@ -88,7 +88,7 @@ def _write_head(
     trained = load_head(run)
     model = LLMVS(trained.input_dim, trained.config, extraction, identity)
     model.head.load_state_dict(trained.state_dict())
-    model._save_pretrained(folder)  # all but the library's own card
+    model._save_pretrained(folder)  # noqa: SLF001 - all but the library's own card
     return head_kind(name, trained.input_dim, trained.config.inputs)
 
 

@@ -164,7 +164,8 @@ def _nearest(times: npt.NDArray[np.float64], fps: float) -> npt.NDArray[np.float
     asked = times[0] + np.arange(math.floor((end - times[0]) * fps) + 1) / fps
     right = np.searchsorted(times, asked).clip(1, len(times) - 1)
     earlier = asked - times[right - 1] <= times[right] - asked
-    return times[np.unique(right - earlier)]
+    nearest: npt.NDArray[np.float64] = times[np.unique(right - earlier)]
+    return nearest
 
 
 def _grab(video: cv2.VideoCapture, fps: float) -> Iterator[tuple[int, float]]:
