@@ -71,7 +71,7 @@ tables: setup  ## renew the table in README.md from runs/ (after: make ablation 
 lint: setup  ## check style, types and import order
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-docs: .venv/installed-docs  ## build the documentation site, strictly, into build/site
+docs: setup  ## build the documentation site, strictly, into build/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:  ## remove .venv; data, caches and runs stay
@@ -81,9 +81,5 @@ clean:  ## remove .venv; data, caches and runs stay
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 		{ echo "$(PYTHON) is older than Python 3.10: name a newer one with PYTHON=python3.11"; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
-	@touch $@
-
-.venv/installed-docs: .venv/installed
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[all,dev,docs]'
 	@touch $@

@@ -67,6 +67,17 @@ def test_every_setting_is_on_its_page(site):
     assert re.search(r"\*\*`head.layers`\*\* = `3`\n:   \w", page)
 
 
+def test_a_setting_says_what_it_affects(site, monkeypatch):
+    from llmvs.config import describe
+
+    said = "a.b = 1\n    How many, at\n    most.\n    Affects: training.\nc = x_y\n    Which *one*."
+    monkeypatch.setattr(describe, "describe", lambda: said)
+    assert site.settings_page().endswith(
+        "## a\n\n**`a.b`** = `1`\n:   How many, at\n    most.\n\n    *Affects: training.*\n\n"
+        "## The run\n\n**`c`** = `x_y`\n:   Which \\*one\\*.\n"
+    )
+
+
 def test_every_verb_is_on_its_page(site):
     page = site.commands_page()
     verbs = re.findall(r"^## llmvs (.+)$", page, re.MULTILINE)
