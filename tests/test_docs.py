@@ -2,15 +2,19 @@
 pages name is there.
 """
 
+import argparse
 import importlib.util
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
 import yaml
 from omegaconf import OmegaConf
+
+from llmvs.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -186,3 +190,51 @@ def test_every_dependency_has_a_floor_and_every_floor_a_pin():
         for line in (ROOT / "constraints.txt").read_text().splitlines()
     }
     assert [name for name in needed if name.lower().replace("_", "-") not in pinned] == []
+
+
+def example(page):
+    """The first block of Python on a how-to page."""
+    text = (ROOT / "docs" / "howto" / f"{page}.md").read_text()
+    return textwrap.dedent(
+        re.search(r"^ *```python\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)[1]
+    )
+
+
+def test_the_aggregator_on_its_page_is_one(monkeypatch):
+    import torch
+
+    aggregators = pytest.importorskip("llmvs.models.aggregators")
+    from llmvs.config.schema import HeadConfig
+
+    names = {}
+    exec(example("aggregator"), names)
+    monkeypatch.setitem(aggregators.AGGREGATORS, "recurrent", names["Recurrent"])
+    made = aggregators.make_aggregator(HeadConfig(dim=16, aggregator="recurrent"))
+    steps = torch.randn(7, 16, generator=torch.Generator().manual_seed(0))
+    both = made(steps, torch.tensor([3, 4]))
+    assert both.shape == (7, 16)
+    torch.testing.assert_close(both[3:], made(steps[3:], torch.tensor([4])))
+
+
+def test_the_loss_on_its_page_is_one():
+    import torch
+
+    pytest.importorskip("llmvs.models.losses")
+    from llmvs.config.schema import OptimConfig
+
+    names = {"Tensor": torch.Tensor, "torch": torch, "OptimConfig": OptimConfig}
+    exec(example("loss"), names)
+    scores, people = torch.tensor([0.5, 0.5, 1.0]), torch.tensor([0.0, 1.0, 0.75])
+    lost = names["absolute_error"](scores, people, torch.tensor([2, 1]), OptimConfig())
+    assert lost.tolist() == [0.5, 0.25]
+
+
+def test_the_verb_on_its_page_is_one(tmp_path, capsys):
+    pytest.importorskip("llmvs.commands")
+    (tmp_path / "videos").mkdir()
+    names, parser = {}, argparse.ArgumentParser()
+    exec(example("verb"), names)
+    names["arguments"](parser)
+    assert names["SUMMARY"] in names["__doc__"]
+    with pytest.raises(UserError, match="scores"):
+        names["call"](parser.parse_args(["data.dataset=folder", f"data.root={tmp_path}"]))
