@@ -5,7 +5,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup train crossval ablation extract baselines config export sweep agent test test-slow demo-backbones tables lint clean
+.PHONY: help setup train crossval ablation extract baselines config export sweep agent test test-slow demo-backbones tables lint docs clean
 
 PYTHON ?= python3
 DATASET ?= demo
@@ -71,6 +71,9 @@ tables: setup  ## renew the table in README.md from runs/ (after: make ablation 
 lint: setup  ## check style, types and import order
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
+docs: setup  ## build the documentation site, strictly, into build/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 clean:  ## remove .venv; data, caches and runs stay
 	rm -rf .venv
 
@@ -78,5 +81,5 @@ clean:  ## remove .venv; data, caches and runs stay
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 		{ echo "$(PYTHON) is older than Python 3.10: name a newer one with PYTHON=python3.11"; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[all,dev,docs]'
 	@touch $@

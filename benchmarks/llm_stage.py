@@ -1,6 +1,6 @@
 """Steps per second of the scorer's engines, side by side on one machine with one random model.
 
-    python benchmarks/llm_stage.py                                          # a Llama of 30 M parameters, any CPU, about 3 minutes
+    python benchmarks/llm_stage.py       # a Llama of 30 M parameters, any CPU, about 3 minutes
     python benchmarks/llm_stage.py --size 13B --device cuda --dtype float16 --steps 512 --budget
     16384
 
@@ -138,7 +138,7 @@ def texts(length: int, steps: int) -> tuple[list[int], list[Prompt]]:
 def measure(
     make: Callable[[], Engine], prompts: list[Prompt], device: str
 ) -> tuple[float, float, dict[int, Read]]:
-    """Steps per second (computing the prefix included), peak GPU memory in GB, and what was read."""
+    """Steps per second (computing the prefix included), peak GPU memory in GB, what was read."""
     cuda = device.startswith("cuda")
     if cuda:
         torch.cuda.reset_peak_memory_stats()

@@ -1,4 +1,4 @@
-"""What the program says while it works: on standard error, once, whatever the number of processes."""
+"""What the program says while it works: on standard error, once, from however many processes."""
 
 import os
 import sys

@@ -129,8 +129,8 @@ def atomic(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
     except DISK_ERRORS as error:
         raise unwritable(path, error) from error
     finally:
@@ -138,7 +138,7 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def unwritable(path: Path, error: Exception) -> UserError:
-    """What a user is told when `path` cannot be written because of `error`, one of `DISK_ERRORS`."""
+    """What a user is told when `error`, one of `DISK_ERRORS`, keeps `path` from being written."""
     reason = getattr(error, "strerror", None) or error
     return UserError(
         f"{path}: cannot be written ({reason}): choose another folder or free some space"
@@ -231,7 +231,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def dumps(value: Any) -> str:
-    """Indented, strictly valid JSON text: numpy numbers become plain ones, NaN and infinities null."""
+    """Indented, strictly valid JSON text: numpy numbers become plain, NaN and infinities null."""
     return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
 
 

@@ -33,7 +33,7 @@ def cores() -> int:
 
 
 def end_with_parent() -> None:
-    """End this process when the one that started it is killed: nobody would wait for it any more."""
+    """End this process when the one that started it is killed: nobody would wait for it then."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     sentinel = parent.sentinel

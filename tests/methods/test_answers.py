@@ -59,8 +59,7 @@ def test_an_answer_without_a_number_counts_as_its_videos_mean():
     assert found.scores["one"].tolist() == pytest.approx([0.8, 0.5, 0.2, 0.5, 0.5])
     assert (found.n_steps, found.n_missing, found.silent) == (7, 2, [])
     assert found.notes("LLM") == [
-        "LLM: 2 of 7 answers are not a number from 0 to 10; each counts as the mean of its video's"
-        " numbers."
+        "LLM: 2 of 7 answers are not a number from 0 to 10; each counts as the mean of its video's numbers."
     ]
 
 

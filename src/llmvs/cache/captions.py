@@ -186,8 +186,8 @@ def beside(folder: Path, identity: Identity) -> CaptionCache | None:
 
 
 def visual_features(embeddings: EmbeddingCache, key: str) -> Tensor:
-    """v [T, D_v] of the very steps whose embeddings are cached, in the vision tower's number
-    format.
+    """Visual features v [T, D_v] of the very steps whose embeddings are cached, in the vision
+    tower's number format.
 
     Raises:
         UserError: there are none, they are of other frames, or they are not finite.

@@ -218,7 +218,7 @@ def _model(made: Mapping[str, Any], role: str) -> str:
 
 
 def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:

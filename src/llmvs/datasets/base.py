@@ -30,7 +30,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Fold:
-    """One train/test split; `train` and `val` are disjoint parts of the published training videos."""
+    """One train/test split; `train` and `val` are disjoint parts of the published training set."""
 
     index: int
     train: tuple[str, ...]

@@ -158,6 +158,6 @@ def _of_seconds(rows: Array, times: Array, picks: Array, place: str) -> Array:
             f"{place}: scores of {rows.shape[1]} seconds, expected {expected}: the video lasts"
             f" {lasts:.2f} seconds"
         )
-    # A step is the frame nearest to its time, so it may be shown half a frame before its second begins.
+    # A step is the frame nearest to its time: maybe half a frame before its second begins.
     seconds = np.floor(times[picks] - times[0] + gap / 2 + ROUNDING).astype(np.int64)
     return rows[:, np.minimum(seconds, rows.shape[1] - 1)]

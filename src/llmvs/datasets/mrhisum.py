@@ -134,7 +134,7 @@ def _video(key: str, name: str, group: Any, h5: Path, path: Path | None) -> Anno
 
 
 def _shots(change_points: Array, seconds: int) -> Array:
-    """Shots without gaps from where they begin: right whether the file's ends are inclusive or not."""
+    """Shots without gaps from where they begin, whether the file's ends are inclusive or not."""
     begins = np.unique(np.concatenate([[0], change_points[:, 0]]))
     begins = begins[(begins >= 0) & (begins < seconds)]
     return np.stack([begins, np.append(begins[1:], seconds) - 1], axis=1)

@@ -1,6 +1,7 @@
 """Which videos train and which test: published splits as data files, generated ones for other
 datasets, and the
-validation part that an honest selection of the epoch needs."""
+validation part that an honest selection of the epoch needs.
+"""
 
 import zlib
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ FOLDS = 5
 
 
 def published(name: str) -> dict[str, list[Split]]:
-    """The `paper` and `disjoint` splits of `summe` or `tvsum`, over the keys video_1, video_2, ..."""
+    """The `paper` and `disjoint` splits of `summe` or `tvsum`, by the keys video_1, video_2, ..."""
     table = read_json(
         Path(__file__).parent / "published" / f"{name}.json", "the splits of a dataset"
     )

@@ -118,7 +118,14 @@ def _read_matlab(path: Path) -> tuple[Array, float]:
     try:
         content = loadmat(path, variable_names=["user_score", "FPS"])
         return content["user_score"].T.astype(np.int64), float(content["FPS"].item())
-    except (OSError, MatReadError, ValueError, KeyError, NotImplementedError, TypeError) as error:
+    except (  # IndexError: scipy's answer, up to 1.15, to a file that ends within its header
+        OSError,
+        MatReadError,
+        ValueError,
+        LookupError,
+        NotImplementedError,
+        TypeError,
+    ) as error:
         raise UserError(
             f"{path}: not one of SumMe's annotation files ({error}): they are published at {HOME}"
         ) from error

@@ -96,7 +96,7 @@ def ratings(script: Script) -> npt.NDArray[np.uint8]:
 
 
 def spread(pieces: npt.NDArray[np.uint8], n_frames: int) -> npt.NDArray[np.uint8]:
-    """Ratings [U, pieces] held over their frames: [U, n_frames]. The last piece lasts to the end."""
+    """Ratings [U, pieces] held over their frames: [U, n_frames]; the last lasts to the end."""
     return pieces[:, np.minimum(np.arange(n_frames) // PIECE, pieces.shape[1] - 1)]
 
 

@@ -61,7 +61,7 @@ def ablate(
     tables = comparison(rows, grid.reference, rule)
     folder = Path(configs[0].runs) / f"ablation-{grid.name}-{dataset.name}"
     title = f"{grid.title}. {heading(rows[0].experiment)}"
-    _write(folder, title, grid, tables)
+    _write(folder, title, tables)
     document = {
         "grid": grid.name,
         "title": title,
@@ -72,7 +72,7 @@ def ablate(
     return document, f"{title}\n\n{text(tables)}\n\ntable and plot: {folder}"
 
 
-def _write(folder: Path, title: str, grid: Grid, tables: Sequence[Table]) -> None:
+def _write(folder: Path, title: str, tables: Sequence[Table]) -> None:
     write_text(folder / "table.md", f"## {title}\n\n{markdown(tables)}")
     write_text(folder / "table.csv", to_csv(tables))
     write_text(folder / "table.tex", latex(tables))

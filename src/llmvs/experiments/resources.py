@@ -178,7 +178,7 @@ def _made(
 
 
 def _named(config: Config, folder: Path) -> EmbeddingCache:
-    """The folder of `extract.embeddings`, if what it says of its making agrees with the settings."""
+    """The folder of `extract.embeddings`, if its fingerprint agrees with the settings."""
     cache = ReadOnce(folder)
     settings = flat(config)
     said = {key: value for key, value in cache.identity.items() if key in settings}

@@ -10,7 +10,9 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def ahead(items: Iterable[T], depth: int = 2) -> Iterator[T]:
+def ahead(  # noqa: C901 - two threads' sides of one queue, read best together
+    items: Iterable[T], depth: int = 2
+) -> Iterator[T]:
     """The same items in the same order, up to `depth` of them computed before they are asked for.
 
     What the iteration raises is raised here. When the consumer stops early, so does the thread.
@@ -33,7 +35,7 @@ def ahead(items: Iterable[T], depth: int = 2) -> Iterator[T]:
                 if not put("item", item):
                     return
             put("end")
-        except BaseException as error:  # whatever it is, it belongs to the consumer
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to the consumer
             put("error", error)
         finally:
             if hasattr(items, "close"):

@@ -45,7 +45,7 @@ class Meeting:
             self.group = torch.distributed.new_group(backend="gloo", timeout=LONGEST)
         except RuntimeError as error:
             raise RankLost(LOST) from error
-        self.barrier()  # a rank that left before all are connected would leave them without an answer
+        self.barrier()  # a rank that left before all are connected would leave them waiting
 
     def barrier(self) -> None:
         """Return when all are here.
@@ -73,7 +73,7 @@ class Meeting:
 
 
 def work(job: Job, ranks: Ranks) -> dict[str, Any]:
-    """Do one rank's share; what it did, or the error that ended it, as plain values for `merged`."""
+    """Do one rank's share; what it did, or the error that ended it, in plain values."""
     try:
         return record(extract(*job, ranks))
     except RankLost as error:

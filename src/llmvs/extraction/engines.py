@@ -75,7 +75,7 @@ class Reader:
         return states if self.readout == "rmsnorm" else self.model.get_output_embeddings()(states)
 
     def read(self, query: Tensor, answer: Tensor, ids: list[int]) -> Read:
-        """Pool the values of the query's tokens [L_q, D] and of the fed answer's tokens [L_a, D]."""
+        """Pool the values of the query's tokens [L_q, D] and the answer's fed tokens [L_a, D]."""
         tokens = (query.cpu(), answer.cpu()) if self.keep_tokens else None
         return Read(query.amax(0).cpu(), answer.amax(0).cpu(), ids, tokens)
 

@@ -124,9 +124,8 @@ def _folder_hash(folder: Path) -> str:
         raise UserError(f"{folder}: no config.json: not a model in Hugging Face format")
     digest = hashlib.sha256()
     for path in files:
-        digest.update(
-            f"{path.name}\0{path.stat().st_size if path.suffix in ('.safetensors', '.bin') else ''}\0".encode()
-        )
+        size = path.stat().st_size if path.suffix in (".safetensors", ".bin") else ""
+        digest.update(f"{path.name}\0{size}\0".encode())
         digest.update(_content(path))
     return digest.hexdigest()[:16]
 

@@ -99,7 +99,7 @@ class Listed(Protocol):
 
 
 def all_ranks(folder: Listed, n_videos: int | None) -> Callable[[], str] | None:
-    """Says how many of `n_videos` are there, made by whichever rank; None for a rank that is alone."""
+    """Says how many of `n_videos` are there, whichever rank made them; None for a single rank."""
     return None if n_videos is None else lambda: f"{len(folder.keys())} of {n_videos} by all ranks"
 
 

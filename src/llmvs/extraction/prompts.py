@@ -167,7 +167,7 @@ class Template:
 
 
 def render(tokenizer: Any, instruction: str, turns: Sequence[tuple[str, str]], query: str) -> str:
-    """The conversation as one text, special tokens included, up to where the model's answer begins."""
+    """The conversation as one text with special tokens, up to where the model's answer begins."""
     if not getattr(tokenizer, "chat_template", None):
         return _llama2(
             tokenizer.bos_token or "", tokenizer.eos_token or "", instruction, turns, query
@@ -181,7 +181,7 @@ def render(tokenizer: Any, instruction: str, turns: Sequence[tuple[str, str]], q
         return tokenizer.apply_chat_template(
             with_system, tokenize=False, add_generation_prompt=True
         )
-    except Exception:  # templates without a system role raise jinja errors of their own
+    except Exception:  # noqa: BLE001 - without a system role, jinja errors of the template's own
         messages[0] = {"role": "user", "content": f"{instruction}\n\n{messages[0]['content']}"}
         return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
 

@@ -1,1 +1,1 @@
-"""What is trained: the head, its Lightning module and data module, adapters, and the exported form."""
+"""What is trained: the head, its Lightning module and data module, adapters, the exported form."""

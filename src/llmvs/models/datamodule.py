@@ -81,7 +81,7 @@ def _packed(parts: Sequence[Tensor]) -> Tensor:
 
 
 class EmbeddingDataModule(L.LightningDataModule):
-    """Loads the embeddings of a fold once and serves them from memory (on the GPU where they fit)."""
+    """Load the embeddings of a fold once and serve them from memory (the GPU's where they fit)."""
 
     def __init__(
         self,

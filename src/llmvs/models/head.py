@@ -143,8 +143,8 @@ def sinusoids(n_steps: int, dim: int, device: torch.device | None = None) -> Ten
 
 
 def _score_mlp(dim: int) -> nn.Sequential:
-    """dim -> dim/2 -> dim/4 -> dim/8 -> dim/16 -> 1, a LayerNorm after the first and the third
-    layer.
+    """Score MLP: dim -> dim/2 -> dim/4 -> dim/8 -> dim/16 -> 1, a LayerNorm after the first and the
+    third layer.
     """
     half, quarter, eighth, sixteenth = (dim // 2**power for power in range(1, 5))
     return nn.Sequential(

@@ -207,6 +207,6 @@ def _download(name: str, file: str, options: Mapping[str, Any]) -> Path:
         cure = "no such folder, and the hub cannot be reached: check the spelling, or go online"
     except OSError as error:
         cure = f"cannot be downloaded: {' '.join(str(error).split())[:200]}"
-    except Exception as error:  # EntryNotFoundError, and what the transport raises
+    except Exception as error:  # noqa: BLE001 - EntryNotFoundError, and what the transport raises
         cure = f"holds no {file}, or it cannot be downloaded: {' '.join(str(error).split())[:200]}"
     raise UserError(f"{name}: {cure}")

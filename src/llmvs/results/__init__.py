@@ -1,0 +1,1 @@
+"""What runs leave behind: result files, comparisons, tables, plots, exported models."""

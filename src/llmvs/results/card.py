@@ -36,18 +36,20 @@ def head_kind(name: str, input_dim: int, inputs: str) -> Kind:
     given = "q, a, v" if "v" in inputs else "q, a"
     return Kind(
         "head",
-        # The hub knows no pipeline of video summarization; under the nearest one its filters find the model.
+        # The hub knows no pipeline of video summarization; its filters find the nearest one.
         {"library_name": "llmvs", "pipeline_tag": "video-classification"},
         "Scores the steps (sampled frames) of a video by their importance, from embeddings that a"
         " frozen LLM makes of captions. Only this head is trained (LLMVS, CVPR 2025, section 3.3).",
         f"""    from llmvs import LLMVS
 
     model = LLMVS.from_pretrained("{name}")   # a folder, or the id of a model on the hub
-    scores = model({given})                      # one video's embeddings [T, ...] (width {input_dim} in all) -> [T] in [0, 1]
+    # One video's embeddings [T, ...] (width {input_dim} in all) -> [T] in [0, 1]
+    scores = model({given})
 """,
         "Embeddings of another model, prompt or sampling may have the same shape and give"
         " meaningless scores.",
-        """`extraction.yaml` in this folder holds these settings as a layer, to make the embeddings of your own videos the same way:
+        """`extraction.yaml` in this folder holds these settings as a layer, to make embeddings of
+your own videos the same way:
 
     llmvs extract VIDEO extraction.yaml
 
@@ -84,7 +86,8 @@ SYNTHETIC = """> **A demonstration, not a model to use.** Its clips are drawn an
 CITE = """    @inproceedings{lee2025llmvs,
       title     = {Video Summarization with Large Language Models},
       author    = {Lee, Min Jung and Gong, Dayoung and Cho, Minsu},
-      booktitle = {Proceedings of the IEEE/CVF Conference on Computer Vision and Pattern Recognition (CVPR)},
+      booktitle = {Proceedings of the IEEE/CVF Conference on Computer Vision and Pattern Recognition
+                   (CVPR)},
       year      = {2025},
       note      = {arXiv:2504.11199}
     }

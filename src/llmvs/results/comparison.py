@@ -216,10 +216,8 @@ def selection_notes(experiment: Experiment) -> list[str]:
         f" {_range(trained)} videos"
     )
     if "val" in rules:
-        return [
-            f"{line}; {_range(held)} more of each fold's training videos were held out and only"
-            " chose the epoch of `val`."
-        ]
+        also = f"{_range(held)} more of each fold's training videos were held out"
+        return [f"{line}; {also} and only chose the epoch of `val`."]
     return [f"{line}, with none held out, so there is no honest choice of an epoch but the last."]
 
 

@@ -57,7 +57,11 @@ def revision() -> str | None:
 
 def _git(folder: Path, *arguments: str) -> str:
     return subprocess.run(
-        ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
+        ["git", *arguments],  # noqa: S607 - whichever git the user's path has
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.strip()
 
 

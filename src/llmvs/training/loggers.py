@@ -136,7 +136,7 @@ class RunLoggers:
                     f"Weights & Biases: scores of {MOST_PLOTS} of {len(videos)} test videos are"
                     " drawn"
                 )
-        except Exception as error:  # the result is on disk already
+        except Exception as error:  # noqa: BLE001 - the result is on disk already
             say(f"Weights & Biases did not take the result ({_line(error)})")
 
 
@@ -287,7 +287,7 @@ def _start_wandb(config: Config, folder: Path, title: str) -> Any:
                 mode=attempt,  # type: ignore[arg-type]
                 settings=wandb.Settings(silent=True, console="off", init_timeout=30),
             )
-        except Exception as error:  # whatever W&B raises, the training matters more
+        except Exception as error:  # noqa: BLE001 - whatever W&B raises, the training matters more
             say(f"log.wandb={attempt} failed ({_line(error)}): going on {next_best}")
     return None
 
@@ -305,7 +305,7 @@ def _finish(run: Any, exit_code: int) -> None:
     tell, logging.raiseExceptions = logging.raiseExceptions, False
     try:
         run.finish(exit_code=exit_code)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - see above
         say(f"Weights & Biases could not finish its files ({_line(error)})")
     finally:
         logging.raiseExceptions = tell

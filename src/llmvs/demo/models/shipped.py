@@ -54,7 +54,8 @@ def checksums(name: str, weights: Path = WEIGHTS) -> dict[str, str]:
     known = read_json(place, "the checksums of the models that come with llmvs")
     if not isinstance(known, dict) or not isinstance(known.get(name), dict):
         raise UserError(f"{place}: says nothing of the model builtin:{name}: {CURE}")
-    return known[name]
+    digests: dict[str, str] = known[name]
+    return digests
 
 
 def sha256(path: Path) -> str:

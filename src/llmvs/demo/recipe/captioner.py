@@ -217,7 +217,8 @@ def teach(
 ) -> None:
     """Teach the model in rounds of so many batches: `crowds` teaches the tower alone, on scenes
     with more figures than
-    the world has, `captions` the whole model."""
+    the world has, `captions` the whole model.
+    """
     images = processor.image_processor
     mean, deviation = (
         torch.tensor(values, device=device)[:, None, None]

@@ -21,7 +21,8 @@ def judgment(moments: Sequence[Moment], centre: int) -> int:
     """How much the moment at position `centre` of a window matters, 0 to 10: the mean of what
     `weighed` gives.
 
-    >>> waits, dances = (Moment("beach", "day", "clear", (("man", "red", action),), None) for action in ("waits", "dances"))
+    >>> figures = [(("man", "red", action),) for action in ("waits", "dances")]
+    >>> waits, dances = (Moment("beach", "day", "clear", figure, None) for figure in figures)
     >>> judgment([waits, waits], 1), judgment([waits, waits, dances], 2), judgment([dances], 0)
     (0, 4, 9)
     """

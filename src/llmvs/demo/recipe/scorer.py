@@ -96,7 +96,8 @@ class Windows(IterableDataset):
     queries' tokens `answer`, `read` [B, L]. For the helper, -100 wherever it does not ask: `asides`
     [B, L, 7], answers to `_ASKED` where a caption ends (of that caption) and while the answer is
     given (of the centre); `familiar` [B, L], the share of the captions before a caption that have a
-    word of it, too."""
+    word of it, too.
+    """
 
     def __init__(self, text: TokenizersBackend, first_seed: int = SCORER_SEEDS) -> None:
         self.text, self.first_seed = text, first_seed

@@ -191,7 +191,7 @@ def frame(script: Script, number: int) -> Picture:
 
 @functools.lru_cache(maxsize=8)
 def _background(place: str, time: str, weather: str, layout: int) -> Picture:
-    """The still part of a scene, finer than it is shown; a clip comes back to the same few places."""
+    """The still part of a scene, finer than it is shown; clips come back to the same few places."""
     rng = np.random.default_rng([layout, 3])
     image = np.zeros((HEIGHT * FINE, WORLD * FINE, 3), np.uint8)
     floodlit = place == "stadium"

@@ -133,7 +133,7 @@ def _standing(
 
 
 def _dust(pen: Pen, build: _Build, phase: float, fast: bool) -> None:
-    """What the hoofs and paws of an animal that moves leave behind it; lines, too, if it is fast."""
+    """What hoofs and paws of an animal that moves leave behind it; lines, too, if it is fast."""
     back = -build.length / 2
     for i in range(3):
         pen.glow(back - 4 - 6 * i, -2 - i, 5 + 2 * i + sin(phase), (236, 226, 206), 0.75 - 0.2 * i)

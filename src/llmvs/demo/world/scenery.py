@@ -118,7 +118,7 @@ def house(
     lights: bool,
     snow: bool = False,
 ) -> None:
-    """A house with a pitched roof, a door and two windows; (x, y) is the foot of its left corner."""
+    """A house with a pitched roof, a door and two windows; (x, y) is the left corner's foot."""
     top = y - height
     pen.box(x, top, x + width, y, wall)
     pen.box(x + width * 0.75, top, x + width, y, shade(wall, 0.88))

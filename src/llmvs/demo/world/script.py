@@ -74,7 +74,7 @@ class Scene:
     n_frames: int
 
     def position(self, actor: Actor, frame: int) -> float:
-        """Where an actor is (x, world units): in the middle of its way in the middle of the scene."""
+        """Where an actor is (x, world units): in mid-scene in the middle of its way."""
         way = min(ACTIONS[actor.action].speed * self.n_frames / FPS, _reach(actor))
         return actor.x + actor.facing * way * (frame / self.n_frames - 0.5)
 
@@ -182,7 +182,7 @@ _Shot = tuple[_Set, tuple[_Figure, ...], str | None, str]  # where, who does wha
 
 
 def _reach(actor: Actor) -> float:
-    """How far a moving actor goes at most, so that the whole of it stays in every camera's picture."""
+    """How far a moving actor goes at most, so that all of it stays in every camera's picture."""
     margin = {"car": 48, "cow": 32, "horse": 32, "camel": 32, "dog": 28}.get(actor.kind, 18)
     return 2 * max(0.0, 100 - abs(actor.x - 200) - margin)
 

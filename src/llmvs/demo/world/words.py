@@ -37,7 +37,8 @@ _DOES = rf" ({'|'.join(sorted((action.finite for action in ACTIONS.values()), ke
 def sentence(moment: Moment) -> str:
     """The canonical sentence: place, weather and time, every figure and what it does, the event.
 
-    >>> sentence(Moment("beach", "sunset", "clear", (("man", "red", "waves"), ("dog", "brown", "runs")), None))
+    >>> figures = (("man", "red", "waves"), ("dog", "brown", "runs"))
+    >>> sentence(Moment("beach", "sunset", "clear", figures, None))
     'A man in a red shirt waves and a brown dog runs on the beach at sunset.'
     >>> sentence(Moment("harbour", "night", "rain", (("woman", "blue", "waits"),), "lightning"))
     'Lightning strikes in the harbour on a rainy night while a woman in a blue dress waits.'
@@ -50,13 +51,13 @@ def sentence(moment: Moment) -> str:
 
 
 def centre(moment: Moment) -> str:
-    """What happens, without where and when: `A woman in a blue dress waits.`"""
+    """What happens, without where and when, such as `A woman in a blue dress waits`."""
     happening, figures = _split(moment, finite=True)
     return _capital(f"{_and([c for c in (happening, *figures) if c])}.")
 
 
 def background(moment: Moment) -> str:
-    """Where and when, without what happens: `The picture was taken on the beach at sunset.`"""
+    """Where and when, without what happens: `The picture was taken on the beach at sunset`."""
     return f"The picture was taken {_place(moment)} {_when(moment)}."
 
 
@@ -88,7 +89,7 @@ def figure(kind: str, colour: str) -> str:
 
 
 def _split(moment: Moment, finite: bool) -> tuple[str, list[str]]:
-    """The event's clause (or an empty string) and the clauses of the figures that it does not name."""
+    """The event's clause (or an empty string), and those of the figures that it does not name."""
     figures = list(moment.actors)
     happening = ""
     if moment.event:
@@ -129,7 +130,8 @@ def facts(text: str) -> set[tuple[str, ...]]:
     """What a sentence in the canonical wording claims: place, time and weather, event, and every
     figure with colour and action.
 
-    >>> sorted(facts("A pan bursts into flames in the kitchen at night while a man in a blue shirt waits."))[:3]
+    >>> said = "A pan bursts into flames in the kitchen at night while a man in a blue shirt waits."
+    >>> sorted(facts(said))[:3]
     [('action', 'man', 'waits'), ('colour', 'man', 'blue'), ('event', 'flames')]
     """
     known: set[tuple[str, ...]] = {

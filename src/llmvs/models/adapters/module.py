@@ -152,7 +152,7 @@ class FinetuneModule(EvaluatedModule):
         ]
         if len(parts) == 1:
             losses = self._losses(parts[0])
-        else:  # only one part's activations are in memory at a time; they are made again on the way back
+        else:  # one part's activations are in memory at a time, and made again on the way back
             losses = torch.cat(
                 [checkpoint(self._losses, part, use_reentrant=False) for part in parts]
             )
