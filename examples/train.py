@@ -20,7 +20,7 @@ from llmvs import EmbeddingDataModule, LLMVSModule
 
 
 def main() -> None:
-    """Train on fold 0, keep the epoch that is best on the held-out videos, score the test videos."""
+    """Train on fold 0, keep the best epoch on the held-out videos, score the test videos."""
     place = place_of(sys.argv)
     dataset, cache = made_up(place)
     data = EmbeddingDataModule(dataset, 0, cache, batch_videos=2)

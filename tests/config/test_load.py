@@ -152,8 +152,10 @@ def test_the_printed_configuration_is_a_layer(tmp_path):
         (["optim=3"], "command line: "),
         (
             ["fast"],
-            "command line: 'fast' is neither a layer (a YAML file, or a name in configs) nor"
-            " key=value (datasets: demo, folder, mrhisum, summe, tvsum)",
+            (
+                "command line: 'fast' is neither a layer (a YAML file, or a name in configs) nor"
+                " key=value (datasets: demo, folder, mrhisum, summe, tvsum)"
+            ),
         ),
         (["optim=3"], "command line: optim=3: optim is a group of settings: set one of them"),
         (["optim.lr=inf"], "command line: optim.lr=inf: must be a finite number"),

@@ -68,8 +68,10 @@ def test_jobs_return_what_their_tasks_return(
         (jobs.stumble, "failed: ZeroDivisionError: no steps (job {id}, log {log})"),
         (
             jobs.die,
-            "ended without a result, state FINISHED (job {id}, log {log}): run the same command"
-            " again, it goes on from its checkpoint",
+            (
+                "ended without a result, state FINISHED (job {id}, log {log}): run the same command"
+                " again, it goes on from its checkpoint"
+            ),
         ),
     ],
 )

@@ -88,8 +88,10 @@ def test_a_tie_broken_row_stands_under_the_row_it_repeats():
         ({}, "selection=val: epoch 7 of 20, best on held-out videos"),
         (
             {"selection": "test"},
-            "selection=test: epoch 7 of 20, best on the TEST videos, as published figures mostly"
-            " are",
+            (
+                "selection=test: epoch 7 of 20, best on the TEST videos, as published figures mostly"
+                " are"
+            ),
         ),
         (
             {"selection": "last", "method": {"model": "captioner", "lora": True}},

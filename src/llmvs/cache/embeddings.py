@@ -68,7 +68,7 @@ class EmbeddingCache(Store):
     SUFFIXES = (TENSORS,)
 
     def captions_hash(self, key: str) -> str:
-        """sha256 of the captions from which the embeddings of `key` were made; empty when unknown."""
+        """sha256 of the captions that the embeddings of `key` were made from; empty if unknown."""
         return self.header(key).get("captions", "")
 
     def write(

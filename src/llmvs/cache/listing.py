@@ -161,7 +161,7 @@ def _look(path: Path) -> CacheFolder | None:
 
 def _count(path: Path, kind: str) -> int:
     """Finished videos in a folder."""
-    names = os.listdir(path)
+    names = os.listdir(path)  # noqa: PTH208
     return sum(name.endswith(SUFFIXES[kind]) and not name.startswith(".") for name in names)
 
 

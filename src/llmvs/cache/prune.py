@@ -76,10 +76,10 @@ def prune(
     return "\n".join([*aligned(rows), f"{total} {end}"])
 
 
-def _doomed(
+def _doomed(  # noqa: C901
     cache: Path, named: Sequence[str], older_than: float | None
 ) -> Iterator[tuple[Path, int, str]]:
-    """(path, bytes, reason) of all that may go; what lies in a removed folder is not named again."""
+    """(path, bytes, reason) of all that may go; what lies in such a folder is not named again."""
     known = {one.name: one for one in folders(cache)}
     asked = [name.rstrip("/").removeprefix(f"{cache}/") for name in named]
     for name in asked:

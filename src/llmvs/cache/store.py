@@ -74,7 +74,7 @@ class Store:
 
     def keys(self) -> list[str]:
         """The videos whose records are there, sorted."""
-        names = set(os.listdir(self.folder)) if self.folder.is_dir() else set[str]()
+        names = set(os.listdir(self.folder)) if self.folder.is_dir() else set[str]()  # noqa: PTH208
         *others, last = self.SUFFIXES
         stems = (name.removesuffix(last) for name in names if name.endswith(last))
         return sorted(
@@ -117,7 +117,7 @@ class Store:
         header: Mapping[str, str],
         provenance: Mapping[str, str] | None,
     ) -> None:
-        """Write the arrays of one video; the first write of a folder also writes its fingerprint."""
+        """Write the arrays of one video; the first write of a folder writes its fingerprint, too."""  # noqa: E501
         made_with = dict(provenance or {})
         if not self.manifest.exists():
             write_fingerprint(self.manifest, self.FORMAT, self.identity, made_with)

@@ -41,7 +41,8 @@ def check_run(config: "Config", folds: Sequence[int] | None = None) -> None:
 
 
 def check_dataset(config: "Config") -> None:
-    """Refuse a dataset that is not known, or whose folder is absent (its reader says what it expects
+    """Refuse a dataset that is not known, or whose folder is absent (its reader says what it
+    expects
     there).
 
     Raises:

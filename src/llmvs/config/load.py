@@ -1,7 +1,8 @@
 """From the command line to a `Config`: layers of YAML, then `key=value` overrides; later wins.
 
 A YAML file may name others it builds on (`base: [../backbone/tiny.yaml]`, relative to itself).
-Every error is one line that says where the value came from. A `$` is a `$`: nothing is interpolated.
+Every error is one line that says where the value came from. A `$` is a `$`: nothing is
+interpolated.
 """
 
 from collections.abc import Mapping, Sequence

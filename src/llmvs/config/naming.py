@@ -29,7 +29,7 @@ def experiment_name(
 
     >>> experiment_name(["summe", "mlp"], {"optim.lr": 0.1}, {"data.dataset": "summe", "optim.lr": 0.2})
     'summe-mlp+optim.lr=0.2'
-    """
+    """  # noqa: E501
     dataset = str(final["data.dataset"])
     whole = dataset_name(dataset, str(final.get("data.root", "")))
     known = [whole if stem == dataset else stem for stem in stems]

@@ -541,7 +541,7 @@ class Config(HardwareConfig):
 
 
 def _registered(module: str, check: str, value: Any) -> None:
-    """Have a registry of a higher floor check a name; as by every registry, it is reached by name."""
+    """Have a registry of a higher floor, which is reached by its name, check a name."""
     try:
         getattr(importlib.import_module(module), check)(value)
     except UserError as error:

@@ -152,7 +152,7 @@ def nearest_key(key: str) -> str:
     spelling.
     """
     known = list(all_settings())
-    same = [name for name in known if name.split(".")[-1] == key.split(".")[-1]]
+    same = [name for name in known if name.split(".")[-1] == key.rsplit(".", maxsplit=1)[-1]]
     if same:
         return f": did you mean {' or '.join(same)}?"
     suggestion = nearest(key, known)

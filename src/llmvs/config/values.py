@@ -44,7 +44,7 @@ def entries(text: str) -> list[str]:
 
     >>> entries("['tvsum', 'summe=a dir']"), entries("[tvsum,summe]"), entries("tvsum"), entries("[]")
     (['tvsum', 'summe=a dir'], ['tvsum', 'summe'], ['tvsum'], [])
-    """
+    """  # noqa: E501
     text = text.strip()
     if text.startswith("[") and text.endswith("]"):
         text = text[1:-1]

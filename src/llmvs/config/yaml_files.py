@@ -1,4 +1,4 @@
-"""Read and write YAML: plain values only, every mistake one line that names the file and the key."""
+"""Read and write YAML: plain values only; a mistake is one line that names file and key."""
 
 import re
 from collections.abc import Iterable
@@ -74,7 +74,8 @@ def read_mapping(path: Path, known: Iterable[str] = (), old: bool = False) -> di
         old: read numbers as W&B does, which takes 1e-4 for text.
 
     Raises:
-        UserError: absent, a folder, unreadable, not YAML, aliases, nested too deeply, not a mapping.
+        UserError: absent, a folder, unreadable, not YAML, aliases, nested too deeply, not a
+            mapping.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -102,7 +103,7 @@ def parse(text: str, origin: str, loader: type[_Loader] = _Loader) -> Any:
     """
     try:
         _refuse_odd(text, origin)
-        return yaml.load(text, loader)
+        return yaml.load(text, loader)  # noqa: S506
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UserError(f"{origin}: not readable as YAML: {_line(error)}") from error
 

@@ -1,4 +1,6 @@
-"""What people said of a video: their ratings or votes, their mean as the training target, and its shots."""
+"""What people said of a video: their ratings or votes, their mean as the training target, and its
+shots.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -111,7 +113,8 @@ class Annotations:
             )
 
     def trim(self, n_steps: int) -> "Annotations":
-        """Cut the annotations as if the video ended where step `n_steps` begins: for embeddings that cover only its
+        """Cut the annotations as if the video ended where step `n_steps` begins: for embeddings
+        that cover only its
         first steps.
         """
         if not 0 < n_steps <= self.n_steps:

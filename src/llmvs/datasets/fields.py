@@ -1,8 +1,8 @@
 """Read the fields of a data file: one typed reader per kind of value, whatever the file's format.
 
-Files are passed around, re-made and damaged. A field is taken where its meaning is certain (a whole number
-stored as a float or as an array of one) and refused in one line where it is not; no value is ever changed
-on the way: nothing wraps around, is truncated, or loses a part.
+Files are passed around, re-made and damaged. A field is taken where its meaning is certain (a whole
+number stored as a float or as an array of one) and refused in one line where it is not; no value is
+ever changed on the way: nothing wraps around, is truncated, or loses a part.
 """
 
 from typing import Any
@@ -165,9 +165,9 @@ def votes(value: Any, place: str, n_frames: int) -> npt.NDArray[np.uint8]:
 def shots(value: Any, place: str, n_frames: int) -> npt.NDArray[np.int64]:
     """Read the shots of a video.
 
-    Two conventions are known, each by how all shots but the last end: one frame before the next shot
-    begins (both ends belong to the shot, as in the field's files), or where the next one begins (the end
-    does not belong to it). Ends past the video's are cut to it.
+    Two conventions are known, each by how all shots but the last end: one frame before the next
+    shot begins (both ends belong to the shot, as in the field's files), or where the next one
+    begins (the end does not belong to it). Ends past the video's are cut to it.
 
     Args:
         value: [S, 2] first and last frame of every shot.

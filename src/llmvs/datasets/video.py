@@ -1,4 +1,6 @@
-"""A video: a file, the frames of it that are its steps, and its name. What people said of it stands elsewhere."""
+"""A video: a file, the frames of it that are its steps, and its name. What people said of it stands
+elsewhere.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +28,8 @@ class Video:
     path: Path | None = None
     """The video file; None when only annotations, or captions from elsewhere, are at hand."""
     picks: Array | None = None
-    """int64 [T]: frame index of every step, increasing from 0; None: whatever the sampling gives."""
+    """int64 [T]: frame index of every step, increasing from 0; None: whatever the sampling gives.
+    """
     fps: float | None = None
     """Frames per second of the original video; None when unknown."""
     counts_steps: bool = False

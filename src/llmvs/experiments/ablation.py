@@ -9,7 +9,7 @@ from typing import Any
 
 from llmvs.console import say
 from llmvs.experiments.crossval import SUMMARY, experiment_folder, runs_of, summary
-from llmvs.experiments.grids import Grid, load_grid
+from llmvs.experiments.grids import load_grid
 from llmvs.experiments.many import run_all
 from llmvs.experiments.opening import open_dataset
 from llmvs.files import write_json, write_text

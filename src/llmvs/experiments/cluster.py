@@ -26,7 +26,7 @@ NOTE = "job.json"
 """In a run's folder: its job in the queue."""
 
 
-def prepare(groups: Sequence[Sequence[Config]], queued_again: bool) -> dict[str, Any]:
+def prepare(groups: Sequence[Sequence[Config]], queued_again: bool) -> dict[str, Any]:  # noqa: ARG001
     """Make the embeddings of each group of runs that read the same ones, in a job of their own.
 
     Args:

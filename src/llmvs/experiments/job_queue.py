@@ -134,7 +134,7 @@ class JobQueue:
 
 @dataclass(frozen=True)
 class _Call:
-    """A task with its argument, in the form that submitit queues again when a job's time is over."""
+    """A task with its argument, as submitit queues it again when a job's time is over."""
 
     task: Task
     argument: Any

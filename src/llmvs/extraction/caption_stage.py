@@ -67,7 +67,7 @@ class CaptionStage(Stage[Path | None, "Captioner"]):
     def __init__(
         self, config: Config, dataset: str, kind: Literal["captions", "answers"] = "captions"
     ) -> None:
-        """Open the cache of captions; `answers` are no captions, and stand in folders of their own."""
+        """Open the cache of captions; `answers` are no captions and have folders of their own."""
         self.config = config
         made_with = identity.captions_identity(config, kind)
         place = identity.folder(config, dataset, kind, made_with)

@@ -1,4 +1,5 @@
-"""Captions of one video's steps in batches: decoding, preprocessing and the model each work on while
+"""Captions of one video's steps in batches: decoding, preprocessing and the model each work on
+while
 the others do.
 """
 

@@ -73,7 +73,7 @@ class GlobalBatches(_Shares):
         self.batch_videos, self.seed = batch_videos, seed
 
     def __len__(self) -> int:
-        return -(-self.n_videos // self.batch_videos)
+        return -(-self.n_videos // self.batch_videos)  # noqa: PLE0303
 
     def __iter__(self) -> Iterator[Share]:
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.n_videos).tolist()

@@ -143,7 +143,7 @@ class EmbeddingDataModule(L.LightningDataModule):
 
     @property
     def videos(self) -> dict[str, list[Annotations]]:
-        """The videos of every loaded part that has some, trimmed where their embeddings end early."""
+        """The videos of every loaded part that has some, trimmed where their embeddings end early."""  # noqa: E501
         return {name: part.videos for name, part in self.parts.items()}
 
     @property

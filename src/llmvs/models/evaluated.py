@@ -83,7 +83,7 @@ class EvaluatedModule(L.LightningModule):
             self.refuse_other_training(checkpoint)
 
     def on_train_epoch_start(self) -> None:
-        """Dropout is a function of (seed, epoch, rank): a resumed run needs no generator's state."""
+        """Dropout is a function of (seed, epoch, rank): a resumed run needs no generator's state."""  # noqa: E501
         state = np.random.SeedSequence(
             [self.seed, self.current_epoch, self.global_rank]
         ).generate_state(2, np.uint32)

@@ -19,7 +19,10 @@ Loss = Callable[[Tensor, Tensor, Tensor, OptimConfig], Tensor]
 
 
 def squared_error(
-    scores: Tensor, gtscore: Tensor, lengths: Tensor, settings: OptimConfig
+    scores: Tensor,
+    gtscore: Tensor,
+    lengths: Tensor,
+    settings: OptimConfig,  # noqa: ARG001
 ) -> Tensor:
     """Take the mean squared error over every video's steps (paper, section 3.4): [B]."""
     squared = (scores - gtscore).square()

@@ -131,7 +131,8 @@ class LLMVS(
         random.
 
         Args:
-            pretrained_model_name_or_path: the folder of a run or an export, or the id (USER/NAME) of a model on the hub.
+            pretrained_model_name_or_path: the folder of a run or an export, or the id (USER/NAME)
+                of a model on the hub.
             revision: branch, tag or commit on the hub.
             cache_dir: where downloads are kept.
             force_download: download again what is there.

@@ -167,7 +167,7 @@ def _comparison(
             lines.append([label, "", *_compared(found, base), None, None])
     for line in BASELINES.values():
         if baseline := against.experiment.baseline(line.key, names[0]):
-            lines.append([line.label, "", *_compared(baseline, None), None, None])
+            lines.append([line.label, "", *_compared(baseline, None), None, None])  # noqa: PERF401
     title = _title(rows[0].experiment, names)
     return Table(names[0], title, columns, lines, notes).without_empty()
 

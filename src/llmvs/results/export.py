@@ -59,7 +59,7 @@ def export(run: Path, to: Path | None = None, repo: str | None = None) -> Path:
         )
     write_text(folder / CARD, model_card(result, kind, extraction, identity))
     say(
-        f"exported: {folder}, for {'PeftModel' if weights == 'adapter' else 'LLMVS'}.from_pretrained"
+        f"exported: {folder} for {'PeftModel' if weights == 'adapter' else 'LLMVS'}.from_pretrained"
     )
     return folder
 

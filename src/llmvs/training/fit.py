@@ -95,7 +95,8 @@ def fit(
         config: the run.
         dataset: gives the videos.
         fold: which of them train, hold out and test.
-        cache: their embeddings; None: the ranks make them (`trainer.callbacks=[refresh_embeddings]`).
+        cache: their embeddings; None: the ranks make them
+            (`trainer.callbacks=[refresh_embeddings]`).
         folder: of the run.
         progress: told the share of the epochs that is done, in place of a progress bar (with one
             device).

@@ -218,7 +218,8 @@ class QuietDDP(DDPStrategy):
 
     def on_train_start(self) -> None:
         """Let a started rank end at once when the others have failed. Lightning's handler, which is
-        there by now, would broadcast that to them: it fails where one is dead, and is told in pages.
+        there by now, would broadcast that to them: it fails where one is dead, and is told in
+        pages.
         """
         super().on_train_start()
         if self._start_method != "popen":

@@ -1,7 +1,8 @@
 """When the frames of a video are shown, and which of them are its steps.
 
-Frames are chosen **by time stamp**: by index, a clip of variable frame rate is off by seconds. Where two
-recordings were joined end to end their time stamps begin again; time then goes on where the first ended.
+Frames are chosen **by time stamp**: by index, a clip of variable frame rate is off by seconds.
+Where two recordings were joined end to end their time stamps begin again; time then goes on where
+the first ended.
 """
 
 import math
@@ -21,7 +22,7 @@ frames are ever stored out of order.
 
 
 class Clock:
-    """Turn the time stamps of one stream, in the order of its frames, into seconds from its start."""
+    """Turn the time stamps of one stream, in order of its frames, into seconds from its start."""
 
     def __init__(self, stream: VideoStream) -> None:
         """Read the stream's unit of time and its start."""
@@ -36,8 +37,8 @@ class Clock:
         """Give the stamp at which a frame is shown, behind all recordings before its own.
 
         Args:
-            order: the stamp by which frames come in order (of decoding or of showing); None: unknown,
-                so it begins nothing new.
+            order: the stamp by which frames come in order (of decoding or of showing); None:
+                unknown, so it begins nothing new.
             shown: the stamp at which the frame is shown.
         """
         fell = None not in (order, self.order) and order < self.order - RESTART / self.unit  # type: ignore[operator]
@@ -57,8 +58,8 @@ def frame_times(path: str | Path) -> npt.NDArray[np.float64]:
     """Read the time stamps of all frames without decoding them.
 
     Returns:
-        [n_frames] seconds from the start of the stream, increasing. A stream without time stamps gets
-        them from its mean frame rate.
+        [n_frames] seconds from the start of the stream, increasing. A stream without time stamps
+        gets them from its mean frame rate.
 
     Raises:
         VideoError: not a video.

@@ -1,7 +1,8 @@
-"""Open a video file and read its header. What is opened must be a video: texts, pictures and playlists are not.
+"""Open a video file and read its header. What is opened must be a video: texts, pictures and
+playlists are not.
 
-FFmpeg reads far more than videos, a text file among them (as the screen of a terminal), and playlists
-that name other files. Only formats that hold moving pictures themselves are let in.
+FFmpeg reads far more than videos, a text file among them (as the screen of a terminal), and
+playlists that name other files. Only formats that hold moving pictures themselves are let in.
 """
 
 import os
@@ -25,9 +26,9 @@ FORMATS = (
 )
 """The demuxers of FFmpeg that hold moving pictures in one file of their own."""
 _ENDINGS = (
-    "3g2 3gp amv asf av1 avi divx dv f4v flv gif gxf h261 h263 h264 h265 hevc ivf m1v m2t m2ts m2v"
-    " m4v mjpeg mjpg mk3d mkv mov mp4 mpe mpeg mpg mpv mts mxf nsv nut obu ogm ogv qt rm rmvb roq swf"
-    " tod ts ty vc1 vob webm wmv wtv y4m"
+    "3g2 3gp amv asf av1 avi divx dv f4v flv gif gxf h261 h263 h264 h265 hevc ivf m1v m2t "
+    "m2ts m2v m4v mjpeg mjpg mk3d mkv mov mp4 mpe mpeg mpg mpv mts mxf nsv nut obu ogm ogv qt "
+    "rm rmvb roq swf tod ts ty vc1 vob webm wmv wtv y4m"
 )
 SUFFIXES = tuple(f".{ending}" for ending in _ENDINGS.split())
 """The file name endings of videos, in lower case, by which they are found in folders."""

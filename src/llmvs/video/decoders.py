@@ -1,8 +1,8 @@
 """Decode a video front to back: two decoders that give the same frames.
 
-OpenCV is the first: it applies the rotation a phone writes into the header, and makes a picture only of
-the frames that are wanted. PyAV takes over where OpenCV cannot decode (AV1), where it would crash (a name
-that is not UTF-8), and where the time stamps begin again.
+OpenCV is the first: it applies the rotation a phone writes into the header, and makes a picture
+only of the frames that are wanted. PyAV takes over where OpenCV cannot decode (AV1), where it would
+crash (a name that is not UTF-8), and where the time stamps begin again.
 """
 
 import itertools

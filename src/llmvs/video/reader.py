@@ -43,8 +43,8 @@ def sample(
         decoder: None: whichever can decode the video; both give the same steps.
 
     Raises:
-        VideoError: the file cannot be opened, holds no frame, or decoding ends early: it misses more
-            than 2 frames, and more than a second or 2 %, of what the header states.
+        VideoError: the file cannot be opened, holds no frame, or decoding ends early: it misses
+            more than 2 frames, and more than a second or 2 %, of what the header states.
         ValueError: both or neither of `fps` and `every_nth_frame`, or one that is not positive.
     """
     path = Path(path)
