@@ -22,7 +22,7 @@ def test_every_configuration_is_data_of_the_package() -> None:
     covered = {
         path.relative_to(package).as_posix() for one in patterns for path in package.glob(one)
     }
-    assert covered == set(DATA)
+    assert covered == {*DATA, "py.typed"}
     everything = [*ROOT.glob("configs/**/*"), *ROOT.glob("sweeps/**/*")]
     files = {path.relative_to(ROOT).as_posix() for path in everything if path.is_file()}
     assert files == set(DATA), "a file that would not be shipped"

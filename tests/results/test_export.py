@@ -231,7 +231,7 @@ def test_of_a_fine_tuned_model_the_adapter_is_shared(run: Path, tmp_path: Path) 
         (["repo=a/b"], "give both"),
         (["push=yes"], "give both"),
         (["too=x"], "did you mean to?"),
-        (["x"], "'x' is not key=value"),
+        (["x"], "'x' is neither an option nor key=value"),
     ],
 )
 def test_mistakes_of_the_verb(

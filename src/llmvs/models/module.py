@@ -33,7 +33,7 @@ class LLMVSModule(EvaluatedModule):
     per epoch.
 
     >>> module = LLMVSModule(input_dim=64, head={"dim": 128, "layers": 2}, optim={"lr": 1e-3})
-    >>> module.head.config.heads, module.optim.batch_videos, module.hparams["optim"]["lr"]
+    >>> module.head.config.heads, module.optim.batch_videos, module.optim.lr
     (2, 10, 0.001)
     """
 
