@@ -8,6 +8,7 @@ import pytest
 from scipy.io import savemat
 
 from llmvs.datasets import load
+from llmvs.datasets.files import find_video
 from llmvs.errors import UserError
 
 STEPS = 8
@@ -78,6 +79,19 @@ def test_the_authors_files_add_raw_labels_and_the_video_is_found_by_name(tmp_pat
     assert video.user_labels.max() == 2
     assert video.fps == 25
     assert video.video.path.name == "Clip_02.mp4"
+
+
+@pytest.mark.parametrize(
+    "name", ["Clip 02.ts", "Clip_02.MTS", "Any title [Clip 02].mp4", "a [x].mkv"]
+)
+def test_a_video_is_found_by_its_name_or_by_the_id_in_brackets(tmp_path, name):
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / name).touch()
+    found = find_video(tmp_path, ("Clip 02", "video_2"))
+    assert found is None if "title" in name or "[x]" in name else found.name == name
+    (tmp_path / "videos" / "A title, part 2 [-yt_ID4567].flv").touch()
+    assert find_video(tmp_path, ("-yt_ID4567",)).suffix == ".flv"
+    assert find_video(tmp_path, ("-YT_ID4567",)) is None
 
 
 def test_summe_from_the_authors_files_alone(tmp_path):

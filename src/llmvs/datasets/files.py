@@ -1,5 +1,6 @@
 """Finding and reading the files in which this field's datasets are passed around."""
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,7 @@ import numpy as np
 
 from llmvs.datasets.video import Array
 from llmvs.errors import UserError
-
-VIDEO_SUFFIXES = (".mp4", ".webm", ".mov", ".avi", ".mkv", ".m4v")
+from llmvs.video.container import is_video
 
 
 def first(root: Path, names: Iterable[str]) -> Path | None:
@@ -29,19 +29,28 @@ def absent(root: Path, names: Iterable[str], what: str, home: str) -> UserError:
 
 
 def find_video(root: Path, names: Iterable[str]) -> Path | None:
-    """The video file called one of `names` (spaces and underscores alike) in `root`, `root/video`
-    or `root/videos`.
+    """Find the video file called one of `names` in `root`, `root/videos` or `root/video`.
+
+    Spaces and underscores are alike; a file that yt-dlp wrote, `Title [id].mp4`, goes by its id.
     """
+    names = set(names)
     wanted = {name.replace(" ", "_").casefold() for name in names}
     for folder in (root / "videos", root / "video", root):
         if folder.is_dir():
-            for path in sorted(folder.iterdir()):
-                if (
-                    path.suffix.lower() in VIDEO_SUFFIXES
-                    and path.stem.replace(" ", "_").casefold() in wanted
-                ):
+            for path in filter(is_video, sorted(folder.iterdir())):
+                if path.stem.replace(" ", "_").casefold() in wanted or bracketed(path) in names:
                     return path
     return None
+
+
+def bracketed(path: Path) -> str | None:
+    """Give the id that yt-dlp puts at the end of a file's name; None where there is none.
+
+    >>> bracketed(Path("A title [JhdjUam0l6A].mp4"))
+    'JhdjUam0l6A'
+    """
+    found = re.search(r"\[([\w-]{6,})\]$", path.stem)
+    return found.group(1) if found else None
 
 
 def open_h5(path: Path) -> h5py.File:

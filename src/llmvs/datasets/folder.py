@@ -18,13 +18,14 @@ from tqdm import tqdm
 
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset, Sampling
-from llmvs.datasets.files import VIDEO_SUFFIXES, gtscore_of
+from llmvs.datasets.files import gtscore_of
 from llmvs.datasets.scores import Scores, read_scores
 from llmvs.datasets.splits import FOLDS, generated, leave_one_out
 from llmvs.datasets.video import Array, Video
 from llmvs.errors import UserError, nearest
 from llmvs.files import check_name, printable
 from llmvs.video.clock import frame_times, step_frames
+from llmvs.video.container import is_video
 
 RENAME = "its files in the cache would go by it: rename the file"
 FILES = ("scores.csv", "scores.json")
@@ -77,7 +78,7 @@ def _videos(root: Path) -> dict[str, Path]:
     """Key -> video file."""
     found: dict[str, Path] = {}
     for path in sorted([*root.glob("*"), *root.glob("videos/*")]):
-        if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith("."):
+        if is_video(path):
             check_name(path.stem, printable(path), RENAME)
             if path.stem in found:
                 raise UserError(

@@ -26,10 +26,11 @@ from tqdm import tqdm
 
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset, Sampling
-from llmvs.datasets.files import VIDEO_SUFFIXES, absent, first, open_h5
+from llmvs.datasets.files import absent, bracketed, first, open_h5
 from llmvs.datasets.video import RENAME, Array, Video
 from llmvs.errors import UserError
 from llmvs.files import check_name, printable, read_json
+from llmvs.video.container import is_video
 
 HOME = "https://github.com/MRHiSum/MR.HiSum"
 H5_NAMES = ("mr_hisum.h5", "mrsum.h5", "*hisum*.h5")
@@ -166,9 +167,9 @@ def _youtube_ids(root: Path) -> dict[str, str]:
 
 
 def _files(root: Path) -> dict[str, Path]:
-    """Stem -> video file, looked up once: the folder may hold tens of thousands."""
+    """Stem, or the id in it, -> video file, looked up once: there may be tens of thousands."""
     return {
-        path.stem: path
+        bracketed(path) or path.stem: path
         for path in sorted(root.glob("videos/*"))
-        if path.suffix.lower() in VIDEO_SUFFIXES
+        if is_video(path)
     }

@@ -6,7 +6,6 @@ from pathlib import Path
 from llmvs.config.schema import Config
 from llmvs.console import say
 from llmvs.datasets import Dataset
-from llmvs.datasets.files import VIDEO_SUFFIXES
 from llmvs.datasets.splits import fold as make_fold
 from llmvs.datasets.video import Video
 from llmvs.errors import UserError, VideoError
@@ -14,6 +13,7 @@ from llmvs.experiments.opening import open_dataset
 from llmvs.experiments.other_datasets import open_other_datasets
 from llmvs.extraction.pipeline import Extraction
 from llmvs.training.distributed import extract_shared
+from llmvs.video.container import SUFFIXES, is_video
 
 
 def extract_dataset(config: Config) -> int:
@@ -75,15 +75,9 @@ def _videos(paths: Iterable[Path]) -> list[Path]:
                 f"{path}: no such file or folder (expected a video, a folder of videos, a YAML file"
                 " or key=value)"
             )
-        inside = (
-            [file for file in sorted(path.iterdir()) if file.suffix.lower() in VIDEO_SUFFIXES]
-            if path.is_dir()
-            else [path]
-        )
+        inside = list(filter(is_video, sorted(path.iterdir()))) if path.is_dir() else [path]
         if not inside:
-            raise UserError(
-                f"{path}: no videos in this folder (known: {', '.join(VIDEO_SUFFIXES)})"
-            )
+            raise UserError(f"{path}: no videos in this folder (known: {', '.join(SUFFIXES)})")
         found += inside
     return found
 
