@@ -13,7 +13,7 @@ from llmvs.experiments.opening import open_dataset
 from llmvs.experiments.other_datasets import open_other_datasets
 from llmvs.extraction.pipeline import Extraction
 from llmvs.training.distributed import extract_shared
-from llmvs.video.container import SUFFIXES, is_video
+from llmvs.video.container import SUFFIXES
 
 
 def extract_dataset(config: Config) -> int:
@@ -75,7 +75,9 @@ def _videos(paths: Iterable[Path]) -> list[Path]:
                 f"{path}: no such file or folder (expected a video, a folder of videos, a YAML file"
                 " or key=value)"
             )
-        inside = list(filter(is_video, sorted(path.iterdir()))) if path.is_dir() else [path]
+        inside = [path]
+        if path.is_dir():  # a hidden file is looked at, too: it is named as one that cannot be done
+            inside = [file for file in sorted(path.iterdir()) if file.suffix.lower() in SUFFIXES]
         if not inside:
             raise UserError(f"{path}: no videos in this folder (known: {', '.join(SUFFIXES)})")
         found += inside
