@@ -266,3 +266,19 @@ def test_ctrl_c_is_one_line(monkeypatch, capsys):
     monkeypatch.setattr("llmvs.cli._run", interrupted)
     assert main([]) == 130
     assert capsys.readouterr().err == "llmvs: interrupted; the same command goes on from here\n"
+
+
+@pytest.mark.parametrize("name", ["mlflow", "tensorboard"])
+def test_a_logger_that_is_not_installed_is_missed_before_anything_is_made(
+    name, tmp_path, monkeypatch, capsys
+):
+    found = importlib.util.find_spec
+    hidden = (name, "tensorboardX")
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda one, *more: None if one in hidden else found(one, *more)
+    )
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "demo", f"log.loggers=[csv,{name}]"]) == 2
+    error = capsys.readouterr().err
+    assert error == f"llmvs: log.loggers={name} needs {name}: pip install 'llmvs[{name}]'\n"
+    assert not list(tmp_path.iterdir())

@@ -36,14 +36,17 @@ def check_run(config: "Config", folds: Sequence[int] | None = None) -> None:
             )
     if config.method.lora:
         require("peft", "lora", "method.lora=true")
+    if "mlflow" in config.log.loggers:
+        require("mlflow", "mlflow", "log.loggers=mlflow")
+    if "tensorboard" in config.log.loggers and importlib.util.find_spec("tensorboardX") is None:
+        require("tensorboard", "tensorboard", "log.loggers=tensorboard")
     check_extraction(config)
     check_writable(Path(config.runs), "runs")
 
 
 def check_dataset(config: "Config") -> None:
-    """Refuse a dataset that is not known, or whose folder is absent (its reader says what it
-    expects
-    there).
+    """Refuse a dataset that is not known, or whose folder is absent: its reader says what it
+    expects there.
 
     Raises:
         UserError: one of the two.
