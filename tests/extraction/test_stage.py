@@ -107,7 +107,7 @@ def test_missing_records_are_refused_by_name(tmp_path: Path) -> None:
     stage = Toy(tmp_path)
     stage.run(videos(a="1"))
     stage.refuse_missing(videos(a="1"), "no {video}")
-    with pytest.raises(UserError, match="^no b$"):
+    with pytest.raises(UserError, match=r"^no b$"):
         stage.refuse_missing(videos(a="1", b="1"), "no {video}")
     with pytest.raises(UserError, match=r"^no b \(and 1 more videos\)$"):
         stage.refuse_missing(videos(b="1", a="1", c="1"), "no {video}")
