@@ -12,11 +12,11 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from tqdm import tqdm
 
 from llmvs.cache.captions import CaptionCache, beside
 from llmvs.cache.embeddings import EmbeddingCache, Embeddings
 from llmvs.cache.listing import SUFFIXES, TEXTS, CacheFolder, folders, is_linked
+from llmvs.console import ProgressBar
 from llmvs.errors import UserError
 
 
@@ -44,7 +44,7 @@ def verify(cache: Path, delete: bool = False) -> tuple[list[str], str]:
     broken = [one for one in found if one.problem]
     damages = [Damage(f"{one.path}: {one.problem}: {_cure(one)}", ()) for one in broken]
     sound = [one for one in found if not one.problem]
-    with tqdm(total=sum(one.videos for one in sound), desc="verify", unit="video", delay=2) as bar:
+    with ProgressBar("verify", sum(one.videos for one in sound), "video", delay=2) as bar:
         for one in sound:
             check = _captions if one.kind in TEXTS else _embeddings
             damages += check(one, bar.update)

@@ -14,8 +14,8 @@ import math
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
+from llmvs.console import tracked
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset, Sampling
 from llmvs.datasets.files import gtscore_of
@@ -63,7 +63,7 @@ def load(root: Path, sampling: Sampling) -> Dataset:
     named = _matched(scores, files)
     values = [row for people in scores.sheet.values() for row in people.values()]
     scale = min(map(min, values)), max(map(max, values))
-    ordered = tqdm(named.items(), desc="video headers", unit="video", delay=2, leave=False)
+    ordered = tracked(named.items(), "video headers", "video")
     videos = {key: _video(key, files[key], scores, name, scale, sampling) for key, name in ordered}
     if len(videos) < 2:
         raise UserError(

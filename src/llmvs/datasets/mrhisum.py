@@ -22,8 +22,8 @@ from typing import Any
 
 import h5py
 import numpy as np
-from tqdm import tqdm
 
+from llmvs.console import tracked
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset, Sampling
 from llmvs.datasets.files import absent, bracketed, first, open_h5
@@ -55,9 +55,7 @@ def load(root: Path) -> Dataset:
     names, files = _youtube_ids(root), _files(root)
     videos = {}
     with open_h5(h5) as file:
-        for key in tqdm(
-            [*train, *val, *test], desc="annotations", unit="video", delay=2, leave=False
-        ):
+        for key in tracked([*train, *val, *test], "annotations", "video"):
             if key not in file:
                 raise UserError(
                     f"{h5}: has no group {key}, which is in {split.name}: is the download complete"

@@ -4,9 +4,7 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol, TypeVar
 
-from tqdm import tqdm
-
-from llmvs.console import is_first_process
+from llmvs.console import ProgressBar, is_first_process, tracked, write_line
 
 T = TypeVar("T")
 
@@ -32,7 +30,7 @@ class Progress:
         self.what, self.overall, self.n_videos = what, overall, len(lengths)
         self.known = None if None in lengths else sum(length or 0 for length in lengths)
         self.finished = self.n_steps = 0
-        self.bar: tqdm | None = self._open() if lengths else None
+        self.bar: ProgressBar | None = self._open() if lengths else None
 
     def steps(self, count: int) -> None:
         """So many steps more are done."""
@@ -47,23 +45,16 @@ class Progress:
         self.n_videos = max(self.n_videos, self.finished)
         if self.bar is not None:
             self.bar.total = self._total()
-            self.bar.set_postfix_str(self._which())
+            self.bar.note(self._which())
 
     def say(self, line: str) -> None:
         """Print a line without tearing the bar, be it this process's or the first one's."""
         start, end = ("", "") if is_first_process() or not sys.stderr.isatty() else ("\r", "\x1b[K")
-        tqdm.write(f"{start}{line}{end}", file=sys.stderr)
+        write_line(f"{start}{line}{end}")
 
-    def _open(self) -> tqdm:
-        bar = tqdm(
-            total=self._total(),
-            desc=self.what,
-            unit="step",
-            dynamic_ncols=True,
-            disable=not is_first_process(),
-            mininterval=0.1 if sys.stderr.isatty() else 10,
-        )
-        bar.set_postfix_str(self._which())
+    def _open(self) -> ProgressBar:
+        bar = ProgressBar(self.what, self._total(), "step")
+        bar.note(self._which())
         return bar
 
     def _which(self) -> str:
@@ -105,11 +96,4 @@ def all_ranks(folder: Listed, n_videos: int | None) -> Callable[[], str] | None:
 
 def checked(items: Sequence[T]) -> Iterable[T]:
     """The items, with a bar where looking at them takes long."""
-    return tqdm(
-        items,
-        desc="check",
-        unit="video",
-        delay=2,
-        leave=False,
-        disable=not items or not is_first_process(),
-    )
+    return tracked(items, "check", "video") if items else items

@@ -12,10 +12,10 @@ from pathlib import Path
 import h5py
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from llmvs.cache.embeddings import EmbeddingCache, Embeddings
 from llmvs.cache.fingerprint import Identity
+from llmvs.console import tracked
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset
 from llmvs.datasets.files import open_h5
@@ -43,7 +43,7 @@ def import_released(query: Path, answer: Path, dataset: Dataset, folder: Path) -
     }
     cache = EmbeddingCache(folder, identity)
     with open_h5(query) as q_file, open_h5(answer) as a_file:
-        for key, video in tqdm(dataset.videos.items(), desc="import", unit="video"):
+        for key, video in tracked(dataset.annotations.items(), "import", "video", leave=True):
             if key not in cache:
                 q, a = _read(q_file, query, video), _read(a_file, answer, video)
                 if q.shape != a.shape:

@@ -14,8 +14,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from tqdm import tqdm
-
+from llmvs.console import ProgressBar
 from llmvs.demo.world.draw import Painter
 from llmvs.demo.world.pen import Picture
 from llmvs.demo.world.script import FPS, Script
@@ -47,12 +46,10 @@ def render(jobs: Sequence[Job]) -> None:
     Raises:
         UserError: a file cannot be written; those that are done stay.
     """
-    with tqdm(
-        total=sum(job.clip.n_frames for job in jobs),
-        desc="rendering the synthetic demo",
-        unit="frame",
-        disable=not jobs,
-    ) as bar:
+    if not jobs:
+        return
+    n_frames = sum(job.clip.n_frames for job in jobs)
+    with ProgressBar("rendering the synthetic demo", n_frames, "frame") as bar:
         workers = min(cores(), len(jobs))
         if workers < 2:
             for job in jobs:
@@ -82,7 +79,7 @@ def _frames(clip: Script, drawn: Callable[[int], Any]) -> Iterator[Picture]:
         drawn(scene.n_frames)
 
 
-def _share_out(shares: Sequence[Sequence[Job]], bar: tqdm) -> None:
+def _share_out(shares: Sequence[Sequence[Job]], bar: ProgressBar) -> None:
     command = [sys.executable, "-m", "llmvs.demo.world.render"]
     workers = [
         subprocess.Popen(

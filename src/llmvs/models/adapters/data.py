@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
-from tqdm import tqdm
 
 from llmvs.cache.fingerprint import Identity, differences
 from llmvs.config.schema import LoraConfig
-from llmvs.console import is_first_process
+from llmvs.console import tracked
 from llmvs.datasets.annotations import Annotations
 from llmvs.errors import UserError
 from llmvs.extraction.numbers import nearest
@@ -103,14 +102,7 @@ class FinetuneData(L.LightningDataModule):
         assert self.trainer is not None
         questions: Questions = self.trainer.lightning_module.questions  # type: ignore[assignment]
         samples = []
-        for video in tqdm(
-            self.videos["train"],
-            desc="questions",
-            unit="video",
-            delay=2,
-            leave=False,
-            disable=not is_first_process(),
-        ):
+        for video in tracked(self.videos["train"], "questions", "video"):
             steps = chosen(video, self.config.steps_per_video)
             numbers = nearest(video.gtscore)
             samples += [

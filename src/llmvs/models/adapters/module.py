@@ -12,11 +12,10 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.utils.checkpoint import checkpoint
-from tqdm import tqdm
 
 from llmvs.cache.fingerprint import differences
 from llmvs.config.schema import Config
-from llmvs.console import is_first_process
+from llmvs.console import ProgressBar
 from llmvs.datasets.annotations import Annotations
 from llmvs.errors import UserError
 from llmvs.evaluation.metric import VideoScores
@@ -118,13 +117,12 @@ class FinetuneModule(EvaluatedModule):
     def on_train_epoch_start(self) -> None:
         """An epoch may take an hour: show how far it is."""
         super().on_train_epoch_start()
-        self.bar = tqdm(
-            total=int(self.trainer.num_training_batches),
-            desc=f"epoch {self.current_epoch + 1}",
-            unit="batch",
+        self.bar = ProgressBar(
+            f"epoch {self.current_epoch + 1}",
+            int(self.trainer.num_training_batches),
+            "batch",
             delay=2,
             leave=False,
-            disable=not is_first_process(),
         )
 
     def on_train_batch_end(self, outputs: Any, batch: Steps, batch_idx: int) -> None:
@@ -176,14 +174,7 @@ class FinetuneModule(EvaluatedModule):
         """
         part, metric = self._metrics()[dataloader_idx]
         video = metric.videos[index]
-        with tqdm(
-            total=video.n_steps,
-            desc=f"{part} {video.key}",
-            unit="step",
-            delay=2,
-            leave=False,
-            disable=not is_first_process(),
-        ) as bar:
+        with ProgressBar(f"{part} {video.key}", video.n_steps, "step", delay=2, leave=False) as bar:
             scores = self.answering.scores(
                 self.questions.about(video), SCORED_AT_ONCE * self.settings.lora.at_once, bar.update
             )
