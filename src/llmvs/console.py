@@ -81,6 +81,7 @@ class ProgressBar:
 
     @total.setter
     def total(self, total: int | None) -> None:
+        """Set it, where it becomes known on the way."""
         self._total = total
         if self._bar is not None:
             self._bar.total = total

@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pytest
 
+from llmvs import console
 from llmvs.datasets import load as load_by_name
 from llmvs.datasets.base import Dataset
 from llmvs.demo.dataset import load, read_scripts
@@ -137,8 +138,12 @@ def test_a_second_call_only_reads(root: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_the_same_seed_makes_the_same_files(
-    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    root: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(console, "EVERY", 0.0)  # half a minute would be longer than it takes
     load(tmp_path, **SMALL)
     assert "rendering the synthetic demo" in capsys.readouterr().err
     for path in root.iterdir():

@@ -104,7 +104,7 @@ class FinetuneData(L.LightningDataModule):
         samples = []
         for video in tracked(self.videos["train"], "questions", "video"):
             steps = chosen(video, self.config.steps_per_video)
-            numbers = nearest(video.gtscore)
+            numbers = nearest(video.gtscore.tolist())
             samples += [
                 Sample(video, t, numbers[t], asked)
                 for t, asked in zip(steps, questions.about(video, set(steps)), strict=True)
