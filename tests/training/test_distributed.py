@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 
-from llmvs import processes
+from llmvs import console, processes
 from llmvs.config.schema import BackboneConfig, Config, ExamplesConfig, ExtractConfig
 from llmvs.datasets.base import Dataset
 from llmvs.datasets.video import Video
@@ -58,6 +58,7 @@ def two(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config
     """
     torch.set_num_threads(1)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr(console, "EVERY", 0.0)  # every step of progress is a line
     monkeypatch.setattr(processes, "START", "fork")
     return tiny_config(tmp_path / "cache", models, devices=2)
 
