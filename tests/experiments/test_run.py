@@ -197,7 +197,10 @@ def test_embeddings_named_by_the_user_are_used_as_they_are_if_they_fit(place, fi
         (["fold=5"], "fold=5: demo has 5 disjoint folds, 0 to 4"),
         (["extract.embeddings=nowhere"], "nowhere/fingerprint.json: no such file"),
         (["extract.captions=nowhere"], "nowhere"),
-        (["runs=/dev/null/runs"], "runs=/dev/null/runs: /dev/null: Not a directory: name another folder"),
+        (
+            ["runs=/dev/null/runs"],
+            "runs=/dev/null/runs: /dev/null: Not a directory: name another folder",
+        ),
     ],
 )
 def test_mistakes(place, first, more, message, capsys):

@@ -218,10 +218,13 @@ def test_two_ranks_train_the_same_adapter_as_one(world):
     first, second = (
         load_file(folder / "adapter" / "adapter_model.safetensors") for folder in (one, two)
     )
-    for name in first:
-        assert torch.allclose(first[name], second[name], atol=1e-5), name
+    # Adam divides a gradient by its own size: where it is all but zero (below Adam's eps), rounding
+    # becomes a visible part of a step, which is 1e-2 here. Such entries are few and move no score.
+    apart = torch.cat([(first[name] - second[name]).abs().flatten() for name in first])
+    assert float((apart > 1e-5).float().mean()) < 0.01
+    assert float(apart.max()) < QUICK.lr / 100
     scores, again = (
         json.loads((folder / "scores" / "last.json").read_text()) for folder in (one, two)
     )
     for key in scores:
-        assert again[key] == pytest.approx(scores[key], abs=1e-4)
+        assert again[key] == pytest.approx(scores[key], abs=1e-5)
