@@ -16,6 +16,7 @@ class Spelling:
     """A tokenizer of single characters; `whole` are tokens of their own."""
 
     eos_token_id = 0
+    eos_token = "\0"
 
     def __init__(self, *whole):
         self.whole = whole
@@ -35,28 +36,35 @@ class Spelling:
         return ids
 
 
+def conversation(prompt, lead, tail="\0"):
+    """How an answer stands behind a prompt."""
+    return lambda answer: prompt if answer is None else f"{prompt}{lead}{answer}{tail}"
+
+
 def test_spellings():
-    digits = Numbers.of(Spelling(), "Q:", " ")
+    digits = Numbers.of(Spelling(), conversation("Q:", " "))
     assert digits.ids[7] == (ord(" "), ord("7"))
     assert digits.path == [ord(" "), ord("1")]
     assert digits.answer(3) == [ord(" "), ord("3"), 0]
-    assert Numbers.of(Spelling("10"), "Q:", "").path == []
-    assert Numbers.of(tokenizer(map(str, range(11))), "A question?", " ").path == []
-    assert len(Numbers.of(tokenizer(), "A question?", " ").path) == 2  # a space, and the 1 of 10
+    assert Numbers.of(Spelling("10"), conversation("Q:", "")).path == []
+    assert Numbers.of(tokenizer(map(str, range(11))), conversation("A question?", " ")).path == []
+    assert (
+        len(Numbers.of(tokenizer(), conversation("A question?", " ")).path) == 2
+    )  # a space, and the 1 of 10
 
 
 def test_a_number_that_merges_with_the_prompt_is_refused():
     with pytest.raises(UserError, match="cannot be read"):
-        Numbers.of(Spelling(":7"), "Q:", "")
+        Numbers.of(Spelling(":7"), conversation("Q:", ""))
     with pytest.raises(UserError, match="cannot be read"):
         Numbers.of(
-            Spelling(" 10"), "Q:", " "
+            Spelling(" 10"), conversation("Q:", " ")
         )  # 0 is " ", "0", which no path to " 10" leads through
 
 
 @pytest.mark.parametrize("whole", [(), ("10",), tuple(str(number) for number in range(10, -1, -1))])
 def test_probabilities_are_those_of_walking_through_every_answer(whole):
-    numbers = Numbers.of(Spelling(*whole), "Q:", " ")
+    numbers = Numbers.of(Spelling(*whole), conversation("Q:", " "))
     logits = torch.randn(5, len(numbers.path) + 1, 128, generator=torch.Generator().manual_seed(0))
     chances = logits.softmax(-1)
 
@@ -79,7 +87,7 @@ def test_probabilities_are_those_of_walking_through_every_answer(whole):
 
 
 def test_a_certain_model_answers_its_number():
-    numbers = Numbers.of(Spelling(), "Q:", "")
+    numbers = Numbers.of(Spelling(), conversation("Q:", ""))
     for number in (0, 1, 7, 10):
         logits = torch.full((1, 2, 128), -50.0)
         for depth, token in enumerate(numbers.answer(number)[:2]):

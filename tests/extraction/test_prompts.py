@@ -12,25 +12,11 @@ from llmvs.extraction.prompts import (
     Template,
     Window,
     narrow,
-    parse_number,
     question,
-    render,
     windows,
     wording,
 )
-
-LLAMA2 = (  # the format's own rules, as a jinja template: the oracle for the built-in rendering
-    "{% if messages[0]['role'] == 'system' %}{% set rest = messages[1:] %}{% set system ="
-    " messages[0]['content'] %}{% else %}{% set rest = messages %}{% set system = none %}{% endif"
-    " %}{% for m in rest %}{% set text = m['content'] %}{% if loop.index0 == 0 and system is not"
-    " none %}{% set text = '<<SYS>>\\n' + system + '\\n<</SYS>>\\n\\n' + text %}{% endif %}{% if"
-    " m['role'] == 'user' %}{{ bos_token + '[INST] ' + text + ' [/INST]' }}{% elif m['role'] =="
-    " 'assistant' %}{{ ' ' + text + ' ' + eos_token }}{% endif %}{% endfor %}"
-)
-NO_SYSTEM = (
-    "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no system role') }}{%"
-    " endif %}<{{ m['role'] }}>{{ m['content'] }}\n{% endfor %}<assistant>"
-)
+from tests.extraction.test_chat import LLAMA2, NO_SYSTEM
 
 
 def test_windows_are_clipped_at_the_ends() -> None:
@@ -64,25 +50,6 @@ def test_question_numbers_the_captions_and_names_the_centre() -> None:
     text = question(Window(("a dog", "", "a cat"), 1), "numeric")
     assert "1. a dog\n2. (none)\n3. a cat" in text
     assert "number 2" in text
-
-
-@pytest.mark.parametrize("count", [0, 3])
-def test_llama2_format_is_the_one_of_its_template(count: int) -> None:
-    plain, templated = tokenizer(), tokenizer()
-    templated.chat_template = LLAMA2
-    turns = [(question(e.window, "numeric"), str(e.score)) for e in examples.fixed(count, 7)]
-    assert render(plain, "Be brief.", turns, "What?") == render(
-        templated, "Be brief.", turns, "What?"
-    )
-
-
-def test_template_without_system_role_gets_the_instruction_in_the_first_turn() -> None:
-    text = tokenizer()
-    text.chat_template = NO_SYSTEM
-    assert (
-        render(text, "Be brief.", [("1?", "2")], "3?")
-        == "<user>Be brief.\n\n1?\n<assistant>2\n<user>3?\n<assistant>"
-    )
 
 
 @pytest.mark.parametrize("chat_template", [None, LLAMA2, NO_SYSTEM])
@@ -133,27 +100,3 @@ def test_wording_hash_sees_every_change() -> None:
         )
         == 4
     )
-
-
-@pytest.mark.parametrize(
-    ("text", "number"),
-    [
-        ("7", 7),
-        (" 10.", 10),
-        ("0", 0),
-        ("8/10", 8),
-        ("8 / 10.", 8),
-        ("6.5", 6.5),
-        ("7\n", 7),
-        ("3, because", 3),
-        ("37", None),
-        ("", None),
-        ("seven", None),
-        ("I say 7", None),
-        ("-3", None),
-        ("11/10", None),
-        ("7th", None),
-    ],
-)
-def test_numbers_are_read_never_guessed(text: str, number: float | None) -> None:
-    assert parse_number(text) == number

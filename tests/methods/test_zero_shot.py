@@ -14,7 +14,7 @@ from llmvs.config.schema import ExtractConfig, MethodConfig
 from llmvs.errors import UserError
 from llmvs.experiments.run import train
 from llmvs.extraction import caption_stage
-from llmvs.extraction.prompts import parse_number
+from llmvs.extraction.answer_text import parse_number
 from tests.toys import embed
 
 

@@ -139,6 +139,10 @@ class PromptConfig:
     """
     max_tokens: int = setting(5, EMBEDDINGS, within=(1, MANY))
     """Most tokens of one answer (a summary needs about 40)."""
+    template: dict[str, Any] = setting({}, EMBEDDINGS)
+    """What the scorer's chat template is told beside the messages, such as
+    `{enable_thinking: true}`; a template that knows `enable_thinking` is told false otherwise.
+    """
 
     def __post_init__(self) -> None:
         check_numbers(self, "prompt")

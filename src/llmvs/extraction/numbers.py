@@ -5,7 +5,7 @@ Whatever it does, one forward pass over the prompt and all but the last token of
 probability of every number: 0 to 9 differ from that *path* in their last token at most.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from llmvs.errors import UserError
+from llmvs.extraction.chat import Form, form_of_answers
 
 TEN = 10
 
@@ -22,20 +23,26 @@ class Numbers:
     """Answers as token ids."""
 
     ids: tuple[tuple[int, ...], ...]
-    """Eleven answers, 0 to 10, without the token that ends them."""
-    end: int
-    """The token that ends an answer."""
+    """Eleven answers, 0 to 10, without what ends them."""
+    tail: tuple[int, ...]
+    """What follows a number up to the end of its turn, as the prompt's own examples have it."""
 
     @classmethod
-    def of(cls, tokenizer: Any, prompt: str, space: str) -> "Numbers":
-        """How `tokenizer` goes on after `prompt`, when the answer is a number behind `space`.
+    def of(cls, tokenizer: Any, render: Callable[[str | None], str]) -> "Numbers":
+        """How `tokenizer` spells the numbers as answers in a conversation.
+
+        Args:
+            tokenizer: of the model.
+            render: gives the conversation up to the answer (None), or with that answer.
 
         Raises:
             UserError: a number merges with the prompt, or is spelt in a way that no path leads
                 through.
         """
-        texts = [prompt, *(f"{prompt}{space}{number}" for number in range(TEN + 1))]
-        start, *whole = tokenizer(texts, add_special_tokens=False).input_ids
+        prompt = render(None)
+        lead, tail = form_of_answers(render) or Form("", tokenizer.eos_token)
+        texts = [f"{prompt}{lead}{number}" for number in range(TEN + 1)]
+        start, *whole = tokenizer([prompt, *texts], add_special_tokens=False).input_ids
         ids = tuple(tuple(one[len(start) :]) for one in whole)
         if not all(one[: len(start)] == start for one in whole) or not all(
             one and one[:-1] == ids[TEN][: len(one) - 1] for one in ids
@@ -44,7 +51,7 @@ class Numbers:
                 "this model's tokenizer spells the numbers 0 to 10 in a way that cannot be read:"
                 " choose another model"
             )
-        return cls(ids, tokenizer.eos_token_id)
+        return cls(ids, _ending(tokenizer, texts, whole, tail))
 
     @property
     def path(self) -> list[int]:
@@ -53,7 +60,7 @@ class Numbers:
 
     def answer(self, number: int) -> list[int]:
         """The tokens of a whole answer."""
-        return [*self.ids[number], self.end]
+        return [*self.ids[number], *self.tail]
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """[B, 11] probabilities of 0 to 10, given that the answer is one of them.
@@ -83,6 +90,23 @@ class Numbers:
         return self.probabilities(logits) @ torch.arange(
             TEN + 1, dtype=torch.float32, device=logits.device
         )
+
+
+def _ending(tokenizer: Any, texts: list[str], whole: list[list[int]], tail: str) -> tuple[int, ...]:
+    """The tokens of `tail` behind every one of the numbers, up to the first that ends a turn; that
+    token alone where they are not the same behind all numbers.
+    """
+    longer = tokenizer([text + tail for text in texts], add_special_tokens=False).input_ids
+    endings = {
+        tuple(more[len(ids) :]) if more[: len(ids)] == ids else ()
+        for more, ids in zip(longer, whole, strict=True)
+    }
+    marks = {tokenizer.eos_token_id, *getattr(tokenizer, "all_special_ids", ())}
+    ending = endings.pop() if len(endings) == 1 else ()
+    for place, token in enumerate(ending):
+        if token in marks:
+            return ending[: place + 1]
+    return (tokenizer.eos_token_id,)
 
 
 def nearest(gtscore: Sequence[float]) -> list[int]:

@@ -14,10 +14,11 @@ defined: the window's captions, the question and the chat's closing marks.
 
 import hashlib
 import itertools
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
+
+from llmvs.extraction.chat import Chat
 
 Style = Literal["numeric", "summary"]
 
@@ -112,17 +113,6 @@ def answer(example: Example, style: Style) -> str:
     return str(example.score) if style == "numeric" else example.summary
 
 
-def parse_number(answer: str) -> float | None:
-    """The number that an answer begins with, if it is one from 0 to 10; None otherwise.
-
-    >>> parse_number("7"), parse_number("8/10."), parse_number("I would say 7"), parse_number("37")
-    (7.0, 8.0, None, None)
-    """
-    match = re.match(r"\s*(\d+(?:\.\d+)?)(?:\s*/\s*10)?(?![\w/])", answer)
-    value = float(match.group(1)) if match else None
-    return value if value is not None and value <= 10 else None
-
-
 def wording(style: Style, examples: Sequence[Example]) -> str:
     """sha256 over all words of a prompt that do not come from the judged video, for the
     fingerprint.
@@ -139,24 +129,32 @@ class Template:
     """Turns windows into token sequences that all begin alike."""
 
     def __init__(
-        self, tokenizer: Any, style: Style = "numeric", examples: Sequence[Example] = ()
+        self,
+        tokenizer: Any,
+        style: Style = "numeric",
+        examples: Sequence[Example] = (),
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         """Render instruction and examples in the chat format of `tokenizer` (Llama-2's where it has
-        none).
+        none); `options` are told to its template beside the messages.
+
+        Raises:
+            UserError: a chat template that cannot be used.
         """
         self.tokenizer, self.style = tokenizer, style
+        self.chat = Chat(tokenizer, options)
         self.turns = [(question(e.window, style), answer(e, style)) for e in examples]
         self.prefix = self._common_prefix()
 
     def encode(self, windows: Sequence[Window]) -> list[list[int]]:
         """Token ids of the whole prompts about `windows`."""
-        texts = [
-            render(
-                self.tokenizer, INSTRUCTION[self.style], self.turns, question(window, self.style)
-            )
-            for window in windows
-        ]
+        texts = [self.render(window) for window in windows]
         return self.tokenizer(texts, add_special_tokens=False).input_ids
+
+    def render(self, window: Window, reply: str | None = None) -> str:
+        """The whole prompt about a window as text; with `reply`, answered."""
+        asked = question(window, self.style)
+        return self.chat.render(INSTRUCTION[self.style], self.turns, asked, reply)
 
     def _common_prefix(self) -> list[int]:
         """Longest common beginning of prompts whose first captions have nothing in common."""
@@ -164,35 +162,3 @@ class Template:
         probes = self.encode([Window((start + start, "x"), 0) for start in starts])
         same = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*probes, strict=False))
         return [column[0] for column in same]
-
-
-def render(tokenizer: Any, instruction: str, turns: Sequence[tuple[str, str]], query: str) -> str:
-    """The conversation as one text with special tokens, up to where the model's answer begins."""
-    if not getattr(tokenizer, "chat_template", None):
-        return _llama2(
-            tokenizer.bos_token or "", tokenizer.eos_token or "", instruction, turns, query
-        )
-    texts = [text for turn in turns for text in turn] + [query]
-    messages = [
-        {"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(texts)
-    ]
-    try:
-        with_system = [{"role": "system", "content": instruction}, *messages]
-        return tokenizer.apply_chat_template(
-            with_system, tokenize=False, add_generation_prompt=True
-        )
-    except Exception:  # noqa: BLE001 - without a system role, jinja errors of the template's own
-        messages[0] = {"role": "user", "content": f"{instruction}\n\n{messages[0]['content']}"}
-        return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-
-
-def _llama2(
-    bos: str, eos: str, instruction: str, turns: Sequence[tuple[str, str]], query: str
-) -> str:
-    """The chat format that Llama-2 was trained with."""
-    users = [user for user, _ in turns] + [query]
-    users[0] = f"<<SYS>>\n{instruction}\n<</SYS>>\n\n{users[0]}"
-    replies = [f" {reply} {eos}" for _, reply in turns] + [""]
-    return "".join(
-        f"{bos}[INST] {user} [/INST]{reply}" for user, reply in zip(users, replies, strict=True)
-    )

@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 
 from llmvs.config.schema import ExtractConfig
 from llmvs.errors import UserError
+from llmvs.extraction.answer_text import OPENS
 from llmvs.extraction.cascade import plain_attention
 from llmvs.extraction.engines import Engine, Naive, Prompt, Read, Reader, deviation
 from llmvs.extraction.prompts import Template, Window
@@ -88,6 +89,9 @@ class Scorer:
         steps = [reads[window] for window in windows]
         ids = [read.answer for read in steps]
         texts = self.template.tokenizer.batch_decode(ids, skip_special_tokens=True)
+        if self.template.chat.thinks:
+            # The prompt holds the mark that opens the reasoning; with it an answer can be read.
+            texts = [f"{OPENS}{text}" for text in texts]
         return Scored(
             torch.stack([read.q for read in steps]),
             torch.stack([read.a for read in steps]),

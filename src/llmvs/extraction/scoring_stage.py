@@ -17,8 +17,9 @@ from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.video import Video
 from llmvs.errors import UserError, VideoError
 from llmvs.extraction import examples, identity
+from llmvs.extraction.answer_text import parse_number
 from llmvs.extraction.caption_stage import AnyCaptions
-from llmvs.extraction.prompts import Example, Template, parse_number, windows
+from llmvs.extraction.prompts import Example, Template, windows
 from llmvs.extraction.stage import Count, Stage
 
 if TYPE_CHECKING:
@@ -57,7 +58,14 @@ class ScoringStage(Stage[Captions, "Scorer"]):
 
         prompt, device = self.config.prompt, models.pick_device(self.config.accelerator)
         model, tokenizer = models.load_scorer(self.config.backbone, Path(self.config.cache), device)
-        template = Template(tokenizer, prompt.style, self.shown)
+        template = Template(tokenizer, prompt.style, self.shown, prompt.template)
+        if template.chat.thinks and prompt.style == "numeric":
+            say(
+                f"backbone.scorer={self.config.backbone.scorer}: its chat template opens a block of"
+                " reasoning and has no switch for it that llmvs knows: an answer counts as a number"
+                f" only if it closes that block within prompt.max_tokens={prompt.max_tokens} (a"
+                " switch of its own goes into prompt.template)"
+            )
         return Scorer(model, template, prompt.max_tokens, self.config.extract)
 
     def prepare(self, video: Video) -> Captions:

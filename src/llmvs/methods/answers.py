@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from llmvs.cache.embeddings import EmbeddingCache
-from llmvs.extraction.prompts import parse_number
+from llmvs.extraction.answer_text import parse_number
 
 UNDEFINED = float("nan")
 

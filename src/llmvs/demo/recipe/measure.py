@@ -24,8 +24,8 @@ from llmvs.demo.world.script import Script
 from llmvs.demo.world.sheet import mosaic, save, tile
 from llmvs.errors import UserError
 from llmvs.extraction import identity
+from llmvs.extraction.answer_text import parse_number
 from llmvs.extraction.caption_stage import open_captions
-from llmvs.extraction.prompts import parse_number
 from llmvs.extraction.scoring_stage import worked_examples
 
 KINDS = ("place", "when", "event", "figure", "colour", "action")

@@ -47,8 +47,8 @@ class Answering:
         self.model, self.numbers = model, numbers
 
     def losses(self, asked: Sequence[Asked], right: Sequence[int]) -> Tensor:
-        """[B] cross-entropy of the right numbers, averaged over each answer's tokens (the one that
-        ends it, too).
+        """[B] cross-entropy of the right numbers, averaged over each answer's tokens (those that
+        end it, too).
         """
         answers = [self.numbers.answer(number) for number in right]
         logits = self._logits(asked, [answer[:-1] for answer in answers])
@@ -102,7 +102,7 @@ class Answering:
         rows = [[*one.ids[shared:], *suffix] for one, suffix in zip(asked, suffixes, strict=True)]
         longest = max(map(len, rows))
         ids = torch.tensor(
-            [row + [self.numbers.end] * (longest - len(row)) for row in rows], device=device
+            [row + [self.numbers.tail[-1]] * (longest - len(row)) for row in rows], device=device
         )
         real = torch.arange(-shared, longest, device=device) < torch.tensor(
             [[len(row)] for row in rows], device=device

@@ -3,6 +3,7 @@ frame to the captioner.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,12 +15,9 @@ from llmvs.extraction.captioner import Captioner, plain_prompt
 from llmvs.extraction.numbers import Numbers
 from llmvs.extraction.prompts import (
     FRAME_QUESTION,
-    INSTRUCTION,
     Example,
     Template,
     Window,
-    question,
-    render,
     windows,
 )
 from llmvs.extraction.steps import only_picks
@@ -96,11 +94,8 @@ def load_scorer(
     model, tokenizer = models.load_scorer(
         config.backbone, Path(config.cache), models.pick_device(config.accelerator)
     )
-    template = Template(tokenizer, "numeric", shown)
-    prompt = render(tokenizer, INSTRUCTION["numeric"], template.turns, question(PROBE, "numeric"))
-    numbers = Numbers.of(
-        tokenizer, prompt, "" if getattr(tokenizer, "chat_template", None) else " "
-    )
+    template = Template(tokenizer, "numeric", shown, config.prompt.template)
+    numbers = Numbers.of(tokenizer, partial(template.render, PROBE))
     return model, numbers, Windows(template, captions, config.prompt.window)
 
 
@@ -113,13 +108,20 @@ def load_captioner(config: Config) -> tuple[Any, Numbers, Questions]:
     model, processor = models.load_captioner(
         config.backbone, Path(config.cache), models.pick_device(config.accelerator)
     )
-    if getattr(processor, "chat_template", None):
-        content = [{"type": "image"}, {"type": "text", "text": FRAME_QUESTION}]
-        prompt = processor.apply_chat_template(
-            [{"role": "user", "content": content}], add_generation_prompt=True
-        )
-        numbers = Numbers.of(processor.tokenizer, prompt, "")
-    else:
-        numbers = Numbers.of(processor.tokenizer, plain_prompt(processor, FRAME_QUESTION), " ")
+    numbers = Numbers.of(processor.tokenizer, partial(_about_a_frame, processor))
     asker = Captioner(model, processor, [FRAME_QUESTION], config.prompt.max_tokens)
     return model, numbers, Frames(asker, config.extract.fps, config.extract.every_nth_frame)
+
+
+def _about_a_frame(processor: Any, reply: str | None) -> str:
+    """The conversation about a frame as the captioner reads it; with `reply`, answered."""
+    if not getattr(processor, "chat_template", None):
+        asked = plain_prompt(processor, FRAME_QUESTION)
+        return asked if reply is None else f"{asked} {reply}{processor.tokenizer.eos_token}"
+    messages = [
+        {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": FRAME_QUESTION}]}
+    ]
+    if reply is not None:
+        messages.append({"role": "assistant", "content": [{"type": "text", "text": reply}]})
+    text = processor.apply_chat_template(messages, add_generation_prompt=reply is None)
+    return str(text)
