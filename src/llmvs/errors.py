@@ -3,6 +3,7 @@ status 2.
 """
 
 import difflib
+import importlib.util
 from collections.abc import Iterable, Sequence
 
 
@@ -12,6 +13,21 @@ class UserError(Exception):
 
 class VideoError(UserError):
     """A UserError about one video of a list: it is reported, and the others go on."""
+
+
+def require_package(module: str, extra: str, purpose: str) -> None:
+    """Refuse what needs an extra that is not installed, before anything is spent on it.
+
+    Args:
+        module: name of the package, as it is imported.
+        extra: of llmvs, that installs it.
+        purpose: what needs it, the beginning of the message.
+
+    Raises:
+        UserError: the module is absent.
+    """
+    if importlib.util.find_spec(module) is None:
+        raise UserError(f"{purpose} needs {module}: pip install 'llmvs[{extra}]'")
 
 
 def first_few(names: Sequence[str], most: int = 3) -> str:

@@ -15,8 +15,8 @@ from llmvs.cache.captions import read_captions
 from llmvs.config.schema import ExamplesConfig, LoraConfig
 from llmvs.errors import UserError
 from llmvs.experiments.run import train
+from llmvs.extraction import peft_folder
 from llmvs.methods import lora
-from llmvs.models.adapters import adapter
 from llmvs.models.adapters.answering import Answering
 from llmvs.models.adapters.questions import load_captioner, load_scorer
 
@@ -86,7 +86,7 @@ def test_a_fine_tuned_run_is_a_run_like_any_other(world, model, answers_differ):
         if model == "scorer"
         else lora.load_captioner(config)
     )
-    adapter.load(base, folder / "adapter")
+    peft_folder.load(base, folder / "adapter")
     for key, scores in saved.items():
         again = Answering(base, numbers).scores(questions.about(dataset.annotations_of(key)), 12)
         assert again.tolist() == pytest.approx(scores, abs=1e-6)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmvs.errors import UserError, nearest
+from llmvs.errors import UserError, nearest, require_package
 
 if TYPE_CHECKING:
     from llmvs.config.schema import Config
@@ -35,11 +35,11 @@ def check_run(config: "Config", folds: Sequence[int] | None = None) -> None:
                 f" 0 to {number - 1}"
             )
     if config.method.lora:
-        require("peft", "lora", "method.lora=true")
+        require_package("peft", "lora", "method.lora=true")
     if "mlflow" in config.log.loggers:
-        require("mlflow", "mlflow", "log.loggers=mlflow")
+        require_package("mlflow", "mlflow", "log.loggers=mlflow")
     if "tensorboard" in config.log.loggers and importlib.util.find_spec("tensorboardX") is None:
-        require("tensorboard", "tensorboard", "log.loggers=tensorboard")
+        require_package("tensorboard", "tensorboard", "log.loggers=tensorboard")
     check_extraction(config)
     check_writable(Path(config.runs), "runs")
 
@@ -70,7 +70,7 @@ def check_extraction(config: "Config") -> None:
     """
     cache = Path(config.cache) / config.data.dataset
     if config.extract.embeddings is None and not cache.is_dir():
-        require("transformers", "extract", "extraction")
+        require_package("transformers", "extract", "extraction")
         check_writable(Path(config.cache), "cache")
 
 
@@ -87,13 +87,3 @@ def check_writable(folder: Path, key: str) -> None:
         raise UserError(f"{key}={folder}: {there}: Not a directory: name another folder")
     if not os.access(there, os.W_OK | os.X_OK):
         raise UserError(f"{key}={folder}: {there} cannot be written: name another folder")
-
-
-def require(module: str, extra: str, purpose: str) -> None:
-    """Refuse what needs an extra that is not installed.
-
-    Raises:
-        UserError: the module is absent.
-    """
-    if importlib.util.find_spec(module) is None:
-        raise UserError(f"{purpose} needs {module}: pip install 'llmvs[{extra}]'")

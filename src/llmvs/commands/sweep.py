@@ -32,12 +32,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def call(given: argparse.Namespace) -> None:
     """Run the points, or create the sweep on W&B and print its id."""
-    from llmvs.commands._checks import require
     from llmvs.config.layers import find_file
+    from llmvs.errors import require_package
 
     path = find_file(given.file, "sweeps", "sweep")
     if given.create:
-        require("wandb", "wandb", "creating a sweep (without --create it runs here)")
+        require_package("wandb", "wandb", "creating a sweep (without --create it runs here)")
     from llmvs.experiments.sweep import create, sweep
 
     if given.create:

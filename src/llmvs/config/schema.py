@@ -83,11 +83,15 @@ class BackboneConfig:
     """The frozen pair of models: a captioner (image-text-to-text) and a scorer (causal LM)."""
 
     captioner: str = setting("llava-hf/llava-1.5-7b-hf", CAPTIONS)
-    """Captioner: a hub id, a folder in Hugging Face format, or `builtin:NAME`."""
+    """Captioner: a hub id, a folder in Hugging Face format, a folder with an adapter in peft's form,
+    or `builtin:NAME`.
+    """
     captioner_revision: str | None = setting(None, CAPTIONS)
     """Git revision of the captioner on the hub; None: the newest."""
     scorer: str = setting("meta-llama/Llama-2-13b-chat-hf", EMBEDDINGS)
-    """Scorer: a hub id, a folder in Hugging Face format, or `builtin:NAME`."""
+    """Scorer: a hub id, a folder in Hugging Face format, a folder with an adapter in peft's form, a
+    GGUF file (`model.gguf`, or `AUTHOR/NAME/model.gguf` on the hub), or `builtin:NAME`.
+    """
     scorer_revision: str | None = setting(None, EMBEDDINGS)
     """Git revision of the scorer on the hub; None: the newest."""
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = setting("auto", CAPTIONS, EMBEDDINGS)

@@ -1,23 +1,73 @@
 """What a model's name means, before anything is loaded: which weights, and what to tell a user who
 cannot have them.
 
-Names are a hub id, a folder in Hugging Face format, or `builtin:NAME` (see `builtin`). This file
+Names are a hub id, a folder in Hugging Face format, a folder with an adapter in peft's form, a GGUF
+file (on disk, or as AUTHOR/NAME/FILE.gguf on the hub), or `builtin:NAME` (see `builtin`). This file
 imports no model code: a run that finds its cache filled never waits for it.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from llmvs.errors import UserError
+from llmvs.errors import UserError, require_package
 from llmvs.extraction import builtin
+from llmvs.files import read_json
 
+ADAPTER_WEIGHTS, ADAPTER_SETTINGS = "adapter_model.safetensors", "adapter_config.json"
+GGUF = ".gguf"
 PROBED_BYTES = 1 << 20
 """How much of a weight file's beginning and end goes into a folder's hash: all of 26 GB would take
 minutes.
 """
+
+
+def is_adapter(name: str) -> bool:
+    """Tell whether `name` is a folder that holds an adapter, and no model of its own."""
+    folder = Path(name)
+    return (folder / ADAPTER_SETTINGS).is_file() and not (folder / "config.json").is_file()
+
+
+def base_of(folder: Path) -> tuple[str, str | None]:
+    """Name the model that an adapter was made for, and its revision.
+
+    Raises:
+        UserError: the adapter's settings are damaged or name no model.
+    """
+    place = folder / ADAPTER_SETTINGS
+    settings = read_json(place, "the settings of an adapter")
+    base = settings.get("base_model_name_or_path") if isinstance(settings, dict) else None
+    if not isinstance(base, str) or not base:
+        raise UserError(
+            f"{place}: names no model that the adapter belongs to: set base_model_name_or_path in"
+            " it to a hub id or a folder"
+        )
+    if is_adapter(base):
+        raise UserError(
+            f"{place}: base_model_name_or_path={base} is an adapter itself: an adapter on an"
+            " adapter is not read; name the model"
+        )
+    revision = settings.get("revision")
+    return base, revision if isinstance(revision, str) else None
+
+
+def gguf_parts(name: str) -> tuple[str, str] | None:
+    """The folder or hub id of a GGUF file and the file's name in it; None: `name` is none.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    if not name.lower().endswith(GGUF) or Path(name).is_dir():
+        return None
+    path = Path(name)
+    if path.is_file():
+        return str(path.parent.absolute()), path.name
+    if path.is_absolute() or name.count("/") < 2 or name.startswith("."):
+        raise UserError(f"{name}: no such file, and not AUTHOR/NAME/FILE{GGUF} on the hub either")
+    author, repository, file = name.split("/", 2)
+    return f"{author}/{repository}", file
 
 
 def identify(name: str, revision: str | None) -> str:
@@ -29,14 +79,55 @@ def identify(name: str, revision: str | None) -> str:
     """
     if builtin.is_builtin(name):
         return builtin.version(name)
+    with explained(name, "model"):
+        return _identified(name, revision)
+
+
+def _identified(name: str, revision: str | None) -> str:
+    if is_adapter(name):
+        digest = _hash([Path(name) / ADAPTER_SETTINGS, Path(name) / ADAPTER_WEIGHTS])
+        return f"adapter {digest} on {identify(*base_of(Path(name)))}"
     if Path(name).is_dir():
         return f"content {_folder_hash(Path(name))}"
+    file = "config.json"
+    if parts := gguf_parts(name):
+        folder, file = parts
+        if Path(name).is_file():
+            return f"content {_hash([Path(name)])}"
+        name = folder
     if revision is not None and len(revision) == 40 and set(revision) <= set("0123456789abcdef"):
-        return revision
-    with explained(name, "model"):
-        from huggingface_hub import hf_hub_download
+        return revision if file == "config.json" else f"{revision} {file}"
+    from huggingface_hub import hf_hub_download
 
-        return Path(hf_hub_download(name, "config.json", revision=revision)).parent.name
+    found = Path(hf_hub_download(name, file, revision=revision))
+    commit = found.parents[file.count("/")].name
+    return commit if file == "config.json" else f"{commit} {file}"
+
+
+def check(scorer: str) -> None:
+    """Refuse a scorer whose files are not whole or whose packages are absent, without loading it:
+    asked before hours of captioning.
+
+    Raises:
+        UserError: names the file or the package.
+    """
+    builtin.check(scorer)
+    if is_adapter(scorer):
+        require_package("peft", "lora", f"{scorer}: an adapter")
+        check(base_of(Path(scorer))[0])
+    elif gguf_parts(scorer):
+        require_package("gguf", "gguf", f"{scorer}: a GGUF file")
+    for path in sorted(Path(scorer).glob("*.safetensors")) if Path(scorer).is_dir() else []:
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, framework="np") as file:
+                file.keys()
+        except (SafetensorError, OSError) as error:
+            raise UserError(
+                f"backbone scorer {scorer}: {path.name} is damaged"
+                f" ({' '.join(str(error).split())[:120]}): download it again"
+            ) from None
 
 
 @contextmanager
@@ -54,7 +145,8 @@ def explained(name: str, role: str) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+    except Exception as error:
+        # Damaged files make the libraries raise anything: of safetensors, pickle, tokenizers.
         raise UserError(f"backbone {role} {name}: {_cure(error, name, role)}") from error
     finally:
         logging.set_verbosity(level)
@@ -76,7 +168,7 @@ def _cure(error: BaseException, name: str, role: str) -> str:
     def caused_by(*kinds: type[BaseException]) -> bool:
         return any(isinstance(link, kinds) for link in chain)
 
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).split()) or type(error).__name__
     if caused_by(GatedRepoError):
         return (
             f"its authors ask for consent: accept their terms at https://huggingface.co/{name},"
@@ -122,9 +214,14 @@ def _folder_hash(folder: Path) -> str:
     )
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder}: no config.json: not a model in Hugging Face format")
+    return _hash(files)
+
+
+def _hash(files: Sequence[Path]) -> str:
+    """16 digits of a sha256 over names and contents."""
     digest = hashlib.sha256()
     for path in files:
-        size = path.stat().st_size if path.suffix in (".safetensors", ".bin") else ""
+        size = path.stat().st_size if path.suffix in (".safetensors", ".bin", GGUF) else ""
         digest.update(f"{path.name}\0{size}\0".encode())
         digest.update(_content(path))
     return digest.hexdigest()[:16]
@@ -132,7 +229,10 @@ def _folder_hash(folder: Path) -> str:
 
 def _content(path: Path) -> bytes:
     if path.suffix == ".json":  # which version of the library wrote it does not matter
-        value = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError):
+            return path.read_bytes()  # damaged: whoever loads the model says so
         if isinstance(value, dict):
             value.pop("transformers_version", None)
         return json.dumps(value, sort_keys=True).encode()

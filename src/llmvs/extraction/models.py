@@ -1,14 +1,17 @@
 """Load any frozen model through transformers' Auto classes: a hub id, a folder in Hugging Face
-format, or `builtin:NAME`.
+format, a folder with an adapter (put on its model by peft), a GGUF file, or `builtin:NAME`.
 """
 
 import gc
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
+from torch import nn
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForImageTextToText,
@@ -22,8 +25,8 @@ from transformers.utils import logging
 
 from llmvs.config.schema import BackboneConfig
 from llmvs.errors import UserError, first_few
-from llmvs.extraction import builtin
-from llmvs.extraction.hub import explained
+from llmvs.extraction import builtin, peft_folder
+from llmvs.extraction.hub import base_of, check, explained, gguf_parts, is_adapter
 
 
 def load_captioner(
@@ -36,7 +39,7 @@ def load_captioner(
             files without some of its weights.
     """
     with explained(config.captioner, "captioner"):
-        return _load(
+        model, processor = _load(
             "captioner",
             config,
             cache,
@@ -44,6 +47,8 @@ def load_captioner(
             AutoModelForImageTextToText.from_pretrained,
             AutoProcessor.from_pretrained,
         )
+        complete_processor(processor, model)
+    return model, processor
 
 
 def load_scorer(
@@ -106,6 +111,15 @@ def _load(
     load_companion: Callable[..., Any],
 ) -> tuple[PreTrainedModel, Any]:
     name, revision = getattr(config, role), getattr(config, f"{role}_revision")
+    if role == "scorer":
+        check(name)
+    adapter = Path(name) if is_adapter(name) else None
+    if adapter is not None:
+        base, base_revision = base_of(adapter)
+        named: dict[str, Any] = {role: base, f"{role}_revision": base_revision}
+        one = replace(config, **named)
+        model, companion = _load(role, one, cache, device, load_model, load_companion)
+        return _adapted(model, adapter), _companion(adapter, load_companion) or companion
     # `trust_remote_code` is spelled out in every call: left open, transformers asks on standard
     # input whether to run the code that a model's folder brings along, and a piped `yes` runs it.
     # Weights of another shape are let pass here only to be named below with those that are missing.
@@ -120,28 +134,88 @@ def _load(
         )
     if config.device_map is not None or config.quantize != "none":
         options["device_map"] = config.device_map or device
+    files: dict[str, Any] = {"revision": revision}
+    if parts := gguf_parts(name):
+        if role == "captioner":
+            raise UserError(
+                f"backbone.captioner={name}: a GGUF file holds a language model alone: give it as"
+                " backbone.scorer"
+            )
+        name, files["gguf_file"] = parts
     with _quiet():
         place: str | Path = builtin.folder(name, cache) if builtin.is_builtin(name) else name
-        companion = load_companion(place, revision=revision, trust_remote_code=False)
-        model, info = load_model(place, revision=revision, trust_remote_code=False, **options)
-    _refuse_incomplete(f"backbone {role} {name}", info)
+        companion = load_companion(place, trust_remote_code=False, **files)
+        model, info = load_model(place, trust_remote_code=False, **files, **options)
+    _refuse_incomplete(f"backbone {role} {getattr(config, role)}", model, info)
     if "device_map" not in options:
         model = model.to(device)
     model.generation_config = _greedy(model)
     return model.eval().requires_grad_(False), companion
 
 
-def _refuse_incomplete(place: str, info: Mapping[str, Any]) -> None:
+def _adapted(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
+    """The model with an adapter's changes added to its weights, so that it is read like any other;
+    a quantized model keeps the adapter beside them.
+    """
+    adapted = peft_folder.load(model, folder)
+    if getattr(model, "is_quantized", False):
+        kept: Any = adapted.get_base_model()
+        return cast(PreTrainedModel, kept.eval().requires_grad_(False))
+    merged: PreTrainedModel = adapted.merge_and_unload(safe_merge=True)  # refuses NaN
+    return merged.eval().requires_grad_(False)
+
+
+def _companion(adapter: Path, load: Callable[..., Any]) -> Any | None:
+    """The tokenizer or processor that an adapter's folder brings along; None where it has none."""
+    if not (adapter / "tokenizer_config.json").is_file():
+        return None
+    with _quiet():
+        return load(adapter, trust_remote_code=False)
+
+
+BEYOND_PATCHES = {"clip_vision_model": 1, "siglip_vision_model": 0}
+"""Tokens of a vision tower that stand for no patch: the class token of CLIP."""
+
+
+def complete_processor(processor: Any, model: PreTrainedModel) -> None:
+    """Tell a LLaVA processor how many tokens a picture takes in this model.
+
+    Processors that were published before transformers 4.46 do not know it. The model decides, so
+    its own configuration is taken whatever the processor's files say.
+    """
+    tower = getattr(model.config, "vision_config", None)
+    strategy = getattr(model.config, "vision_feature_select_strategy", None)
+    known = hasattr(processor, "patch_size") and hasattr(
+        processor, "vision_feature_select_strategy"
+    )
+    if tower is None or strategy is None or not known:
+        return
+    processor.patch_size = tower.patch_size
+    processor.vision_feature_select_strategy = strategy
+    if tower.model_type in BEYOND_PATCHES:
+        processor.num_additional_image_tokens = BEYOND_PATCHES[tower.model_type]
+
+
+def _refuse_incomplete(place: str, model: PreTrainedModel, info: Mapping[str, Any]) -> None:
     """Refuse a model some of whose weights were not read: the library has drawn them at random.
 
-    Weights that the model shares (an output layer tied to the embedding) are not missing, and what
-    the files hold beyond the model does no harm.
+    Weights that the model shares (an output layer tied to the embedding) are not missing. What the
+    files hold beyond the model does no harm (a vision tower, a second output layer), but for more
+    layers of a kind than the model has: then its configuration is not that of its weights.
     """
     missing, mismatched = sorted(info["missing_keys"]), sorted(info["mismatched_keys"])
     shapes = [f"{name} {list(found)} in place of {list(due)}" for name, found, due in mismatched]
     problems = [f"its files lack weights of the model: {first_few(missing)}"] if missing else []
     if shapes:
         problems.append(f"its files hold weights of another shape: {first_few(shapes)}")
+    lists = {name for name, part in model.named_modules() if isinstance(part, nn.ModuleList)}
+    beyond = [
+        name
+        for name in info["unexpected_keys"]
+        if re.split(r"\.\d+\.", name, maxsplit=1)[0] in lists
+    ]
+    if beyond:
+        problems.append(f"its config.json asks for fewer layers: {first_few(sorted(beyond))}")
     if problems:
         cure = "download it again, or choose another model"
         raise UserError(f"{place}: {'; '.join(problems)}: {cure}")

@@ -22,6 +22,7 @@ from llmvs.datasets.video import Video, check_keys
 from llmvs.errors import UserError
 from llmvs.extraction import builtin
 from llmvs.extraction.caption_stage import open_captions
+from llmvs.extraction.hub import check
 from llmvs.extraction.ranks import ALONE, Ranks
 from llmvs.extraction.scoring_stage import ScoringStage, worked_examples
 from llmvs.extraction.stage import and_more
@@ -111,7 +112,7 @@ def extract(
     there = (scoring or captions).there()
     mine = ranks.share(everything, there)
     if any(video.key not in there for video in everything):  # on every rank alike
-        builtin.check(config.backbone.scorer)
+        check(config.backbone.scorer)
     if ranks.rank == 0 and not alone:
         _build(config)  # transformers saves a checkpoint on the first of connected ranks only
     ranks.barrier()  # nobody has written a video yet, so that all have shared out the same list

@@ -10,7 +10,7 @@ from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.config.schema import HeadConfig
 from llmvs.console import is_first_process
 from llmvs.datasets.annotations import Annotations
-from llmvs.errors import UserError
+from llmvs.errors import UserError, require_package
 from llmvs.evaluation.metric import VideoScores
 from llmvs.evaluation.protocols import protocols
 from llmvs.extraction.caption_stage import open_captions
@@ -37,7 +37,7 @@ class TunedScorer(Method):
 
     def score(self, task: Task) -> Scores:
         """Fine-tune; beside its scores, what it answered before (in the embedding cache)."""
-        adapter.require_peft()
+        require_package("peft", "lora", adapter.LORA)
         cache = task.embeddings(task.config)
         answers = answers_in(cache, task.fold.test)
         task.lap("extraction")
@@ -51,7 +51,7 @@ class TunedCaptioner(Method):
 
     def score(self, task: Task) -> Scores:
         """Fine-tune; beside its scores, what it answers before."""
-        adapter.require_peft()
+        require_package("peft", "lora", adapter.LORA)
         cache, answers = ask_captioner(task.config, task.dataset, task.fold)
         task.lap("extraction")
         parts = {

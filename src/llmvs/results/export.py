@@ -15,6 +15,7 @@ from llmvs.config.settings import nested, reading, shaping_embeddings
 from llmvs.config.yaml_files import dump
 from llmvs.console import say
 from llmvs.errors import UserError
+from llmvs.extraction.hub import ADAPTER_SETTINGS, ADAPTER_WEIGHTS
 from llmvs.files import read_json, write_json, write_text
 from llmvs.methods import method_of
 from llmvs.models.storage import load_head, save_head
@@ -85,10 +86,8 @@ def _write_adapter(
     identity: Mapping[str, Any],
     name: str,
 ) -> Kind:
-    from llmvs.models.adapters.adapter import SETTINGS, WEIGHTS
-
-    settings = _public(read_json(run / ADAPTER / SETTINGS, "the settings of an adapter"))
-    weights = run / ADAPTER / WEIGHTS
+    settings = _public(read_json(run / ADAPTER / ADAPTER_SETTINGS, "the settings of an adapter"))
+    weights = run / ADAPTER / ADAPTER_WEIGHTS
     try:
         tensors = load_file(weights)
     except FileNotFoundError:
@@ -98,8 +97,8 @@ def _write_adapter(
             f"{weights}: not the weights of an adapter ({' '.join(str(error).split())[:200]}):"
             " train again"
         ) from error
-    save_tensors(folder / WEIGHTS, tensors, {"format": "pt"})
-    write_json(folder / SETTINGS, settings)
+    save_tensors(folder / ADAPTER_WEIGHTS, tensors, {"format": "pt"})
+    write_json(folder / ADAPTER_SETTINGS, settings)
     return adapter_kind(name, config.method.model, settings["base_model_name_or_path"])
 
 

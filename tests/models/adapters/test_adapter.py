@@ -9,7 +9,8 @@ import torch
 from peft import PeftModel
 
 from llmvs.config.schema import LoraConfig
-from llmvs.errors import UserError
+from llmvs.errors import UserError, require_package
+from llmvs.extraction import peft_folder
 from llmvs.models.adapters import adapter
 from llmvs.models.adapters.answering import Answering
 from llmvs.models.adapters.questions import load_captioner, load_scorer
@@ -35,7 +36,7 @@ def test_new_adapters_change_nothing_and_training_changes_only_them(loaded, data
     assert digest(model) == weights
     trainable = [value for value in adapted.parameters() if value.requires_grad]
     assert sum(value.numel() for value in trainable) == sum(
-        value.numel() for value in adapter.weights(adapted).values()
+        value.numel() for value in peft_folder.weights(adapted).values()
     )
     optimizer, losses = torch.optim.AdamW(trainable, lr=1e-2), []
     for _ in range(12):
@@ -58,7 +59,7 @@ def test_a_saved_adapter_is_pefts_and_gives_the_same_scores(role, config, datase
     asked = list(questions.about(dataset.annotations_of("one")))
     adapted = adapter.attach(model, LoraConfig(rank=2), f"builtin:{role}", seed=0)
     changed = {
-        name: torch.randn_like(value) / 10 for name, value in adapter.weights(adapted).items()
+        name: torch.randn_like(value) / 10 for name, value in peft_folder.weights(adapted).items()
     }
     adapter.restore(adapted, changed)
     adapted.eval()
@@ -68,7 +69,7 @@ def test_a_saved_adapter_is_pefts_and_gives_the_same_scores(role, config, datase
         "adapter_config.json",
         "adapter_model.safetensors",
     }
-    for read in (adapter.load, PeftModel.from_pretrained):
+    for read in (peft_folder.load, PeftModel.from_pretrained):
         fresh, numbers, _ = load()
         again = read(fresh, tmp_path / "adapter")
         assert again.peft_config["default"].base_model_name_or_path == f"builtin:{role}"
@@ -78,7 +79,7 @@ def test_a_saved_adapter_is_pefts_and_gives_the_same_scores(role, config, datase
 def test_an_adapter_without_some_of_its_weights_is_refused(config, tmp_path):
     model, _, _ = load_scorer(config, [], CAPTIONS)
     adapted = adapter.attach(model, LoraConfig(rank=2), "builtin:scorer", seed=0)
-    state = adapter.weights(adapted)
+    state = peft_folder.weights(adapted)
     kept = {name: value for name, value in state.items() if "layers.1." not in name}
     lost = sorted(state.keys() - kept.keys())
     adapter.save(tmp_path, kept, adapted.peft_config["default"])
@@ -87,11 +88,11 @@ def test_an_adapter_without_some_of_its_weights_is_refused(config, tmp_path):
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="Found missing adapter keys")
         with pytest.raises(UserError, match=re.escape(line)):
-            adapter.load(fresh, tmp_path)
+            peft_folder.load(fresh, tmp_path)
     (tmp_path / "adapter_model.safetensors").write_bytes(b"no weights")
     fresh, _, _ = load_scorer(config, [], CAPTIONS)
     with pytest.raises(UserError, match="not an adapter of this model"):
-        adapter.load(fresh, tmp_path)
+        peft_folder.load(fresh, tmp_path)
 
 
 def test_only_language_layers_are_adapted(config):
@@ -114,10 +115,10 @@ def test_only_language_layers_are_adapted(config):
 def test_peft_is_missed_at_once(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"needs peft: pip install 'llmvs\[lora\]'"):
-        adapter.require_peft()
+        require_package("peft", "lora", adapter.LORA)
 
 
 def test_a_folder_without_an_adapter(config, tmp_path):
     model, _, _ = load_scorer(config, [], CAPTIONS)
     with pytest.raises(UserError, match="holds no adapter"):
-        adapter.load(model, tmp_path)
+        peft_folder.load(model, tmp_path)

@@ -9,9 +9,10 @@ import torch
 
 from llmvs.config.schema import LoraConfig
 from llmvs.extraction import models
+from llmvs.extraction.peft_folder import weights
 from llmvs.extraction.prompts import Example, Template, windows
 from llmvs.models.adapters import answering
-from llmvs.models.adapters.adapter import attach, restore, weights
+from llmvs.models.adapters.adapter import attach, restore
 from llmvs.models.adapters.answering import Answering
 from llmvs.models.adapters.questions import load_scorer
 from tests.models.adapters.conftest import CAPTIONS

@@ -1,34 +1,26 @@
-"""Low-rank adapters in peft's own form: put on a model, written to a folder, read from it. The
-model's weights never change.
+"""Low-rank adapters in peft's own form: put on a model, written to a folder (which
+`extraction.peft_folder` reads). The model's weights never change.
 """
 
-import importlib.util
 import tempfile
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from llmvs.cache.store import save_tensors
 from llmvs.config.schema import LoraConfig
-from llmvs.errors import UserError, first_few
+from llmvs.errors import UserError, require_package
+from llmvs.extraction.hub import ADAPTER_SETTINGS, ADAPTER_WEIGHTS
 from llmvs.files import write_text
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
 EVERYTHING = "all-linear"
-WEIGHTS, SETTINGS = "adapter_model.safetensors", "adapter_config.json"
-
-
-def require_peft() -> None:
-    """Raise a UserError where peft is not installed; asked before hours of extraction."""
-    if importlib.util.find_spec("peft") is None:
-        raise UserError("method.lora=true needs peft: pip install 'llmvs[lora]'")
+LORA = "method.lora=true"
 
 
 def attach(model: Any, config: LoraConfig, name: str, seed: int) -> "PeftModel":
@@ -43,7 +35,7 @@ def attach(model: Any, config: LoraConfig, name: str, seed: int) -> "PeftModel":
     Raises:
         UserError: peft is not installed, or the model has no such layers.
     """
-    require_peft()
+    require_package("peft", "lora", LORA)
     from peft import LoraConfig as PeftConfig
     from peft import get_peft_model
 
@@ -86,13 +78,6 @@ def layers(model: Any, targets: str) -> list[str]:
     return found
 
 
-def weights(adapted: "PeftModel") -> dict[str, Tensor]:
-    """The adapter's weights by peft's names."""
-    from peft import get_peft_model_state_dict
-
-    return get_peft_model_state_dict(adapted, save_embedding_layers=False)
-
-
 def restore(adapted: "PeftModel", state: Mapping[str, Tensor]) -> None:
     """Set the adapter's weights, by peft's names."""
     from peft import set_peft_model_state_dict
@@ -106,7 +91,7 @@ def save(folder: Path, state: Mapping[str, Tensor], settings: Any = None) -> Non
 
     Args:
         folder: where it goes.
-        state: as `weights` gives it.
+        state: as `peft_folder.weights` gives it.
         settings: peft's own configuration; None: it is there already.
 
     Raises:
@@ -115,39 +100,12 @@ def save(folder: Path, state: Mapping[str, Tensor], settings: Any = None) -> Non
     if settings is not None:
         with tempfile.TemporaryDirectory() as aside:
             settings.save_pretrained(aside)
-            write_text(folder / SETTINGS, (Path(aside) / SETTINGS).read_text(encoding="utf-8"))
+            write_text(
+                folder / ADAPTER_SETTINGS,
+                (Path(aside) / ADAPTER_SETTINGS).read_text(encoding="utf-8"),
+            )
     save_tensors(
-        folder / WEIGHTS,
+        folder / ADAPTER_WEIGHTS,
         {name: value.detach().cpu().contiguous() for name, value in state.items()},
         {"format": "pt"},
     )
-
-
-def load(model: Any, folder: Path) -> "PeftModel":
-    """Put the adapter in `folder` on a frozen model.
-
-    Raises:
-        UserError: no adapter there, one of another model, or one without some of its weights.
-    """
-    from peft import PeftModel
-
-    if not (folder / WEIGHTS).is_file() or not (folder / SETTINGS).is_file():
-        raise UserError(f"{folder}: holds no adapter (expected {WEIGHTS} and {SETTINGS})")
-    try:
-        with warnings.catch_warnings():
-            # peft only warns of what is missing; it is refused below.
-            warnings.filterwarnings("ignore", message="Found missing adapter keys")
-            adapted: PeftModel = PeftModel.from_pretrained(model, folder, trust_remote_code=False)
-        with safe_open(folder / WEIGHTS, framework="pt") as file:
-            missing = sorted(weights(adapted).keys() - set(file.keys()))
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        raise UserError(
-            f"{folder}: not an adapter of this model: {' '.join(str(error).split())[:200]}"
-        ) from error
-    if missing:
-        # Those would keep the values that they were drawn with, and give other scores than trained.
-        raise UserError(
-            f"{folder / WEIGHTS}: lacks weights of the adapter: {first_few(missing)}: "
-            "fine-tune again, or restore the file"
-        )
-    return adapted

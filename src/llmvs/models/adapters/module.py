@@ -19,6 +19,7 @@ from llmvs.console import ProgressBar
 from llmvs.datasets.annotations import Annotations
 from llmvs.errors import UserError
 from llmvs.evaluation.metric import VideoScores
+from llmvs.extraction import peft_folder
 from llmvs.extraction.numbers import Numbers
 from llmvs.models.adapters import adapter
 from llmvs.models.adapters.answering import Answering
@@ -91,7 +92,7 @@ class FinetuneModule(EvaluatedModule):
 
     def trained(self) -> dict[str, Tensor]:
         """The adapters' weights by peft's names."""
-        return adapter.weights(self.adapted)
+        return peft_folder.weights(self.adapted)
 
     def state_dict(self, *arguments: Any, **options: Any) -> dict[str, Any]:  # type: ignore[override]
         """What a checkpoint holds of this module: the adapters' weights by peft's names."""
