@@ -1,10 +1,20 @@
 """Shared fixtures: where the real benchmark data is, when it is there at all."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from llmvs.console import printed_messages
 from llmvs.datasets import Dataset, load
+
+
+@pytest.fixture(autouse=True)
+def _messages_are_printed() -> Iterator[None]:
+    """As from the command line: tests read what llmvs says from standard error."""
+    with printed_messages():
+        yield
+
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

@@ -1,13 +1,23 @@
 """Progress: a bar on a terminal, elsewhere plain lines that are few and say when it will end."""
 
 import io
+import logging
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from llmvs import console
-from llmvs.console import ProgressBar, tracked
+from llmvs import __version__, console, processes
+from llmvs.console import (
+    FROM_ANY_RANK,
+    Outlets,
+    ProgressBar,
+    logged_in,
+    printed_messages,
+    tracked,
+)
+from llmvs.errors import UserError
 
 
 class Clock:
@@ -106,3 +116,116 @@ def test_a_log_file_needs_no_bars_and_loads_none() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("False\n", "")
+
+
+QUIET = logging.getLogger("llmvs.tests")
+"""A logger of the package, as every module has one."""
+
+
+def child(code: str) -> subprocess.CompletedProcess[str]:
+    """A program of a library user's."""
+    start = "import logging, llmvs; log = logging.getLogger('llmvs.cache');"
+    return subprocess.run(
+        [sys.executable, "-c", f"{start}{code}"], capture_output=True, text=True, check=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "lines"),
+    [
+        ("log.info('a'); log.warning('b')", []),
+        ("logging.basicConfig(format='%(message)s'); log.info('a'); log.warning('b')", ["b"]),
+        ("logging.basicConfig(level='INFO', format='%(message)s'); log.info('a')", ["a"]),
+        (
+            "logging.basicConfig(); logging.getLogger('llmvs').setLevel('ERROR'); log.warning('b')",
+            [],
+        ),
+        ("from llmvs.console import print_messages as p; p(); p(); log.info('a %s', 1)", ["a 1"]),
+    ],
+)
+def test_a_library_is_silent_until_its_user_says_otherwise(code: str, lines: list[str]) -> None:
+    assert child(code).stderr.splitlines() == lines
+
+
+def test_only_the_first_process_prints_but_for_what_every_rank_may_say(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    QUIET.warning("for all")
+    QUIET.warning("a video failed", extra=FROM_ANY_RANK)
+    assert capsys.readouterr().err == "a video failed\n"
+
+
+def test_the_logger_is_left_as_it_was() -> None:
+    package = logging.getLogger("llmvs")
+    before = (package.level, package.propagate, list(package.handlers))
+    with printed_messages():
+        assert Outlets.here().printed
+    assert (package.level, package.propagate, package.handlers) == before
+
+
+def logged(path: Path) -> list[str]:
+    """The lines of a log without their times."""
+    return [line.partition(" ")[2].partition(" ")[2] for line in path.read_text().splitlines()]
+
+
+def test_a_log_has_what_was_said_and_what_ended_it(tmp_path: Path) -> None:
+    path = tmp_path / "run.log"
+    with logged_in(path):
+        QUIET.warning("%s of %s", 1, 2)
+    with pytest.raises(UserError), logged_in(path):
+        raise UserError("no\nsuch file")
+    with pytest.raises(KeyError), logged_in(path):
+        raise KeyError("key")
+    assert logged(path)[:6] == [
+        f"INFO llmvs.console: started: llmvs {__version__}",
+        "WARNING llmvs.tests: 1 of 2",
+        "INFO llmvs.console: finished",
+        f"INFO llmvs.console: started: llmvs {__version__}",
+        "ERROR llmvs.console: ended: no such file",
+        f"INFO llmvs.console: started: llmvs {__version__}",
+    ]
+    assert "Traceback" not in path.read_text().split("ended: 'key'")[0]
+    assert "raise KeyError" in path.read_text().split("ended: 'key'")[1]
+    assert Outlets.here().log is None
+
+
+@pytest.mark.parametrize("place", ["/dev/full", "absent/run.log"])
+def test_a_log_that_cannot_be_written_ends_nothing(
+    place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / place
+    if place == "/dev/full" and not path.exists():
+        pytest.skip("this system has no /dev/full")
+    with logged_in(path):
+        QUIET.info("said")
+    assert capsys.readouterr().err.splitlines() == [
+        f"{path} cannot be written: there is no log from here on",
+        "said",
+    ]
+
+
+def test_another_rank_writes_no_log_but_what_it_may_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    with logged_in(tmp_path / "run.log"):
+        QUIET.info("the first says so too")
+        QUIET.warning("a video failed", extra=FROM_ANY_RANK)
+    assert logged(tmp_path / "run.log") == ["WARNING llmvs.tests: a video failed"]
+
+
+def speak() -> None:
+    """In a started process."""
+    QUIET.warning("from the other process")
+
+
+def test_started_processes_speak_where_this_one_does(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with logged_in(tmp_path / "run.log"):
+        worker = processes.WorkerProcess()
+        worker.submit(speak).result()
+        worker.close()
+    assert "from the other process\n" in capfd.readouterr().err
+    assert "WARNING llmvs.tests: from the other process" in logged(tmp_path / "run.log")

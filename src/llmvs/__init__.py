@@ -2,10 +2,14 @@
 evaluation.
 """
 
+import logging
 from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
+
+# A library is silent until its user says otherwise: `logging.basicConfig(level="INFO")`, say.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 _PUBLIC = {
     "EmbeddingDataModule": ("llmvs.models.datamodule", "EmbeddingDataModule"),

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from llmvs import __version__
 from llmvs.commands import all_verbs
+from llmvs.console import printed_messages
 from llmvs.errors import UserError
 
 EPILOG = """examples:
@@ -30,7 +31,8 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb. Returns the exit status: 0, 2 after a user's mistake, 130 after Ctrl-C."""
     try:
-        return _run(list(sys.argv[1:] if arguments is None else arguments))
+        with printed_messages():
+            return _run(list(sys.argv[1:] if arguments is None else arguments))
     except UserError as error:
         print(f"llmvs: {' '.join(str(error).split())}", file=sys.stderr)
         return 2

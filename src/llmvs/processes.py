@@ -14,6 +14,8 @@ from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
+from llmvs.console import Outlets
+
 START = "spawn"
 """How processes are started: forked ones could not use a GPU that this process has used, and may
 hang where it has threads.
@@ -61,7 +63,8 @@ class WorkerProcess:
             arguments: sent once, when the process starts.
         """
         context = multiprocessing.get_context(START)
-        self._pool = ProcessPoolExecutor(1, context, _begin, (initializer, arguments))
+        begin = (Outlets.here(), initializer, arguments)
+        self._pool = ProcessPoolExecutor(1, context, _begin, begin)
         self._process: BaseProcess | None = None
 
     def submit(self, task: Callable[..., Returned], *arguments: Any) -> "Future[Returned]":
@@ -98,9 +101,12 @@ def end(workers: Sequence[WorkerProcess]) -> None:
         worker._pool.shutdown(cancel_futures=True)
 
 
-def _begin(initializer: Callable[..., None] | None, arguments: Sequence[Any]) -> None:
+def _begin(
+    outlets: Outlets, initializer: Callable[..., None] | None, arguments: Sequence[Any]
+) -> None:
     """The first thing a started process does."""
     end_with_parent()
+    outlets.open()
     _answer_signals(_leave)
     if initializer is not None:
         initializer(*arguments)

@@ -62,6 +62,7 @@ def test_a_run_leaves_all_that_its_number_needs(place, first):
         "config.yaml",
         "logs",
         "result.json",
+        "run.log",
         "scores",
         "model.safetensors",
     }

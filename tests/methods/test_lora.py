@@ -62,6 +62,7 @@ def test_a_fine_tuned_run_is_a_run_like_any_other(world, model, answers_differ):
     assert {path.name for path in folder.iterdir()} == {
         "config.yaml",
         "result.json",
+        "run.log",
         "scores",
         "logs",
         "adapter",

@@ -1,9 +1,12 @@
 """`llmvs import-embeddings`: the embeddings that the paper's authors released."""
 
 import argparse
+import logging
 from pathlib import Path
 
 from llmvs.commands._arguments import add_settings, load
+
+logger = logging.getLogger(__name__)
 
 SUMMARY = "turn the released pair of h5 files into an embedding cache"
 
@@ -32,10 +35,14 @@ def call(given: argparse.Namespace) -> None:
 
     config = load(given.settings)
     check_dataset(config)
-    from llmvs.console import say
     from llmvs.experiments.opening import open_dataset
     from llmvs.extraction.released import import_released
 
     folder = given.to or Path(config.cache) / config.data.dataset / "imported"
     cache = import_released(given.query, given.answer, open_dataset(config), folder)
-    say(f"{len(cache.keys())} videos in {folder}: train on them with extract.embeddings={folder}")
+    logger.info(
+        "%s videos in %s: train on them with extract.embeddings=%s",
+        len(cache.keys()),
+        folder,
+        folder,
+    )

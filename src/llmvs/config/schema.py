@@ -83,8 +83,8 @@ class BackboneConfig:
     """The frozen pair of models: a captioner (image-text-to-text) and a scorer (causal LM)."""
 
     captioner: str = setting("llava-hf/llava-1.5-7b-hf", CAPTIONS)
-    """Captioner: a hub id, a folder in Hugging Face format, a folder with an adapter in peft's form,
-    or `builtin:NAME`.
+    """Captioner: a hub id, a folder in Hugging Face format, a folder with an adapter in peft's
+    form, or `builtin:NAME`.
     """
     captioner_revision: str | None = setting(None, CAPTIONS)
     """Git revision of the captioner on the hub; None: the newest."""

@@ -3,11 +3,11 @@ alone share all extraction.
 """
 
 import importlib.util
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from llmvs.console import say
 from llmvs.experiments.crossval import SUMMARY, experiment_folder, runs_of, summary
 from llmvs.experiments.grids import load_grid
 from llmvs.experiments.many import run_all
@@ -17,6 +17,8 @@ from llmvs.results.comparison import Contender, comparison, heading, plain
 from llmvs.results.experiment import experiment
 from llmvs.results.tables import Table, latex, markdown, text, to_csv
 from llmvs.training.launch import refuse_ranks
+
+logger = logging.getLogger(__name__)
 
 
 def ablate(
@@ -81,4 +83,4 @@ def _write(folder: Path, title: str, tables: Sequence[Table]) -> None:
 
         draw(tables, title, folder / "plot.png", folder / "plot.svg")
     else:
-        say("no plot: it needs matplotlib (pip install 'llmvs[plot]')")
+        logger.warning("no plot: it needs matplotlib (pip install 'llmvs[plot]')")

@@ -5,6 +5,7 @@ command that sent them: the same command finds those that still wait or run by t
 folder, and sends only what is missing.
 """
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -12,13 +13,14 @@ from typing import Any
 
 from llmvs.config.load import run_folder
 from llmvs.config.schema import Config, SlurmConfig
-from llmvs.console import say
 from llmvs.errors import UserError
 from llmvs.experiments.job_queue import JobQueue, SentJob
 from llmvs.experiments.progress import Numbered, RunProgress, named
 from llmvs.experiments.resources import Resources
 from llmvs.experiments.run import train
 from llmvs.methods import method_of
+
+logger = logging.getLogger(__name__)
 
 LOOK = 2.0
 """Seconds between two looks at the jobs."""
@@ -90,9 +92,12 @@ def train_in_queue(
         runs = [_in_a_job(run) for _, run in missing]
         sent = queue.send(train_run, runs, [run_folder(run) / NOTE for run in runs])
         jobs.update((index, job) for (index, _), job in zip(missing, sent, strict=True))
-    say(
-        f"launcher=slurm: {len(missing)} jobs sent, {len(jobs) - len(missing)} found in the queue;"
-        f" logs in {queue.folder}; the jobs go on when this command ends (scancel ends them)"
+    logger.info(
+        "launcher=slurm: %s jobs sent, %s found in the queue; logs in %s; the jobs go "
+        "on when this command ends (scancel ends them)",
+        len(missing),
+        len(jobs) - len(missing),
+        queue.folder,
     )
     yield from _collected({i: job for i, job in jobs.items() if job}, dict(numbered), progress)
 
@@ -120,7 +125,7 @@ def _prepare(queue: JobQueue, resources: Resources, groups: Sequence[Sequence[Co
     in_a_job = [[_in_a_job(run) for run in group] for group in unprepared]
     note = run_folder(unprepared[0][0]).parent.parent / "extraction.json"
     job = queue.find(note) or queue.send(prepare, [in_a_job], [note])[0]
-    say(f"launcher=slurm: extraction is job {job.id}, log {job.log}")
+    logger.info("launcher=slurm: extraction is job %s, log %s", job.id, job.log)
     while not job.done():
         time.sleep(LOOK)
     job.collect()

@@ -1,10 +1,10 @@
 """`llmvs extract`: embeddings of a dataset's videos, or of any files and folders of videos."""
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
 from llmvs.config.schema import Config
-from llmvs.console import say
 from llmvs.datasets import Dataset
 from llmvs.datasets.splits import fold as make_fold
 from llmvs.datasets.video import Video
@@ -14,6 +14,8 @@ from llmvs.experiments.other_datasets import open_other_datasets
 from llmvs.extraction.pipeline import Extraction
 from llmvs.training.distributed import extract_shared
 from llmvs.video.container import SUFFIXES
+
+logger = logging.getLogger(__name__)
 
 
 def extract_dataset(config: Config) -> int:
@@ -59,7 +61,7 @@ def extract_files(config: Config, paths: Iterable[Path]) -> int:
         raise UserError(f"{refused[0]}{more}")
     status = _report(extract_shared(config, config.data.dataset, sources))
     for reason in refused:
-        say(f"failed: {reason}")
+        logger.warning("failed: %s", reason)
     return 2 if refused else status
 
 
@@ -87,5 +89,5 @@ def _videos(paths: Iterable[Path]) -> list[Path]:
 def _report(extraction: Extraction) -> int:
     """Name what failed, last, so that it is seen."""
     for reason in extraction.failed.values():
-        say(f"failed: {reason}")
+        logger.warning("failed: %s", reason)
     return 2 if extraction.failed else 0

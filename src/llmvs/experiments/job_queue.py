@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmvs.config.schema import Config, SlurmConfig
+from llmvs.console import print_messages
 from llmvs.errors import UserError
 from llmvs.files import read_json, write_json
 
@@ -141,6 +142,7 @@ class _Call:
     queued_again: bool = False
 
     def __call__(self) -> dict[str, Any]:
+        print_messages()  # into the job's log
         return self.task(self.argument, self.queued_again)
 
     def checkpoint(self) -> Any:

@@ -5,19 +5,21 @@ With several devices every run stays on one of them (no DDP inside a run): runs 
 other, and a run's result is that of one device.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from llmvs.config.load import run_folder
 from llmvs.config.schema import Config
-from llmvs.console import say
 from llmvs.datasets import Dataset
 from llmvs.experiments.progress import Numbered, RunProgress, named
 from llmvs.experiments.resources import Resources
 from llmvs.experiments.run import finished, train
 from llmvs.experiments.workers import train_side_by_side
 from llmvs.training.launch import refuse_ranks
+
+logger = logging.getLogger(__name__)
 
 
 def run_all(runs: Sequence[Config], dataset: Dataset) -> list[dict[str, Any]]:
@@ -41,9 +43,10 @@ def run_all(runs: Sequence[Config], dataset: Dataset) -> list[dict[str, Any]]:
     }
     pending = [run for folder, run in by_folder.items() if folder not in found]
     if found:
-        say(
-            f"reused: {len(found)} of {len(by_folder)} runs are finished (resume=false trains them"
-            " anew)"
+        logger.info(
+            "reused: %s of %s runs are finished (resume=false trains them anew)",
+            len(found),
+            len(by_folder),
         )
     if pending:
         resources = Resources(pending, dataset)

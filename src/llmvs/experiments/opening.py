@@ -1,11 +1,13 @@
 """Open the dataset that a run's settings name."""
 
+import logging
 from pathlib import Path
 
 from llmvs.config.schema import Config
-from llmvs.console import say
 from llmvs.datasets import Dataset, Sampling, load
 from llmvs.evaluation.protocols import left_out
+
+logger = logging.getLogger(__name__)
 
 
 def open_dataset(config: Config) -> Dataset:
@@ -20,5 +22,5 @@ def open_dataset(config: Config) -> Dataset:
         Sampling(config.extract.fps, config.extract.every_nth_frame),
     )
     for reason in left_out(dataset).values():
-        say(f"note: {reason}")
+        logger.warning("note: %s", reason)
     return dataset

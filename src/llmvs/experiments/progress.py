@@ -4,14 +4,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
-from tqdm import tqdm
-
 from llmvs.config.load import run_folder
 from llmvs.config.schema import Config
+from llmvs.console import ProgressBar
 from llmvs.errors import UserError
 
 Numbered = tuple[int, Config]
 """A run and its place in the list of all."""
+
+
+LAYOUT = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+"""Of the bar: shares of runs are no figures for people."""
 
 
 class RunProgress:
@@ -22,13 +25,7 @@ class RunProgress:
     def __init__(self, n_runs: int) -> None:
         self.shares = [0.0] * n_runs
         self.n_done = 0
-        self.bar = tqdm(
-            total=n_runs,
-            mininterval=0.5,
-            dynamic_ncols=True,
-            smoothing=0.05,
-            bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}",
-        )
+        self.bar = ProgressBar("", n_runs, "run", layout=LAYOUT, counted=False)
         self._describe("")
 
     def callback(self, index: int, run: Config) -> Callable[[float], None]:
@@ -39,7 +36,7 @@ class RunProgress:
     def reach(self, index: int, share: float) -> None:
         """Show that run `index` has come so far, from 0 to 1."""
         self.shares[index] = share
-        self.bar.update(min(sum(self.shares), len(self.shares)) - self.bar.n)
+        self.bar.update(min(sum(self.shares), len(self.shares)) - self.bar.done)
 
     def done(self, index: int) -> None:
         """Show that run `index` is finished."""
@@ -48,7 +45,7 @@ class RunProgress:
         self._describe("")
 
     def _describe(self, more: str) -> None:
-        self.bar.set_description_str(f"{self.n_done} of {len(self.shares)} runs{more}")
+        self.bar.describe(f"{self.n_done} of {len(self.shares)} runs{more}")
 
     def __enter__(self) -> "RunProgress":
         return self

@@ -2,6 +2,7 @@
 embeddings, baselines.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,6 @@ from llmvs.cache.fingerprint import Identity, differences
 from llmvs.config.load import flat
 from llmvs.config.schema import Config
 from llmvs.config.settings import shaping_embeddings
-from llmvs.console import say
 from llmvs.datasets import Dataset, Fold
 from llmvs.datasets.splits import fold as make_fold
 from llmvs.errors import UserError
@@ -20,6 +20,8 @@ from llmvs.evaluation.baselines import PerVideo, video_baselines
 from llmvs.experiments.opening import open_dataset
 from llmvs.experiments.other_datasets import folder_of, open_other_datasets
 from llmvs.methods import method_of
+
+logger = logging.getLogger(__name__)
 
 MOST_BYTES = 8_000_000_000
 """Embeddings kept in memory: all of the benchmarks' (0.6 GB), not those of a dataset of 30,000
@@ -188,5 +190,5 @@ def _named(config: Config, folder: Path) -> EmbeddingCache:
             f"extract.embeddings={cache.folder}: made with {'; '.join(changes)}: use the same"
             " settings, or another folder"
         )
-    say(f"reused: the embeddings in {cache.folder}, as they are")
+    logger.info("reused: the embeddings in %s, as they are", cache.folder)
     return cache

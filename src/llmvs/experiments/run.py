@@ -1,5 +1,6 @@
 """One run: a fold from video files to its table. Every stage reuses what it finds and says so."""
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,16 +10,18 @@ from typing import Any
 
 from llmvs.config.load import run_folder
 from llmvs.config.schema import Config
-from llmvs.console import say
+from llmvs.console import logged_in
 from llmvs.experiments.resources import Resources
 from llmvs.experiments.result import result_of
-from llmvs.experiments.run_files import claim, finished_result, hold, write
+from llmvs.experiments.run_files import LOG, claim, finished_result, hold, write
 from llmvs.files import removed_if_refused
 from llmvs.methods import method_of
 from llmvs.results.environment import environment
 from llmvs.results.report import run_text
 from llmvs.results.schema import Result
 from llmvs.training.launch import check_launch, refuse_queue
+
+logger = logging.getLogger(__name__)
 
 Progress = Callable[[float], None]
 """Told the share of a run that is done, 0 to 1."""
@@ -49,13 +52,14 @@ def train(
     folder = run_folder(config)
     result = finished_result(config)
     if result is not None:
-        say(f"reused: the finished run in {folder} (resume=false trains it anew)")
+        logger.info("reused: the finished run in %s (resume=false trains it anew)", folder)
     else:
         refuse_queue(config.launcher)
         check_launch(config.devices, config.num_nodes)
         with hold(folder), removed_if_refused(folder, Path(config.runs)):
             claim(folder, config)
-            result = _run(config, resources, progress)
+            with logged_in(folder / LOG):
+                result = _run(config, folder, resources, progress)
     return result.document(), run_text(result)
 
 
@@ -69,8 +73,10 @@ def finished(config: Config) -> dict[str, Any] | None:
     return None if result is None else result.document()
 
 
-def _run(config: Config, resources: Resources | None, progress: Progress | None) -> Result:
-    folder, clock = run_folder(config), _Clock()
+def _run(
+    config: Config, folder: Path, resources: Resources | None, progress: Progress | None
+) -> Result:
+    clock = _Clock()
     resources = resources or Resources([config])
     fold = resources.fold(config)
     clock.lap("dataset")

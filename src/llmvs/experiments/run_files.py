@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from llmvs.methods.base import Scores
 
 CONFIG = "config.yaml"
+LOG = "run.log"
 
 
 def finished_result(config: Config) -> Result | None:

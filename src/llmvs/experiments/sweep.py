@@ -6,6 +6,7 @@ sweeps/ uses. Finished points are reused, as every run is.
 """
 
 import itertools
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +19,13 @@ from llmvs.config.layers import find_layer, is_override, split
 from llmvs.config.load import load_config, run_folder
 from llmvs.config.schema import Config
 from llmvs.config.yaml_files import read_mapping
-from llmvs.console import say
 from llmvs.errors import UserError, nearest
 from llmvs.experiments.many import run_all
 from llmvs.experiments.opening import open_dataset
 from llmvs.results.tables import Column, Table, text
 from llmvs.training.launch import refuse_ranks
+
+logger = logging.getLogger(__name__)
 
 COMMAND = (
     "${env}",
@@ -140,9 +142,12 @@ def sweep(
     plan = read_sweep(path, settings)
     chosen = points(plan, runs)
     if plan.method != "grid":
-        say(
-            f"{path}: method={plan.method} needs W&B; here {len(chosen)} random points of its space"
-            " are tried (more with --runs N)"
+        logger.warning(
+            "%s: method=%s needs W&B; here %s random points of its space are tried (more "
+            "with --runs N)",
+            path,
+            plan.method,
+            len(chosen),
         )
     others = _others(plan, settings)
     configs = [load_config([*arguments(point), *others]) for point in chosen]

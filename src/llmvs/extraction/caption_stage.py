@@ -2,6 +2,7 @@
 user.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,6 @@ import torch
 from llmvs.cache.captions import CaptionCache, Captions, supplied
 from llmvs.cache.fingerprint import why_new
 from llmvs.config.schema import Config
-from llmvs.console import say
 from llmvs.datasets.video import Video
 from llmvs.errors import UserError, VideoError
 from llmvs.extraction import identity
@@ -24,6 +24,8 @@ from llmvs.video.reader import sample
 
 if TYPE_CHECKING:
     from llmvs.extraction.captioner import Captioner
+
+logger = logging.getLogger(__name__)
 
 
 class SuppliedCaptions:
@@ -47,7 +49,7 @@ class SuppliedCaptions:
         if video.picks is not None and (
             notice := check_supplied(video.key, captions.frames, video.picks)
         ):
-            say(notice)
+            logger.warning("%s", notice)
         return captions
 
     def there(self) -> frozenset[str]:
@@ -72,7 +74,7 @@ class CaptionStage(Stage[Path | None, "Captioner"]):
         made_with = identity.captions_identity(config, kind)
         place = identity.folder(config, dataset, kind, made_with)
         if reason := why_new(place, made_with):
-            say(reason)
+            logger.info("%s", reason)
         again = config.extract.refresh == "always"
         super().__init__(kind, CaptionCache(place, made_with), again)
 
@@ -105,7 +107,7 @@ class CaptionStage(Stage[Path | None, "Captioner"]):
             or identity.file_hash(given) == self.cache.source(video.key)
         ):
             return False
-        say(f"{given}: the video changed since it was captioned: captioned again")
+        logger.warning("%s: the video changed since it was captioned: captioned again", given)
         return True
 
     def make(self, video: Video, given: Path | None, count: Count) -> None:
@@ -171,8 +173,10 @@ def ask_frames(config: Config, dataset: str, sources: Sequence[Video]) -> Captio
         )
     if failed := list(stage.run(sources).values()):
         raise UserError(and_more(failed))
-    say(
-        f"answers about frames: {len(stage.made)} videos asked about, {len(stage.reused)} reused"
-        f" ({stage.cache.folder})"
+    logger.info(
+        "answers about frames: %s videos asked about, %s reused (%s)",
+        len(stage.made),
+        len(stage.reused),
+        stage.cache.folder,
     )
     return stage.cache

@@ -9,6 +9,7 @@ other settings make another folder, never a mixture. Model code is imported only
 loaded: a run that finds its cache filled starts at once.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,6 @@ from pathlib import Path
 from llmvs.cache.captions import CaptionCache
 from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.config.schema import Config
-from llmvs.console import say
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.video import Video, check_keys
 from llmvs.errors import UserError
@@ -26,6 +26,8 @@ from llmvs.extraction.hub import check
 from llmvs.extraction.ranks import ALONE, Ranks
 from llmvs.extraction.scoring_stage import ScoringStage, worked_examples
 from llmvs.extraction.stage import and_more
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -125,7 +127,7 @@ def extract(
     failed |= scoring.run(mine, None if alone else len(sources))
     result = _extraction(scoring, failed)
     if alone:
-        say(result.summary())
+        logger.info("%s", result.summary())
     return result
 
 

@@ -1,10 +1,9 @@
 """One progress bar over all videos of a stage."""
 
-import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol, TypeVar
 
-from llmvs.console import ProgressBar, is_first_process, tracked, write_line
+from llmvs.console import ProgressBar, is_first_process, tracked
 
 T = TypeVar("T")
 
@@ -46,11 +45,6 @@ class Progress:
         if self.bar is not None:
             self.bar.total = self._total()
             self.bar.note(self._which())
-
-    def say(self, line: str) -> None:
-        """Print a line without tearing the bar, be it this process's or the first one's."""
-        start, end = ("", "") if is_first_process() or not sys.stderr.isatty() else ("\r", "\x1b[K")
-        write_line(f"{start}{line}{end}")
 
     def _open(self) -> ProgressBar:
         bar = ProgressBar(self.what, self._total(), "step")

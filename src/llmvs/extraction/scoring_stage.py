@@ -2,6 +2,7 @@
 captions.
 """
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,6 @@ from llmvs.cache.captions import Captions
 from llmvs.cache.embeddings import EmbeddingCache, Embeddings
 from llmvs.cache.fingerprint import why_new
 from llmvs.config.schema import Config
-from llmvs.console import say
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.video import Video
 from llmvs.errors import UserError, VideoError
@@ -24,6 +24,8 @@ from llmvs.extraction.stage import Count, Stage
 
 if TYPE_CHECKING:
     from llmvs.extraction.scorer import Scorer
+
+logger = logging.getLogger(__name__)
 
 
 class ScoringStage(Stage[Captions, "Scorer"]):
@@ -47,7 +49,7 @@ class ScoringStage(Stage[Captions, "Scorer"]):
         made_with = identity.embeddings_identity(config, shown)
         place = identity.folder(config, dataset, "embeddings", made_with)
         if reason := why_new(place, made_with):
-            say(reason)
+            logger.info("%s", reason)
         again = config.extract.refresh == "always"
         super().__init__("embeddings", EmbeddingCache(place, made_with), again)
 
@@ -60,11 +62,13 @@ class ScoringStage(Stage[Captions, "Scorer"]):
         model, tokenizer = models.load_scorer(self.config.backbone, Path(self.config.cache), device)
         template = Template(tokenizer, prompt.style, self.shown, prompt.template)
         if template.chat.thinks and prompt.style == "numeric":
-            say(
-                f"backbone.scorer={self.config.backbone.scorer}: its chat template opens a block of"
-                " reasoning and has no switch for it that llmvs knows: an answer counts as a number"
-                f" only if it closes that block within prompt.max_tokens={prompt.max_tokens} (a"
-                " switch of its own goes into prompt.template)"
+            logger.warning(
+                "backbone.scorer=%s: its chat template opens a block of reasoning and has no "
+                "switch for it that llmvs knows: an answer counts as a number only if it "
+                "closes that block within prompt.max_tokens=%s (a switch of its own goes into "
+                "prompt.template)",
+                self.config.backbone.scorer,
+                prompt.max_tokens,
             )
         return Scorer(model, template, prompt.max_tokens, self.config.extract)
 
@@ -78,9 +82,11 @@ class ScoringStage(Stage[Captions, "Scorer"]):
         try:
             if self.cache.captions_hash(key) == given.sha256():
                 return False
-            say(f"{key}: its captions changed since its embeddings were made: extracted again")
+            logger.warning(
+                "%s: its captions changed since its embeddings were made: extracted again", key
+            )
         except UserError:
-            say(f"{self.cache.path(key)}: damaged: extracted again")
+            logger.warning("%s: damaged: extracted again", self.cache.path(key))
         return True
 
     def make(self, video: Video, given: Captions, count: Count) -> None:

@@ -6,6 +6,7 @@ silently grow from batch to batch, so every batch gets a new one around the same
 output layer sees one position per row, never all of them.
 """
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, cast
@@ -15,10 +16,11 @@ from torch import Tensor
 from transformers import Cache, DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from llmvs.console import say
 from llmvs.errors import UserError
 from llmvs.extraction import cascade
 from llmvs.extraction.engines import Naive, Prompt, Read, Reader
+
+logger = logging.getLogger(__name__)
 
 Attention = Literal["expand", "cascade"]
 
@@ -106,7 +108,7 @@ class Shared:
                 " backbone.device_map, or reduce prompt.window or examples.count"
             )
         self.budget //= 2
-        say(f"out of GPU memory: going on with extract.tokens_per_batch={self.budget}")
+        logger.warning("out of GPU memory: going on with extract.tokens_per_batch=%s", self.budget)
 
     def _batch(self, queries: list[list[int]]) -> list[Read]:
         """Queries of similar length, together: first all their tokens, then their answers token by

@@ -4,15 +4,19 @@ Captions and embeddings are made by the same loop: what is missing first, then w
 made from something else; one video that fails is reported, and the others go on.
 """
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Generic, TypeVar
 
 from llmvs.cache.store import Store
+from llmvs.console import FROM_ANY_RANK
 from llmvs.datasets.video import Video
 from llmvs.errors import UserError, VideoError
 from llmvs.extraction.progress import Progress, all_ranks, checked
+
+logger = logging.getLogger(__name__)
 
 Input = TypeVar("Input")
 Model = TypeVar("Model")
@@ -103,7 +107,7 @@ class Stage(ABC, Generic[Input, Model]):
                     self.made.append(video.key)
                 except VideoError as error:
                     failed[video.key] = str(error)
-                    progress.say(str(error))
+                    logger.warning("%s", error, extra=FROM_ANY_RANK)
                 progress.video()
         self._release()
         return failed

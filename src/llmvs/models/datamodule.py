@@ -1,5 +1,6 @@
 """The cached embeddings of one fold as packed batches of videos, held in memory."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +12,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
-from tqdm import tqdm
 
 from llmvs.cache.captions import visual_features
 from llmvs.cache.embeddings import EmbeddingCache, Embeddings
 from llmvs.cache.fingerprint import differences
 from llmvs.config.schema import Inputs
-from llmvs.console import say
+from llmvs.console import tracked
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset, Fold
 from llmvs.datasets.splits import fold as make_fold
@@ -32,6 +32,8 @@ from llmvs.models.batch import (
     share_loader,
 )
 from llmvs.models.head import step_embeddings
+
+logger = logging.getLogger(__name__)
 
 OtherDataset = tuple[Dataset, EmbeddingCache]
 """Another dataset, all of whose videos train too, and their embeddings."""
@@ -187,7 +189,7 @@ class EmbeddingDataModule(L.LightningDataModule):
     def _load(self, parts: Sequence[str]) -> dict[str, Part]:
         loaded: dict[str, tuple[list[Annotations], list[Tensor]]] = {}
         widths = dict(self._widths)
-        wanted = tqdm(list(self._wanted(parts)), "embeddings", unit="video", delay=2, leave=False)
+        wanted = tracked(list(self._wanted(parts)), "embeddings", "video")
         for part, origin, video, cache in wanted:
             found = cache.read(video.key)
             v = visual_features(cache, video.key) if "v" in self.inputs else None
@@ -243,9 +245,12 @@ class EmbeddingDataModule(L.LightningDataModule):
                     " the rest, or set data.incomplete=trim to score the video as if it ended"
                     " there"
                 )
-            say(
-                f"{where}: embeddings end after {len(steps)} of {video.n_steps} steps; the {part}"
-                " part uses these"
+            logger.warning(
+                "%s: embeddings end after %s of %s steps; the %s part uses these",
+                where,
+                len(steps),
+                video.n_steps,
+                part,
             )
         return video.trim(len(steps))
 

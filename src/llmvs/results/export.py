@@ -1,5 +1,6 @@
 """A finished run as a folder to share: weights, settings, a model card; and the way to the hub."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ from llmvs.config.load import load_config
 from llmvs.config.schema import Config
 from llmvs.config.settings import nested, reading, shaping_embeddings
 from llmvs.config.yaml_files import dump
-from llmvs.console import say
 from llmvs.errors import UserError
 from llmvs.extraction.hub import ADAPTER_SETTINGS, ADAPTER_WEIGHTS
 from llmvs.files import read_json, write_json, write_text
@@ -21,6 +21,8 @@ from llmvs.methods import method_of
 from llmvs.models.storage import load_head, save_head
 from llmvs.results.card import Kind, adapter_kind, head_kind, model_card
 from llmvs.results.schema import RESULT, Result, read_result
+
+logger = logging.getLogger(__name__)
 
 CARD = "README.md"
 ADAPTER = "adapter"
@@ -59,8 +61,10 @@ def export(run: Path, to: Path | None = None, repo: str | None = None) -> Path:
             f" made.\n{dump(nested(extraction))}",
         )
     write_text(folder / CARD, model_card(result, kind, extraction, identity))
-    say(
-        f"exported: {folder} for {'PeftModel' if weights == 'adapter' else 'LLMVS'}.from_pretrained"
+    logger.info(
+        "exported: %s for %s.from_pretrained",
+        folder,
+        "PeftModel" if weights == "adapter" else "LLMVS",
     )
     return folder
 

@@ -8,13 +8,16 @@ replaced with its content:
     <!-- end of table -->
 """
 
+import logging
 import re
 import sys
 from pathlib import Path
 
-from llmvs.console import say
+from llmvs.console import print_messages
 from llmvs.errors import UserError
 from llmvs.files import write_text
+
+logger = logging.getLogger(__name__)
 
 _BLOCK = re.compile(r"(<!-- table: (\S+) -->\n)(.*?)(<!-- end of table -->)", re.DOTALL)
 
@@ -53,16 +56,19 @@ def main(arguments: list[str]) -> int:
             )
         if after != before:
             write_text(place, after)
-        say(
-            f"{place}: {'renewed from' if after != before else 'as in'}"
-            f" {', '.join(map(str, found))}"
+        logger.info(
+            "%s: %s %s",
+            place,
+            "renewed from" if after != before else "as in",
+            ", ".join(map(str, found)),
         )
     return 0
 
 
 if __name__ == "__main__":
+    print_messages()
     try:
         sys.exit(main(sys.argv[1:]))
     except UserError as error:
-        say(f"llmvs: {error}")
+        logger.error("llmvs: %s", error)  # noqa: TRY400 - a line for the user, no traceback
         sys.exit(2)

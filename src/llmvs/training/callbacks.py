@@ -12,8 +12,8 @@ import torch
 from lightning.pytorch.callbacks import Callback, Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
-from tqdm import tqdm
 
+from llmvs.console import ProgressBar
 from llmvs.errors import UserError
 from llmvs.evaluation.metric import Verdict
 from llmvs.files import atomic
@@ -208,29 +208,25 @@ class EpochProgress(Callback):
 
     def __init__(self, title: str) -> None:
         self.title = title
-        self._bar: tqdm | None = None
+        self._bar: ProgressBar | None = None
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Open the bar where a resumed run stands."""
-        self._bar = tqdm(
-            total=trainer.max_epochs,
-            initial=trainer.current_epoch,
-            desc=self.title,
-            unit="epoch",
-            mininterval=0.5,
-            dynamic_ncols=True,
-            disable=not trainer.is_global_zero,
-        )
+        if trainer.is_global_zero:
+            self._bar = ProgressBar(
+                self.title, trainer.max_epochs, "epoch", done=trainer.current_epoch
+            )
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """One epoch on."""
-        assert self._bar is not None
+        if self._bar is None:
+            return
         shown = [
             f"{label} {float(trainer.callback_metrics[name]):.4f}"
             for label, name in (("loss", "train/loss"), ("val tau", "val/paper/tau"))
             if name in trainer.callback_metrics
         ]
-        self._bar.set_postfix_str(", ".join(shown), refresh=False)
+        self._bar.note(", ".join(shown))
         self._bar.update()
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

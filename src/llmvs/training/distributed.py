@@ -7,6 +7,7 @@ which ends all of them when one dies: here the others finish. Lightning is impor
 needed: a single process is not kept waiting for it.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any
 
 from llmvs.config.schema import Config, HardwareConfig
-from llmvs.console import is_first_process, say
+from llmvs.console import is_first_process
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.video import Video
 from llmvs.errors import UserError
@@ -27,6 +28,8 @@ from llmvs.training.launch import check_launch, slurm_tasks
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
+
+logger = logging.getLogger(__name__)
 
 
 def extract_shared(
@@ -55,7 +58,7 @@ def extract_shared(
         raise UserError(
             f"num_nodes={config.num_nodes}: start the ranks with torchrun or srun on every node"
         )
-    say(result.summary())
+    logger.info("%s", result.summary())
     return result
 
 

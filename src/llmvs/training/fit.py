@@ -1,5 +1,6 @@
 """Train the head on one fold, or go on where an earlier attempt stopped."""
 
+import logging
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -12,7 +13,7 @@ import torch
 
 from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.config.schema import Config
-from llmvs.console import is_first_process, say
+from llmvs.console import is_first_process
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset, Fold
 from llmvs.datasets.video import Array
@@ -26,6 +27,8 @@ from llmvs.models.storage import save_head
 from llmvs.training.callbacks import EpochProgress, KeepEpochs, TellEpochs
 from llmvs.training.loggers import RunLoggers, silence
 from llmvs.training.trainer import errors_in_one_line, few_threads, make_trainer
+
+logger = logging.getLogger(__name__)
 
 CHECKPOINT = "last.ckpt"
 
@@ -247,9 +250,12 @@ def outcome(
     epochs = {rule: _epoch(record) for rule, record in kept["kept"].items()}
     chosen = epochs[selection]
     for keys in list(chosen.undefined.get(selection, {}).values())[:1]:
-        say(
-            f"selection={selection}: tau is undefined in every epoch, because the scores of"
-            f" {', '.join(keys)} are constant; epoch {chosen.epoch} is kept"
+        logger.warning(
+            "selection=%s: tau is undefined in every epoch, because the scores of %s are "
+            "constant; epoch %s is kept",
+            selection,
+            ", ".join(keys),
+            chosen.epoch,
         )
     return Fit(epochs, selection, videos, kept["history"], kept["spent"], started_at)
 

@@ -23,11 +23,13 @@ from lightning.pytorch.loggers import (
 from lightning.pytorch.utilities import rank_zero_only
 
 from llmvs.config.schema import Config
-from llmvs.console import is_first_process, say
+from llmvs.console import is_first_process
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.video import Array
 from llmvs.errors import UserError
 from llmvs.files import atomic
+
+logger = logging.getLogger(__name__)
 
 MODES = ("online", "offline", "disabled")
 BEST = {"loss": "min", "tau": "max", "rho": "max"}
@@ -132,12 +134,13 @@ class RunLoggers:
                 {**selected(document), "result": table, **_plots(videos[:MOST_PLOTS], scores)}
             )
             if len(videos) > MOST_PLOTS:
-                say(
-                    f"Weights & Biases: scores of {MOST_PLOTS} of {len(videos)} test videos are"
-                    " drawn"
+                logger.info(
+                    "Weights & Biases: scores of %s of %s test videos are drawn",
+                    MOST_PLOTS,
+                    len(videos),
                 )
         except Exception as error:  # noqa: BLE001 - the result is on disk already
-            say(f"Weights & Biases did not take the result ({_line(error)})")
+            logger.warning("Weights & Biases did not take the result (%s)", _line(error))
 
 
 def check_loggers(names: Sequence[str]) -> None:
@@ -264,9 +267,9 @@ def _start_wandb(config: Config, folder: Path, title: str) -> Any:
         return None
     if not importlib.util.find_spec("wandb"):
         if mode == "online":
-            say(
-                "log.wandb=online: wandb is not installed (pip install 'llmvs[wandb]'): going on"
-                " without W&B"
+            logger.warning(
+                "log.wandb=online: wandb is not installed (pip install 'llmvs[wandb]'): going"
+                " on without W&B"
             )
         return None
     import wandb
@@ -288,7 +291,9 @@ def _start_wandb(config: Config, folder: Path, title: str) -> Any:
                 settings=wandb.Settings(silent=True, console="off", init_timeout=30),
             )
         except Exception as error:  # noqa: BLE001 - whatever W&B raises, the training matters more
-            say(f"log.wandb={attempt} failed ({_line(error)}): going on {next_best}")
+            logger.warning(
+                "log.wandb=%s failed (%s): going on %s", attempt, _line(error), next_best
+            )
     return None
 
 
@@ -306,7 +311,7 @@ def _finish(run: Any, exit_code: int) -> None:
     try:
         run.finish(exit_code=exit_code)
     except Exception as error:  # noqa: BLE001 - see above
-        say(f"Weights & Biases could not finish its files ({_line(error)})")
+        logger.warning("Weights & Biases could not finish its files (%s)", _line(error))
     finally:
         logging.raiseExceptions = tell
 

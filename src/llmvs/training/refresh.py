@@ -2,15 +2,18 @@
 builds a trainer.
 """
 
+import logging
+
 import lightning as L
 from lightning.pytorch.callbacks import Callback
 
 from llmvs.config.schema import Config
-from llmvs.console import say
 from llmvs.datasets.base import Dataset, Fold
 from llmvs.extraction.distributed import extract_together
 from llmvs.extraction.pipeline import Extraction, extract
 from llmvs.models.datamodule import EmbeddingDataModule
+
+logger = logging.getLogger(__name__)
 
 
 class RefreshEmbeddings(Callback):
@@ -60,5 +63,5 @@ class RefreshEmbeddings(Callback):
         if world_size == 1:
             return extract(*job)
         extraction = extract_together(job, rank, world_size)
-        say(extraction.summary())
+        logger.info("%s", extraction.summary())
         return extraction

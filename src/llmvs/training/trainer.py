@@ -4,6 +4,7 @@ what an exact resume needs.
 
 import importlib
 import inspect
+import logging
 import os
 import re
 import signal
@@ -24,13 +25,15 @@ from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 from tqdm import tqdm
 
 from llmvs.config.schema import Config, HardwareConfig
-from llmvs.console import say
+from llmvs.console import Outlets
 from llmvs.errors import UserError, nearest
 from llmvs.training.callbacks import AtomicCheckpointIO
 from llmvs.training.loggers import silence
 
 if TYPE_CHECKING:
     from llmvs.datasets.base import Dataset, Fold
+
+logger = logging.getLogger(__name__)
 
 OURS = {
     "accelerator": "set accelerator",
@@ -208,10 +211,16 @@ def strategy(config: HardwareConfig) -> str | DDPStrategy:
 class QuietDDP(DDPStrategy):
     """Spawned ranks say no more than this process does."""
 
+    def __init__(self, **settings: Any) -> None:
+        """Take DDPStrategy's own settings."""
+        super().__init__(**settings)
+        self._outlets = Outlets.here()
+
     def setup_environment(self) -> None:
         """The first thing a rank runs."""
         silence()
         if self._start_method == "spawn":
+            self._outlets.open()
             # tqdm's own lock is a semaphore of the system, which a killed rank would leave behind.
             tqdm.set_lock(threading.RLock())
         super().setup_environment()
@@ -234,7 +243,7 @@ def _precision(config: HardwareConfig) -> Any:
         config.accelerator == "auto" and not torch.accelerator.is_available()
     )
     if config.precision == "16-mixed" and on_cpu:
-        say("precision=16-mixed needs a GPU: training in 32-true on this CPU")
+        logger.warning("precision=16-mixed needs a GPU: training in 32-true on this CPU")
         return "32-true"
     return config.precision
 

@@ -6,14 +6,17 @@ package keeps its own.
 """
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 
-from llmvs.console import say
+from llmvs.console import print_messages
 from llmvs.demo.models.shipped import CHECKSUMS, SHIPPED, WEIGHTS, sha256, shipped
 from llmvs.demo.recipe.teach import teach
 from llmvs.errors import UserError
 from llmvs.files import write_json
+
+logger = logging.getLogger(__name__)
 
 
 def main(arguments: list[str]) -> int:
@@ -30,6 +33,7 @@ def main(arguments: list[str]) -> int:
         help="how much of the training to do (to try the recipe: far below 1)",
     )
     given = parser.parse_args(arguments)
+    print_messages()
     names = [name for name in SHIPPED if given.again or not _is_whole(name, given.folder)]
     for _ in teach(given.folder, names, given.share):
         whole = {name: given.folder / name for name in SHIPPED if (given.folder / name).is_dir()}
@@ -40,9 +44,10 @@ def main(arguments: list[str]) -> int:
                 for name, model in whole.items()
             },
         )
-    say(
-        f"{given.folder}:"
-        f" {'taught ' + ' and '.join(names) if names else 'both models are there and whole'}"
+    logger.info(
+        "%s: %s",
+        given.folder,
+        "taught " + " and ".join(names) if names else "both models are there and whole",
     )
     return 0
 

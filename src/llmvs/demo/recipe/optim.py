@@ -1,6 +1,7 @@
 """One step after the other: Muon and AdamW, a warm-up and a cosine, progress on stderr."""
 
 import ctypes
+import logging
 import math
 import sys
 import time
@@ -10,7 +11,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from llmvs.console import say
+logger = logging.getLogger(__name__)
+
 
 _EVERY = 50
 
@@ -124,7 +126,11 @@ class Teacher:
         self.shown = value if math.isnan(self.shown) else 0.95 * self.shown + 0.05 * value
         if self.taken % _EVERY == 0 or self.taken == self.steps:
             left = (time.monotonic() - self.start) / self.taken * (self.steps - self.taken)
-            say(
-                f"{self.name}: {self.taken}/{self.steps}, loss {self.shown:.3f}, {left / 60:.0f}"
-                " min to go"
+            logger.info(
+                "%s: %d/%d, loss %.3f, %.0f min to go",
+                self.name,
+                self.taken,
+                self.steps,
+                self.shown,
+                left / 60,
             )

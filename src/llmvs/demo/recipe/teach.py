@@ -1,5 +1,6 @@
 """Teach the demo's models and save them in Hugging Face format."""
 
+import logging
 import multiprocessing
 import shutil
 import tempfile
@@ -9,14 +10,15 @@ from pathlib import Path
 
 import torch
 from transformers import PreTrainedModel, TokenizersBackend
-from transformers.utils import logging
+from transformers.utils import logging as transformers_logging
 
-from llmvs.console import say
 from llmvs.demo.recipe import captioner, scorer
 from llmvs.demo.recipe.language import demo_tokenizer
 from llmvs.demo.recipe.optim import keep_memory
 from llmvs.files import read_json, write_json
 from llmvs.processes import START, cores, end_with_parent
+
+logger = logging.getLogger(__name__)
 
 ROUNDS = (("crowds", 1300), ("captions", 1100))
 """What the captioner is taught in turn, and in how many batches."""
@@ -83,7 +85,7 @@ def _save(folder: Path, model: PreTrainedModel, companion: object) -> None:
     slow with 16.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as aside:
         whole = Path(aside) / folder.name
         model.cpu().half().save_pretrained(whole)
@@ -96,4 +98,4 @@ def _save(folder: Path, model: PreTrainedModel, companion: object) -> None:
             folder, ignore_errors=True
         )  # a damaged one, or the last one of `--again`: kept until there is a better
         whole.rename(folder)
-    say(f"wrote {folder}")
+    logger.info("wrote %s", folder)
