@@ -1,4 +1,4 @@
-"""Judging one video after every epoch: our tau and rho against scipy's, side by side in one run.
+"""Evaluating one video after every epoch: our tau and rho against scipy's, side by side in one run.
 
     python benchmarks/correlations.py
 
@@ -61,7 +61,7 @@ def main() -> None:
             made_up("votes", 5_000, 15, 40),
         ),
     ]:
-        judge = PROTOCOLS[annotation][protocol].judge(video)
+        evaluate = PROTOCOLS[annotation][protocol].prepare(video)
         scores = np.random.default_rng(1).random(video.n_steps).astype(np.float32)
         people = video.user_scores if video.user_scores is not None else video.user_summary
         assert people is not None
@@ -84,7 +84,7 @@ def main() -> None:
                 spearmanr(x, y)
 
         times = fastest(
-            {"ours": lambda judge=judge, scores=scores: judge(scores), "scipy": with_scipy}
+            {"ours": lambda evaluate=evaluate, scores=scores: evaluate(scores), "scipy": with_scipy}
         )  # type: ignore[misc]
         print(
             f"{title:34} ours {times['ours']:6.2f} ms   scipy {times['scipy']:6.2f} ms  "

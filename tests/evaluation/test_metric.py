@@ -14,7 +14,7 @@ from scipy.stats import kendalltau, spearmanr
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset
 from llmvs.datasets.video import Video
-from llmvs.evaluation.metric import Verdict, VideoScores
+from llmvs.evaluation.metric import ScoredPart, VideoScores
 from llmvs.evaluation.protocols import protocols
 
 LENGTHS = (11, 7, 9, 5, 8)
@@ -63,26 +63,26 @@ def test_rows_scores_means_and_loss_against_scipy() -> None:
     metric, scores = make_metric(), draw_scores()
     metric.update(torch.tensor([3, 0]), scores[[3, 0]])
     metric.update(torch.tensor([1, 2, 4]), scores[[1, 2, 4]])
-    verdict = metric.verdict()
+    scored = metric.gathered()
     want = {
         video.key: expected(video, scores[i, : LENGTHS[i]].numpy())
         for i, video in enumerate(metric.videos)
     }
     for name in ("paper", "per_annotator"):
-        assert verdict.rows[name].keys() == want.keys()
+        assert scored.rows[name].keys() == want.keys()
         for key, row in want.items():
-            assert verdict.rows[name][key] == pytest.approx(row, abs=1e-12)
-        assert verdict.means[name] == pytest.approx(
+            assert scored.rows[name][key] == pytest.approx(row, abs=1e-12)
+        assert scored.means[name] == pytest.approx(
             tuple(np.mean(list(want.values()), axis=0)), abs=1e-12
         )
     errors = [
         np.mean((scores[i, :length].double().numpy() - metric.videos[i].gtscore) ** 2)
         for i, length in enumerate(LENGTHS)
     ]
-    assert verdict.loss == pytest.approx(np.mean(errors))
-    assert verdict.undefined == {}
+    assert scored.loss == pytest.approx(np.mean(errors))
+    assert scored.undefined == {}
     for i, length in enumerate(LENGTHS):
-        assert np.array_equal(verdict.scores[f"video_{i}"], scores[i, :length].numpy())
+        assert np.array_equal(scored.scores[f"video_{i}"], scores[i, :length].numpy())
 
 
 def test_a_video_seen_twice_counts_once() -> None:
@@ -90,17 +90,17 @@ def test_a_video_seen_twice_counts_once() -> None:
     once.update(torch.arange(5), scores)
     for batch in ([0, 1, 2, 0], [3, 4], [0, 1]):
         twice.update(torch.tensor(batch), scores[batch])
-    assert once.verdict().means == twice.verdict().means
+    assert once.gathered().means == twice.gathered().means
 
 
 def test_an_undefined_video_makes_the_mean_undefined_and_is_named() -> None:
     metric, scores = make_metric(), draw_scores()
     scores[2] = 0.5
     metric.update(torch.arange(5), scores)
-    verdict = metric.verdict()
-    assert verdict.undefined == {"paper": ["video_2"], "per_annotator": ["video_2"]}
-    assert math.isnan(verdict.means["paper"].tau)
-    assert math.isfinite(verdict.rows["paper"]["video_1"].tau)
+    scored = metric.gathered()
+    assert scored.undefined == {"paper": ["video_2"], "per_annotator": ["video_2"]}
+    assert math.isnan(scored.means["paper"].tau)
+    assert math.isfinite(scored.rows["paper"]["video_1"].tau)
 
 
 def test_reset_forgets_and_unseen_videos_are_left_out() -> None:
@@ -108,19 +108,19 @@ def test_reset_forgets_and_unseen_videos_are_left_out() -> None:
     metric.update(torch.arange(5), scores)
     metric.reset()
     metric.update(torch.tensor([4]), scores[[4]])
-    assert list(metric.verdict().scores) == ["video_4"]
+    assert list(metric.gathered().scores) == ["video_4"]
 
 
 def test_scores_in_half_precision_are_ranked_as_they_come() -> None:
     metric = make_metric()
     metric.update(torch.arange(5), draw_scores().half())
-    assert metric.verdict().scores["video_0"].dtype == np.float32
+    assert metric.gathered().scores["video_0"].dtype == np.float32
 
 
-def test_two_names_of_one_protocol_are_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_names_of_one_protocol_are_evaluated_once(monkeypatch: pytest.MonkeyPatch) -> None:
     metric = pickle.loads(pickle.dumps(make_metric()))  # as a spawned rank gets it
     metric.update(torch.arange(5), draw_scores())
-    assert [len(judges) for judges in metric._judges.values()] == [1] * 5
+    assert [len(prepared) for prepared in metric._prepared.values()] == [1] * 5
 
 
 def _rank(rank: int, folder: str, shares: list[list[list[int]]]) -> None:
@@ -133,7 +133,7 @@ def _rank(rank: int, folder: str, shares: list[list[list[int]]]) -> None:
     scores[1] = 0.5  # constant: undefined must survive the gathering
     for batch in shares[rank]:
         metric.update(torch.tensor(batch), scores[batch])
-    Path(folder, f"{rank}.pickle").write_bytes(pickle.dumps(metric.verdict()))
+    Path(folder, f"{rank}.pickle").write_bytes(pickle.dumps(metric.gathered()))
     dist.destroy_process_group()
 
 
@@ -147,9 +147,9 @@ def test_two_ranks_equal_one(tmp_path: Path, shares: list[list[list[int]]]) -> N
     alone, scores = make_metric(), draw_scores()
     scores[1] = 0.5
     alone.update(torch.arange(5), scores)
-    want = alone.verdict()
+    want = alone.gathered()
     for rank in range(2):
-        found: Verdict = pickle.loads((tmp_path / f"{rank}.pickle").read_bytes())
+        found: ScoredPart = pickle.loads((tmp_path / f"{rank}.pickle").read_bytes())
         np.testing.assert_equal(found.rows, want.rows)  # exact, NaN equal to NaN
         np.testing.assert_equal(found.scores, want.scores)
         assert found.loss == want.loss

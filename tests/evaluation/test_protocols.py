@@ -40,7 +40,7 @@ def test_votes_paper():
     dataset, video = make("votes")
     scores = np.random.default_rng(1).random(video.n_steps).astype(np.float32)
     expected = both(summarize(scores, video), video.user_summary.mean(axis=0))
-    assert protocols(dataset)["paper"].judge(video)(scores) == pytest.approx(expected, abs=1e-12)
+    assert protocols(dataset)["paper"].prepare(video)(scores) == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("annotation", ["votes", "ratings"])
@@ -49,7 +49,7 @@ def test_per_annotator(annotation):
     people = video.user_summary if annotation == "votes" else video.user_scores
     scores = np.random.default_rng(1).random(video.n_steps).astype(np.float32)
     rows = [both(scores, row[video.picks]) for row in people if np.ptp(row[video.picks])]
-    assert protocols(dataset)["per_annotator"].judge(video)(scores) == pytest.approx(
+    assert protocols(dataset)["per_annotator"].prepare(video)(scores) == pytest.approx(
         np.mean(rows, axis=0), abs=1e-12
     )
 
@@ -63,8 +63,8 @@ def test_an_annotator_without_ranking_is_left_out():
     dataset, video = make("ratings")
     scores = np.random.default_rng(2).random(video.n_steps)
     dull = np.vstack([video.user_scores, np.full(video.n_frames, 3)])
-    judge = protocols(dataset)["paper"].judge
-    assert judge(replace(video, user_scores=dull))(scores) == judge(video)(scores)
+    evaluate = protocols(dataset)["paper"].prepare
+    assert evaluate(replace(video, user_scores=dull))(scores) == evaluate(video)(scores)
 
 
 @pytest.mark.parametrize("annotation", ["votes", "ratings"])
@@ -73,13 +73,13 @@ def test_constant_scores_are_undefined_under_every_protocol(annotation):
     # under `votes` every shot is then worth the same, so its summary may be defined; a summary of nothing is not
     for name, protocol in protocols(dataset).items():
         scores = np.zeros(video.n_steps)
-        assert np.isnan(protocol.judge(video)(scores).tau), name
+        assert np.isnan(protocol.prepare(video)(scores).tau), name
 
 
 def test_a_mean_with_an_undefined_member_is_undefined():
     dataset, video = make("ratings")
-    judge = protocols(dataset)["paper"].judge(video)
-    fine, undefined = judge(np.arange(video.n_steps)), judge(np.zeros(video.n_steps))
+    evaluate = protocols(dataset)["paper"].prepare(video)
+    fine, undefined = evaluate(np.arange(video.n_steps)), evaluate(np.zeros(video.n_steps))
     assert np.isnan(mean([fine, undefined]).tau)
     assert mean([fine, fine]) == fine
     assert np.isnan(mean([]).rho)
@@ -87,21 +87,21 @@ def test_a_mean_with_an_undefined_member_is_undefined():
 
 def test_half_precision_scores_are_refused_nowhere_but_ranked_as_given():
     dataset, video = make("ratings")
-    judge = protocols(dataset)["paper"].judge(video)
+    evaluate = protocols(dataset)["paper"].prepare(video)
     scores = 0.5 + np.arange(video.n_steps) * 1e-5
-    assert judge(scores.astype(np.float32)) == judge(np.arange(video.n_steps))
-    assert np.isnan(judge(scores.astype(np.float16).astype(np.float32) * 0).tau)
+    assert evaluate(scores.astype(np.float32)) == evaluate(np.arange(video.n_steps))
+    assert np.isnan(evaluate(scores.astype(np.float16).astype(np.float32) * 0).tau)
 
 
 def test_bad_scores_are_one_line():
     dataset, video = make("ratings")
-    judge = protocols(dataset)["paper"].judge(video)
+    evaluate = protocols(dataset)["paper"].prepare(video)
     with pytest.raises(
         UserError, match=r"video_1 .one.: scores of shape \(3,\), expected \[20 steps\]"
     ):
-        judge(np.zeros(3))
+        evaluate(np.zeros(3))
     with pytest.raises(UserError, match="NaN or infinite score at step 4"):
-        judge(np.where(np.arange(video.n_steps) == 4, np.nan, 0.5))
+        evaluate(np.where(np.arange(video.n_steps) == 4, np.nan, 0.5))
 
 
 def test_without_shots_only_the_stepwise_protocol_is_left():

@@ -1,4 +1,4 @@
-"""The row of the model that was trained on nothing: its answers' numbers, judged like any scores."""
+"""The row of the model that was trained on nothing: its answers' numbers, evaluated like any scores."""
 
 from dataclasses import replace
 

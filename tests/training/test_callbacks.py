@@ -11,7 +11,7 @@ import torch
 from llmvs.config.schema import HeadConfig, OptimConfig
 from llmvs.errors import UserError
 from llmvs.evaluation.correlation import Correlation
-from llmvs.evaluation.metric import Verdict
+from llmvs.evaluation.metric import ScoredPart
 from llmvs.models.module import LLMVSModule
 from llmvs.training.callbacks import AtomicCheckpointIO, KeepEpochs
 
@@ -40,9 +40,9 @@ class FakeTrainer(SimpleNamespace):
         self.saved.append(self.current_epoch)
 
 
-def verdict(tau: float, epoch: int) -> Verdict:
+def scored(tau: float, epoch: int) -> ScoredPart:
     row = Correlation(tau, tau)
-    return Verdict(
+    return ScoredPart(
         {"paper": {"v": row}, "per_annotator": {"v": Correlation(-tau, -tau)}},
         {"v": np.full(3, epoch, np.float32)},
         0.1,
@@ -58,7 +58,7 @@ def run(
     module = LLMVSModule(4, HeadConfig(dim=16, feedforward=16, layers=1), OptimConfig(), 0)
     for epoch in range(epochs):
         trainer.current_epoch = epoch
-        module.verdicts = {part: verdict(values[epoch], epoch) for part, values in taus.items()}
+        module.scored_parts = {part: scored(values[epoch], epoch) for part, values in taus.items()}
         with torch.no_grad():
             next(module.head.parameters()).fill_(epoch)
         keeper.on_train_epoch_end(trainer, module)  # type: ignore[arg-type]

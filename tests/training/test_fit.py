@@ -130,7 +130,7 @@ def test_what_is_kept_is_what_the_files_say(cache: EmbeddingCache, tmp_path: Pat
         assert found.epochs[rule].means[rule]["paper"].tau == pytest.approx(max(taus))
     assert found.selection == "val"
     assert set(found.selected.scores) == {*FOLD.val, *FOLD.test}
-    head, judges = load_head(tmp_path), protocols(DATASET)
+    head, prepared = load_head(tmp_path), protocols(DATASET)
     taus = []
     for key, scores in found.selected.scores.items():
         made, video = embed(DATASET.annotations[key]), DATASET.annotations[key]
@@ -140,7 +140,7 @@ def test_what_is_kept_is_what_the_files_say(cache: EmbeddingCache, tmp_path: Pat
             )
         assert np.array_equal(again.numpy(), scores)
         if key in FOLD.test:
-            taus.append(judges["paper"].judge(video)(scores).tau)
+            taus.append(prepared["paper"].prepare(video)(scores).tau)
     assert found.selected.means["test"]["paper"].tau == pytest.approx(np.mean(taus), abs=1e-12)
 
 
@@ -265,9 +265,9 @@ def test_a_checkpoint_of_another_fold_or_a_damaged_one_is_refused(
 
 def test_evaluation_does_not_change_the_training(cache: EmbeddingCache, tmp_path: Path) -> None:
     config = make_config(selection="last")
-    fit(config, DATASET, FOLD, cache, tmp_path / "judged")
+    fit(config, DATASET, FOLD, cache, tmp_path / "evaluated")
     fit(config, DATASET, replace(FOLD, val=(), test=FOLD.test[:1]), cache, tmp_path / "hardly")
-    assert_same(tmp_path / "judged", tmp_path / "hardly")
+    assert_same(tmp_path / "evaluated", tmp_path / "hardly")
 
 
 def test_without_held_out_videos_val_cannot_choose(cache: EmbeddingCache, tmp_path: Path) -> None:

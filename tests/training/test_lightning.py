@@ -121,7 +121,7 @@ def test_validate_test_and_predict_give_the_figures_of_the_fit(
     )
     for i, video in enumerate(videos):
         metric.update(torch.tensor([i]), scores[video.key][None])
-    assert metric.verdict().means["paper"].tau == pytest.approx(last["test/paper/tau"], abs=1e-6)
+    assert metric.gathered().means["paper"].tau == pytest.approx(last["test/paper/tau"], abs=1e-6)
 
 
 def test_fit_after_validate_trains_as_if_it_came_first(

@@ -119,9 +119,9 @@ def random_scores(video: Annotations, draws: int, seed: int) -> npt.NDArray[np.f
 
 
 def _rows(video: Annotations, protocol: Protocol, draws: int, seed: int) -> PerVideo:
-    judge = protocol.judge(video)
+    evaluate = protocol.prepare(video)
     people = protocol.people(video)
-    rows = {"random": np.array([judge(scores) for scores in random_scores(video, draws, seed)])}
+    rows = {"random": np.array([evaluate(scores) for scores in random_scores(video, draws, seed)])}
     if len(people.alone) > 1:
         pairs = [
             correlate(a, b) for a, b in combinations(people.pairwise, 2) if a.untied and b.untied
@@ -132,15 +132,15 @@ def _rows(video: Annotations, protocol: Protocol, draws: int, seed: int) -> PerV
             if a.untied and b.untied
         ]
         rows |= {"human_pairwise": _mean(pairs), "human_others": _mean(others)}
-    return {**rows, "ceiling": np.array(judge(video.gtscore))}
+    return {**rows, "ceiling": np.array(evaluate(video.gtscore))}
 
 
 def _measured(video: Annotations, measure: Measure, draws: int, seed: int) -> PerVideo:
-    judge, people = measure.judge(video), measure.people(video)
-    rows = {"random": np.array([judge(scores) for scores in random_scores(video, draws, seed)])}
+    evaluate, people = measure.prepare(video), measure.people(video)
+    rows = {"random": np.array([evaluate(scores) for scores in random_scores(video, draws, seed)])}
     if people:
         rows["human_others"] = _mean(people)
-    return {**rows, "ceiling": np.array(judge(video.gtscore))}
+    return {**rows, "ceiling": np.array(evaluate(video.gtscore))}
 
 
 def _mean(values: Sequence[tuple[float, float]]) -> npt.NDArray:

@@ -1,4 +1,4 @@
-"""Pairs of figures that are judged beside the rank correlations: `f1` of key shots, `map` of
+"""Pairs of figures that are computed beside the rank correlations: `f1` of key shots, `map` of
 highlights. Shown in per cent.
 """
 
@@ -28,13 +28,13 @@ class Measure:
     """Their names in tables."""
     applies: Callable[[Dataset, Annotations], bool]
     """Whether a video has all that it takes."""
-    judge: Callable[[Annotations], Callable[[npt.NDArray], Pair]]
-    """Prepare the judge of one video: step scores [T] -> the pair."""
+    prepare: Callable[[Annotations], Callable[[npt.NDArray], Pair]]
+    """Prepare one video: what it gives takes step scores [T] to the pair."""
     people: Callable[[Annotations], list[Pair]]
-    """Every annotator of a video, judged by the others; empty where there are not two."""
+    """Every annotator of a video against the others; empty where there are not two."""
 
 
-def _f1_judge(video: Annotations) -> Callable[[npt.NDArray], Pair]:
+def _prepare_f1(video: Annotations) -> Callable[[npt.NDArray], Pair]:
     users = user_summaries(video)
     return lambda scores: f1(summarize(scores, video), users)
 
@@ -54,7 +54,7 @@ MEASURES = {
         ("mean", "maximum"),
         ("mean %", "max %"),
         lambda dataset, video: video.shots is not None,
-        _f1_judge,
+        _prepare_f1,
         _f1_people,
     ),
     "map": Measure(

@@ -1,5 +1,5 @@
-"""Step scores gathered over batches and ranks, one row per video, judged by every protocol of the
-dataset.
+"""Step scores gathered over batches and ranks, one row per video, evaluated under every protocol of
+the dataset.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from torchmetrics import Metric
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.video import Array
 from llmvs.evaluation.correlation import Correlation
-from llmvs.evaluation.protocols import Judge, Protocol, mean
+from llmvs.evaluation.protocols import Prepared, Protocol, mean
 
 ABSENT = float("-inf")
 """Fills what no rank has seen; below every score and every correlation, so that a maximum over
@@ -22,7 +22,7 @@ ranks drops it.
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ScoredPart:
     """What a metric has seen of one part of a fold."""
 
     rows: dict[str, dict[str, Correlation]]
@@ -59,7 +59,7 @@ class VideoScores(Metric):
     rows: Tensor
 
     def __init__(self, videos: Sequence[Annotations], protocols: Mapping[str, Protocol]) -> None:
-        """Judges are prepared when their video is first seen: a rank pays only for the videos it
+        """Protocols are prepared when their video is first seen: a rank pays only for the videos it
         scores.
 
         Args:
@@ -69,7 +69,7 @@ class VideoScores(Metric):
         super().__init__()
         self.videos = list(videos)
         self.protocols = dict(protocols)
-        self._judges: dict[int, list[Judge]] = {}
+        self._prepared: dict[int, list[Prepared]] = {}
         longest = max((video.n_steps for video in self.videos), default=0)
         self.add_state(
             "scores", torch.full((len(self.videos), longest), ABSENT), dist_reduce_fx="max"
@@ -81,7 +81,7 @@ class VideoScores(Metric):
         )
 
     def update(self, index: Tensor, scores: Tensor) -> None:
-        """Judge a batch.
+        """Evaluate a batch.
 
         Args:
             index: int [B], positions in `videos`.
@@ -90,17 +90,17 @@ class VideoScores(Metric):
         for i, row in zip(index.tolist(), scores.detach().float(), strict=True):
             steps = self.videos[i].n_steps
             self.scores[i, :steps] = row[:steps]
-            judged = self._judge(i, row[:steps].cpu().numpy())
-            self.rows[i] = torch.tensor(judged, dtype=torch.float64, device=self.rows.device)
+            found = self._evaluate(i, row[:steps].cpu().numpy())
+            self.rows[i] = torch.tensor(found, dtype=torch.float64, device=self.rows.device)
 
-    def _judge(self, index: int, scores: Array) -> list[Correlation]:
+    def _evaluate(self, index: int, scores: Array) -> list[Correlation]:
         """One correlation per protocol; two names of the same protocol are computed once."""
         distinct = _distinct(self.protocols.values())
-        if index not in self._judges:
-            self._judges[index] = [protocol.judge(self.videos[index]) for protocol in distinct]
+        if index not in self._prepared:
+            self._prepared[index] = [protocol.prepare(self.videos[index]) for protocol in distinct]
         found = {
-            id(protocol): judge(scores)
-            for protocol, judge in zip(distinct, self._judges[index], strict=True)
+            id(protocol): prepared(scores)
+            for protocol, prepared in zip(distinct, self._prepared[index], strict=True)
         }
         return [found[id(protocol)] for protocol in self.protocols.values()]
 
@@ -110,7 +110,7 @@ class VideoScores(Metric):
         """
         return self.scores, self.rows
 
-    def verdict(self) -> Verdict:
+    def gathered(self) -> ScoredPart:
         """The gathered scores and rows by name; videos that no rank has seen are left out."""
         scores, rows = (value.cpu().numpy() for value in self.compute())
         seen = [i for i in range(len(self.videos)) if not (rows[i] == ABSENT).any()]
@@ -124,7 +124,7 @@ class VideoScores(Metric):
             name: {keys[i]: Correlation(*rows[i, p].tolist()) for i in seen}
             for p, name in enumerate(self.protocols)
         }
-        return Verdict(table, by_video, float(np.mean(errors)) if errors else float("nan"))
+        return ScoredPart(table, by_video, float(np.mean(errors)) if errors else float("nan"))
 
 
 def _distinct(protocols: Iterable[Protocol]) -> list[Protocol]:

@@ -11,10 +11,9 @@
     (Mr. HiSum)
 
 Where two names mean the same thing they are the same object, and are computed once. A protocol
-prepares a *judge* per
-video, once: whatever depends on the annotations alone is ranked then. Means over videos and folds
-are taken elsewhere. An annotator who rated all steps alike has no ranking and is left out; scores
-that are constant have none either, and are reported as undefined (NaN), never as 0.
+is prepared per video, once: whatever depends on the annotations alone is ranked then. Means over
+videos and folds are taken elsewhere. An annotator who rated all steps alike has no ranking and is
+left out; scores that are constant have none either, and are reported as undefined (NaN), never as 0.
 """
 
 from collections.abc import Callable, Iterable
@@ -31,7 +30,7 @@ from llmvs.errors import UserError
 from llmvs.evaluation.correlation import Correlation, Ranking, correlate
 from llmvs.evaluation.keyshots import summarize
 
-Judge = Callable[[npt.NDArray], Correlation]
+Prepared = Callable[[npt.NDArray], Correlation]
 """Step scores [T] of one video -> tau and rho under one protocol."""
 Rankings = list[Ranking]
 
@@ -56,8 +55,8 @@ class Protocol:
     """What is compared, in one line."""
     needs: tuple[str, ...]
     """The fields of `Video` without which it cannot be computed."""
-    judge: Callable[[Annotations], Judge]
-    """Prepare the judge of one video."""
+    prepare: Callable[[Annotations], Prepared]
+    """Prepare the comparison with one video's annotations."""
     people: Callable[[Annotations], People]
     """The annotators of one video under the same view."""
 
@@ -121,21 +120,21 @@ def _scores(values: npt.NDArray, video: Annotations) -> npt.NDArray:
     return scores
 
 
-def _binary_judge(video: Annotations) -> Judge:
+def _prepare_key_shots(video: Annotations) -> Prepared:
     assert video.user_summary is not None
     reference = Ranking.of(video.user_summary.mean(axis=0))
     return lambda scores: correlate(Ranking.of(summarize(_scores(scores, video), video)), reference)
 
 
-def _stepwise_judge(field: str, video: Annotations) -> Judge:
+def _prepare_steps(field: str, video: Annotations) -> Prepared:
     rankings = (Ranking.of(row) for row in getattr(video, field)[:, video.picks])
     references = [ranking for ranking in rankings if ranking.untied]
 
-    def judge(scores: npt.NDArray) -> Correlation:
+    def evaluate(scores: npt.NDArray) -> Correlation:
         ranking = Ranking.of(_scores(scores, video))
         return mean(correlate(ranking, reference) for reference in references)
 
-    return judge
+    return evaluate
 
 
 def _people_on_frames(video: Annotations) -> People:
@@ -162,7 +161,7 @@ _RATINGS = Protocol(
     "paper",
     "step scores against each annotator's ratings; per_annotator is the same",
     ("user_scores",),
-    partial(_stepwise_judge, "user_scores"),
+    partial(_prepare_steps, "user_scores"),
     partial(_people_at_picks, "user_scores"),
 )
 
@@ -172,14 +171,14 @@ PROTOCOLS: dict[str, dict[str, Protocol]] = {
             "paper",
             "key-shot summary of the scores against the mean user summary",
             ("user_summary", "shots"),
-            _binary_judge,
+            _prepare_key_shots,
             _people_on_frames,
         ),
         "per_annotator": Protocol(
             "per_annotator",
             "step scores against each user's 0/1 summary",
             ("user_summary",),
-            partial(_stepwise_judge, "user_summary"),
+            partial(_prepare_steps, "user_summary"),
             partial(_people_at_picks, "user_summary"),
         ),
     },
@@ -189,7 +188,7 @@ PROTOCOLS: dict[str, dict[str, Protocol]] = {
             "paper",
             "step scores against gtscore, how often viewers replayed every second",
             ("user_scores",),
-            partial(_stepwise_judge, "user_scores"),
+            partial(_prepare_steps, "user_scores"),
             partial(_people_at_picks, "user_scores"),
         )
     },

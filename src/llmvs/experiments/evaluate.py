@@ -10,9 +10,10 @@ from typing import Any
 from llmvs.config.schema import Config
 from llmvs.datasets import Dataset
 from llmvs.evaluation.baselines import Figure, baselines
-from llmvs.evaluation.judging import Judged, covered, is_coarse, judge, judge_untied, read_scores
+from llmvs.evaluation.evaluate import Evaluation, covered, evaluate, evaluate_untied, is_coarse
 from llmvs.evaluation.measures import MEASURES, columns
 from llmvs.evaluation.protocols import protocols
+from llmvs.evaluation.scores_file import read_scores
 from llmvs.experiments.opening import open_dataset
 from llmvs.results.labels import tie_broken
 from llmvs.results.report import figures_text
@@ -49,9 +50,9 @@ def evaluate_document(config: Config, scores_file: Path, draws: int) -> tuple[di
         else f"the {len(scores)} videos given (they cover no whole fold)"
     )
     own = str(scores_file)
-    rows = {own: judge(dataset, scores, chosen)}
+    rows = {own: evaluate(dataset, scores, chosen)}
     if is_coarse(scores):
-        rows[tie_broken(own)] = judge_untied(dataset, scores, chosen)
+        rows[tie_broken(own)] = evaluate_untied(dataset, scores, chosen)
     blocks = with_baselines(rows, baselines(dataset, chosen, draws))
     heading = f"{label(dataset)}, {config.data.splits} splits, {scope}"
     document = {
@@ -68,7 +69,7 @@ def evaluate_document(config: Config, scores_file: Path, draws: int) -> tuple[di
 
 
 def with_baselines(
-    rows: Mapping[str, Mapping[str, Judged]], below: Mapping[str, Mapping[str, Figure]]
+    rows: Mapping[str, Mapping[str, Evaluation]], below: Mapping[str, Mapping[str, Figure]]
 ) -> dict[str, dict[str, Figure]]:
     """Per protocol the rows of scores above the baselines."""
     return {
@@ -96,7 +97,7 @@ def random_note(draws: int) -> str:
     return f"Random: mean and standard deviation over {draws} draws."
 
 
-def undefined_notes(found: Mapping[str, Judged]) -> list[str]:
+def undefined_notes(found: Mapping[str, Evaluation]) -> list[str]:
     """One line per protocol that is undefined for some video."""
     return [
         f"{name}: undefined, because the scores of {', '.join(result.undefined)} have no ranking"

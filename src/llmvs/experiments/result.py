@@ -10,7 +10,7 @@ from llmvs.config.load import run_folder
 from llmvs.config.schema import Config
 from llmvs.datasets import Dataset, Fold
 from llmvs.evaluation.baselines import DRAWS, Figure, PerVideo, averaged
-from llmvs.evaluation.judging import Judged, judge, judge_untied
+from llmvs.evaluation.evaluate import Evaluation, evaluate, evaluate_untied
 from llmvs.experiments.evaluate import (
     as_numbers,
     label,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from llmvs.methods.base import Scores
 
 UNDEFINED = float("nan")
-Evaluated = dict[str, Judged]
+Evaluated = dict[str, Evaluation]
 """Protocol or measure -> the figures of one row."""
 
 
@@ -48,7 +48,7 @@ def result_of(config: Config, resources: Resources, fold: Fold, scores: "Scores"
     used = replace(
         dataset, annotations={**dataset.annotations, **{video.key: video for video in scored}}
     )
-    by_rule = {rule: judge(used, one.scores, [fold.test]) for rule, one in scores.epochs.items()}
+    by_rule = {rule: evaluate(used, one.scores, [fold.test]) for rule, one in scores.epochs.items()}
     answers, answer_notes = _answer_rows(used, scores, fold)
     rows = {RUN.key: by_rule[scores.selection], **answers}
     by_rule[scores.selection] = rows[RUN.key]
@@ -119,11 +119,14 @@ def evaluate_answers(
     Where a video has no number the row is undefined: a mean over the other videos would be another
     table's figure.
     """
-    found, name = judge(dataset, answers.scores, [test]), label_of(row, [row])
+    found, name = evaluate(dataset, answers.scores, [test]), label_of(row, [row])
     notes = answers.notes(name)
     if not answers.silent:
         notes += [f"{name}: {note}" for note in undefined_notes(found)]
-        return {row: found, tie_broken(row): judge_untied(dataset, answers.scores, [test])}, notes
+        return {
+            row: found,
+            tie_broken(row): evaluate_untied(dataset, answers.scores, [test]),
+        }, notes
     nothing = dict.fromkeys(answers.silent, (UNDEFINED, UNDEFINED))
     return {
         row: {
@@ -138,7 +141,7 @@ def evaluate_answers(
 def _trimmed(dataset: Dataset, scores: "Scores") -> list[str]:
     """A note for every test video that is shorter than its annotations."""
     return [
-        f"{video.key} ({video.name}): judged on the first {video.n_steps} of"
+        f"{video.key} ({video.name}): evaluated on the first {video.n_steps} of"
         f" {dataset.annotations_of(video.key).n_steps} steps."
         for video in scores.videos["test"]
         if video.n_steps < dataset.annotations_of(video.key).n_steps

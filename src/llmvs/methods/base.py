@@ -100,7 +100,7 @@ class Scores:
         metric = VideoScores(test, protocols(task.dataset))
         for index, video in enumerate(test):
             metric.update(torch.tensor([index]), torch.from_numpy(scores[video.key])[None])
-        found = metric.verdict()
+        found = metric.gathered()
         undefined = {"test": found.undefined} if found.undefined else {}
         epoch = Epoch(-1, {"test": found.means}, {"test": found.loss}, found.scores, undefined)
         return cls(

@@ -93,8 +93,8 @@ def _tune(
             " selection=last"
         )
     data = FinetuneData(parts, config.lora, config.seed, cache.identity)
-    judges = protocols(task.dataset)
-    metrics = {part: VideoScores(parts[part], judges) for part in data.evaluated}
+    rules = protocols(task.dataset)
+    metrics = {part: VideoScores(parts[part], rules) for part in data.evaluated}
     module = FinetuneModule(config, load, metrics, folder)
     # The head's recipe names epochs and clipping for the trainer; its default size keeps all
     # threads.

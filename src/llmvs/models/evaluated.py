@@ -11,7 +11,7 @@ from torchmetrics import Metric
 
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset
-from llmvs.evaluation.metric import Verdict, VideoScores
+from llmvs.evaluation.metric import ScoredPart, VideoScores
 from llmvs.evaluation.protocols import protocols
 
 
@@ -50,7 +50,7 @@ class EvaluatedModule(L.LightningModule):
         self.seed = seed
         self._given = metrics is not None
         self.metrics = torch.nn.ModuleDict(_as_modules(metrics or {}))
-        self.verdicts: dict[str, Verdict] = {}
+        self.scored_parts: dict[str, ScoredPart] = {}
         """Part -> what the latest evaluation found."""
 
     def trained(self) -> dict[str, Tensor]:
@@ -102,10 +102,10 @@ class EvaluatedModule(L.LightningModule):
     def _evaluate(self, parts: Iterable[str]) -> None:
         found, several = dict(self._metrics()), self.trainer.world_size > 1
         for part in parts:
-            verdict = self.verdicts[part] = found[part].verdict()
+            scored = self.scored_parts[part] = found[part].gathered()
             found[part].reset()
-            self.log(f"{part}/loss", verdict.loss, sync_dist=several)
-            for protocol, (tau, rho) in verdict.means.items():
+            self.log(f"{part}/loss", scored.loss, sync_dist=several)
+            for protocol, (tau, rho) in scored.means.items():
                 self.log(f"{part}/{protocol}/tau", tau, sync_dist=several)
                 self.log(f"{part}/{protocol}/rho", rho, sync_dist=several)
 

@@ -1,21 +1,16 @@
-"""Judge anybody's step scores: every protocol, mean over the videos of a fold, then over folds."""
+"""Evaluate step scores under every protocol: mean over the videos of a fold, then over folds."""
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
 from llmvs.datasets.base import Dataset
-from llmvs.errors import UserError
 from llmvs.evaluation.baselines import Figure, over_folds
 from llmvs.evaluation.measures import MEASURES
 from llmvs.evaluation.protocols import protocols
-from llmvs.files import read_json
 
 Scores = Mapping[str, npt.NDArray]
 """Video key -> step scores [T]."""
@@ -24,7 +19,7 @@ Pairs = dict[str, tuple[float, float]]
 
 
 @dataclass(frozen=True)
-class Judged:
+class Evaluation:
     """What one protocol says of a set of scores."""
 
     figure: Figure
@@ -37,8 +32,10 @@ class Judged:
         return [key for key, pair in self.per_video.items() if not np.isfinite(pair).all()]
 
 
-def judge(dataset: Dataset, scores: Scores, tests: Sequence[Sequence[str]]) -> dict[str, Judged]:
-    """Judge the test videos of the given folds under every protocol of the dataset, and by the
+def evaluate(
+    dataset: Dataset, scores: Scores, tests: Sequence[Sequence[str]]
+) -> dict[str, Evaluation]:
+    """Evaluate the test videos of the given folds under every protocol of the dataset, and by the
     measures that all of them allow.
 
     Raises:
@@ -49,14 +46,16 @@ def judge(dataset: Dataset, scores: Scores, tests: Sequence[Sequence[str]]) -> d
     videos = [dataset.annotations_of(key) for key in keys]
     for name, measure in MEASURES.items():
         if all(measure.applies(dataset, video) for video in videos):
-            tables[name] = {video.key: measure.judge(video)(scores[video.key]) for video in videos}
-    return {name: _verdict(table, tests) for name, table in tables.items()}
+            tables[name] = {
+                video.key: measure.prepare(video)(scores[video.key]) for video in videos
+            }
+    return {name: _evaluation(table, tests) for name, table in tables.items()}
 
 
 def _correlations(dataset: Dataset, scores: Scores, keys: Sequence[str]) -> dict[str, Pairs]:
     """Protocol -> video -> tau and rho."""
     found = {
-        name: {key: protocol.judge(dataset.annotations_of(key))(scores[key]) for key in keys}
+        name: {key: protocol.prepare(dataset.annotations_of(key))(scores[key]) for key in keys}
         for name, protocol in protocols(dataset).items()
     }
     return {
@@ -65,8 +64,8 @@ def _correlations(dataset: Dataset, scores: Scores, keys: Sequence[str]) -> dict
     }
 
 
-def _verdict(table: Pairs, tests: Sequence[Sequence[str]]) -> Judged:
-    return Judged(
+def _evaluation(table: Pairs, tests: Sequence[Sequence[str]]) -> Evaluation:
+    return Evaluation(
         over_folds(
             "scores", {key: {"scores": np.array(pair)} for key, pair in table.items()}, tests
         ),
@@ -79,15 +78,15 @@ def is_coarse(scores: Scores) -> bool:
     return any(2 * len(np.unique(values)) < len(values) for values in scores.values())
 
 
-def judge_untied(
+def evaluate_untied(
     dataset: Dataset, scores: Scores, tests: Sequence[Sequence[str]], draws: int = 10, seed: int = 0
-) -> dict[str, Judged]:
+) -> dict[str, Evaluation]:
     """What the protocols say when steps of the same score are put in an order by chance: the mean
     over draws.
 
     tau-b leaves pairs that are tied out of its denominator. Where annotators tie many steps
     (ratings from 1 to 5), scores of a few levels are therefore ahead of fine ones that are wrong
-    about nothing more. With the ties broken, both are judged over the same pairs.
+    about nothing more. With the ties broken, both are compared over the same pairs.
 
     Args:
         dataset: the videos.
@@ -97,7 +96,7 @@ def judge_untied(
         seed: of the draws; a video's depend on its key and the seed only.
 
     Raises:
-        UserError: as `judge`.
+        UserError: as `evaluate`.
     """
     keys = sorted({key for test in tests for key in test})
     generators = {key: np.random.default_rng([seed, zlib.crc32(key.encode())]) for key in keys}
@@ -110,7 +109,7 @@ def judge_untied(
         for name in drawn[0]
     }
     return {
-        name: _verdict({key: (tau, rho) for key, (tau, rho) in table.items()}, tests)
+        name: _evaluation({key: (tau, rho) for key, (tau, rho) in table.items()}, tests)
         for name, table in means.items()
     }
 
@@ -124,59 +123,7 @@ def _untied(scores: npt.NDArray, rng: np.random.Generator) -> npt.NDArray[np.flo
     return values + gaps.min() / 100 * rng.random(len(values)) if len(gaps) else values
 
 
-def read_scores(path: Path, dataset: Dataset) -> dict[str, npt.NDArray[np.float32]]:
-    """Step scores from JSON `{video: [...]}` or an h5 file of one array (or group with `scores`)
-    per video.
-
-    Videos go by key (`video_1`) or by name (`Air_Force_One`).
-
-    Raises:
-        UserError: unreadable file, unknown video, not a list of numbers, wrong length, NaN.
-    """
-    found = (
-        _read_h5(path)
-        if path.suffix in (".h5", ".hdf5")
-        else read_json(path, "scores: {video: [one number per step]}")
-    )
-    if not isinstance(found, dict) or not found:
-        raise UserError(
-            f"{path}: expected scores of at least one video: {{video: [one number per step]}}"
-        )
-    by_name = {video.name: key for key, video in dataset.videos.items()}
-    scores = {}
-    for name, values in found.items():
-        video = dataset.annotations_of(by_name.get(name, name))
-        try:
-            array = np.asarray(values, dtype=np.float32)
-        except (TypeError, ValueError):
-            raise UserError(f"{path}: {name}: not a list of numbers") from None
-        if array.shape != (video.n_steps,):
-            raise UserError(
-                f"{path}: {name}: scores of shape {list(array.shape)}, expected one for each of its"
-                f" {video.n_steps} steps"
-            )
-        if not np.isfinite(array).all():
-            raise UserError(
-                f"{path}: {name}: NaN or infinite score at step"
-                f" {int(np.flatnonzero(~np.isfinite(array))[0])}"
-            )
-        scores[video.key] = array
-    return scores
-
-
 def covered(tests: Iterable[Sequence[str]], keys: Iterable[str]) -> list[int]:
     """The folds all of whose test videos are among `keys`."""
     have = set(keys)
     return [index for index, test in enumerate(tests) if have.issuperset(test)]
-
-
-def _read_h5(path: Path) -> dict[str, Any]:
-    try:
-        with h5py.File(path, "r") as file:
-            items = {
-                key: file[key]["scores"] if isinstance(file[key], h5py.Group) else file[key]
-                for key in file
-            }
-            return {key: item[()] for key, item in items.items()}
-    except (OSError, KeyError) as error:
-        raise UserError(f"{path}: not readable as an h5 file of scores: {error}") from error

@@ -1,16 +1,13 @@
-"""Judging a file of scores: what is accepted, what is refused, and that a ceiling is a ceiling."""
+"""Evaluating scores: a ceiling is a ceiling, what is undefined is named, ties are broken by chance."""
 
 from dataclasses import replace
 
-import h5py
 import numpy as np
 import pytest
 
 from llmvs.datasets.base import Dataset
-from llmvs.errors import UserError
 from llmvs.evaluation.baselines import baselines
-from llmvs.evaluation.judging import covered, judge, judge_untied, read_scores
-from llmvs.files import write_json
+from llmvs.evaluation.evaluate import covered, evaluate, evaluate_untied
 from tests.evaluation.test_protocols import make
 
 
@@ -27,11 +24,11 @@ def dataset():
 
 def test_gtscore_as_scores_is_the_ceiling(dataset):
     tests = [["video_1", "video_2"], ["video_3"]]
-    judged = judge(
+    evaluated = evaluate(
         dataset, {key: video.gtscore for key, video in dataset.annotations.items()}, tests
     )
     floors = baselines(dataset, tests, draws=2)
-    for name, result in judged.items():
+    for name, result in evaluated.items():
         assert result.figure == floors[name]["ceiling"]
         assert set(result.per_video) == set(dataset.videos)
         assert result.undefined == []
@@ -41,9 +38,9 @@ def test_undefined_is_named_and_never_averaged_away(dataset):
     scores = {key: video.gtscore for key, video in dataset.annotations.items()} | {
         "video_2": np.zeros(20)
     }
-    judged = judge(dataset, scores, [["video_1", "video_2"]])["per_annotator"]
-    assert np.isnan(judged.figure.first)
-    assert judged.undefined == ["video_2"]
+    evaluated = evaluate(dataset, scores, [["video_1", "video_2"]])["per_annotator"]
+    assert np.isnan(evaluated.figure.first)
+    assert evaluated.undefined == ["video_2"]
 
 
 def test_broken_ties_are_worth_their_expected_tau():
@@ -55,7 +52,7 @@ def test_broken_ties_are_worth_their_expected_tau():
     coarse = np.round(video.user_scores.mean(axis=0)[video.picks])
     tied, broken = (
         way(dataset, {"video_1": coarse}, [["video_1"]])["per_annotator"].figure
-        for way in (judge, lambda *given: judge_untied(*given, draws=400))
+        for way in (evaluate, lambda *given: evaluate_untied(*given, draws=400))
     )
     counts = np.unique(coarse, return_counts=True)[1]
     pairs, ties = len(coarse) * (len(coarse) - 1) / 2, (counts * (counts - 1) / 2).sum()
@@ -65,13 +62,13 @@ def test_broken_ties_are_worth_their_expected_tau():
     assert broken.second < tied.second
 
 
-def test_scores_without_ties_are_judged_as_they_are(dataset):
+def test_scores_without_ties_are_evaluated_as_they_are(dataset):
     scores = {
         key: np.random.default_rng(i).permutation(video.n_steps) / 100
         for i, (key, video) in enumerate(dataset.annotations.items())
     }
-    expected = judge(dataset, scores, [sorted(scores)])
-    for name, found in judge_untied(dataset, scores, [sorted(scores)], draws=3).items():
+    expected = evaluate(dataset, scores, [sorted(scores)])
+    for name, found in evaluate_untied(dataset, scores, [sorted(scores)], draws=3).items():
         assert found.per_video == {
             key: pytest.approx(pair) for key, pair in expected[name].per_video.items()
         }
@@ -79,44 +76,9 @@ def test_scores_without_ties_are_judged_as_they_are(dataset):
 
 def test_constant_scores_stay_undefined_when_ties_are_broken(dataset):
     scores = {key: np.ones(video.n_steps) for key, video in dataset.annotations.items()}
-    assert np.isnan(judge_untied(dataset, scores, [sorted(scores)])["per_annotator"].figure.first)
-
-
-def test_reads_json_and_h5_by_key_and_name(dataset, tmp_path):
-    values = {"video_1": [i / 20 for i in range(20)], "name 2": [0.5] * 20}
-    write_json(tmp_path / "s.json", values)
-    with h5py.File(tmp_path / "s.h5", "w") as file:
-        file["video_1"] = values["video_1"]
-        file.create_group("name 2")["scores"] = values["name 2"]
-    for name in ("s.json", "s.h5"):
-        found = read_scores(tmp_path / name, dataset)
-        assert set(found) == {"video_1", "video_2"}
-        assert found["video_1"] == pytest.approx(values["video_1"])
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ({"video_9": [0.0] * 20}, "no video 'video_9'"),
-        ({"video_1": [0.0] * 19}, r"shape \[19\], expected one for each of its 20 steps"),
-        ({"video_1": [None] + [0.0] * 19}, "NaN or infinite score at step 0"),
-        ({"video_1": "abc"}, "not a list of numbers"),
-        ({}, "scores of at least one video"),
-        ([1, 2], "scores of at least one video"),
-    ],
-)
-def test_bad_files_are_one_line(dataset, tmp_path, content, message):
-    write_json(tmp_path / "s.json", content)
-    with pytest.raises(UserError, match=message):
-        read_scores(tmp_path / "s.json", dataset)
-
-
-def test_unreadable_files(dataset, tmp_path):
-    (tmp_path / "s.h5").write_text("not h5")
-    with pytest.raises(UserError, match=r"s\.h5: not readable"):
-        read_scores(tmp_path / "s.h5", dataset)
-    with pytest.raises(UserError, match=r"none\.json: no such file"):
-        read_scores(tmp_path / "none.json", dataset)
+    assert np.isnan(
+        evaluate_untied(dataset, scores, [sorted(scores)])["per_annotator"].figure.first
+    )
 
 
 def test_covered_folds():
