@@ -13,9 +13,10 @@ import numpy as np
 from scipy.stats import kendalltau, spearmanr
 
 from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.base import Dataset
 from llmvs.datasets.video import Video
 from llmvs.evaluation.keyshots import summarize
-from llmvs.evaluation.protocols import PROTOCOLS
+from llmvs.evaluation.protocols import protocols
 
 REPEAT = 15
 
@@ -61,7 +62,8 @@ def main() -> None:
             made_up("votes", 5_000, 15, 40),
         ),
     ]:
-        evaluate = PROTOCOLS[annotation][protocol].prepare(video)
+        dataset = Dataset("made up", annotation, {video.key: video}, {})
+        evaluate = protocols(dataset)[protocol].prepare(video)
         scores = np.random.default_rng(1).random(video.n_steps).astype(np.float32)
         people = video.user_scores if video.user_scores is not None else video.user_summary
         assert people is not None
@@ -75,7 +77,7 @@ def main() -> None:
             mean: np.ndarray = mean,
         ) -> None:
             pairs = (
-                [(summarize(scores, video), mean)]
+                [(summarize(scores, video.picks, video.n_frames, video.shots), mean)]
                 if key_shots
                 else [(scores, row) for row in at_picks]
             )

@@ -75,24 +75,23 @@ def test_evaluated_by_correlation_key_shots_and_highlights_without_people(tmp_pa
         name: ["random", "ceiling"] for name in ("paper", "f1", "map")
     }
     assert (
-        table["paper"]["ceiling"].first,
-        table["map"]["ceiling"].first,
-        table["map"]["ceiling"].second,
+        table["paper"]["ceiling"]["tau"],
+        table["map"]["ceiling"]["at_50"],
+        table["map"]["ceiling"]["at_15"],
     ) == pytest.approx((1, 1, 1))
-    assert abs(table["paper"]["random"].first) < 0.05
+    assert abs(table["paper"]["random"]["tau"]) < 0.05
     assert (
-        0.45 < table["map"]["random"].first < 0.65
+        0.45 < table["map"]["random"]["at_50"] < 0.65
     )  # about the share of what is relevant, and a little more
     scores = {
         key: np.random.default_rng(1).random(dataset.annotations_of(key).n_steps)
         for key in SPLITS["test_keys"]
     }
     evaluated = evaluate(dataset, scores, tests)["map"]
-    assert evaluated.per_video["video_4"] == highlights(
-        scores["video_4"], dataset.annotations_of("video_4").gtscore
-    )
-    assert evaluated.figure.second == pytest.approx(
-        np.mean([pair[1] for pair in evaluated.per_video.values()])
+    precisions = highlights(scores["video_4"], dataset.annotations_of("video_4").gtscore)
+    assert evaluated.per_video["video_4"] == precisions._asdict()
+    assert evaluated.mean["at_15"] == pytest.approx(
+        np.mean([values["at_15"] for values in evaluated.per_video.values()])
     )
 
 
@@ -102,7 +101,7 @@ def test_without_its_summary_the_key_shots_of_gtscore_stand_for_it(tmp_path):
     assert (
         evaluate(dataset, {"video_2": dataset.annotations_of("video_2").gtscore}, [["video_2"]])[
             "f1"
-        ].figure.first
+        ].mean["mean"]
         == 1
     )
 

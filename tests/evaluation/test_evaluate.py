@@ -29,7 +29,7 @@ def test_gtscore_as_scores_is_the_ceiling(dataset):
     )
     floors = baselines(dataset, tests, draws=2)
     for name, result in evaluated.items():
-        assert result.figure == floors[name]["ceiling"]
+        assert result.mean == floors[name]["ceiling"]
         assert set(result.per_video) == set(dataset.videos)
         assert result.undefined == []
 
@@ -39,7 +39,7 @@ def test_undefined_is_named_and_never_averaged_away(dataset):
         "video_2": np.zeros(20)
     }
     evaluated = evaluate(dataset, scores, [["video_1", "video_2"]])["per_annotator"]
-    assert np.isnan(evaluated.figure.first)
+    assert np.isnan(evaluated.mean["tau"])
     assert evaluated.undefined == ["video_2"]
 
 
@@ -51,15 +51,15 @@ def test_broken_ties_are_worth_their_expected_tau():
     dataset = Dataset("made", "ratings", {"video_1": video}, {})
     coarse = np.round(video.user_scores.mean(axis=0)[video.picks])
     tied, broken = (
-        way(dataset, {"video_1": coarse}, [["video_1"]])["per_annotator"].figure
+        way(dataset, {"video_1": coarse}, [["video_1"]])["per_annotator"].mean
         for way in (evaluate, lambda *given: evaluate_untied(*given, draws=400))
     )
     counts = np.unique(coarse, return_counts=True)[1]
     pairs, ties = len(coarse) * (len(coarse) - 1) / 2, (counts * (counts - 1) / 2).sum()
-    assert tied.first > 0.2
+    assert tied["tau"] > 0.2
     assert ties > 0.3 * pairs
-    assert broken.first == pytest.approx(tied.first * np.sqrt((pairs - ties) / pairs), abs=0.01)
-    assert broken.second < tied.second
+    assert broken["tau"] == pytest.approx(tied["tau"] * np.sqrt((pairs - ties) / pairs), abs=0.01)
+    assert broken["rho"] < tied["rho"]
 
 
 def test_scores_without_ties_are_evaluated_as_they_are(dataset):
@@ -76,9 +76,7 @@ def test_scores_without_ties_are_evaluated_as_they_are(dataset):
 
 def test_constant_scores_stay_undefined_when_ties_are_broken(dataset):
     scores = {key: np.ones(video.n_steps) for key, video in dataset.annotations.items()}
-    assert np.isnan(
-        evaluate_untied(dataset, scores, [sorted(scores)])["per_annotator"].figure.first
-    )
+    assert np.isnan(evaluate_untied(dataset, scores, [sorted(scores)])["per_annotator"].mean["tau"])
 
 
 def test_covered_folds():

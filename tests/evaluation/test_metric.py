@@ -2,6 +2,7 @@
 
 import math
 import pickle
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset
 from llmvs.datasets.video import Video
 from llmvs.evaluation.metric import ScoredPart, VideoScores
-from llmvs.evaluation.protocols import protocols
+from llmvs.evaluation.protocols import rank_correlations
+from tests.evaluation.toys import BestByRank
 
 LENGTHS = (11, 7, 9, 5, 8)
 
@@ -41,7 +43,8 @@ def make_videos() -> list[Video]:
 def make_metric() -> VideoScores:
     videos = make_videos()
     return VideoScores(
-        videos, protocols(Dataset("toy", "ratings", {video.key: video for video in videos}, {}))
+        videos,
+        rank_correlations(Dataset("toy", "ratings", {video.key: video for video in videos}, {})),
     )
 
 
@@ -50,13 +53,13 @@ def draw_scores() -> torch.Tensor:
     return torch.rand(len(LENGTHS), max(LENGTHS), generator=torch.Generator().manual_seed(2))
 
 
-def expected(video: Video, scores: np.ndarray) -> tuple[float, float]:
+def expected(video: Video, scores: np.ndarray) -> dict[str, float]:
     assert video.user_scores is not None
     people = video.user_scores[:, video.picks]
-    return (
-        float(np.mean([kendalltau(scores, person).statistic for person in people])),
-        float(np.mean([spearmanr(scores, person).statistic for person in people])),
-    )
+    return {
+        "tau": float(np.mean([kendalltau(scores, person).statistic for person in people])),
+        "rho": float(np.mean([spearmanr(scores, person).statistic for person in people])),
+    }
 
 
 def test_rows_scores_means_and_loss_against_scipy() -> None:
@@ -69,11 +72,12 @@ def test_rows_scores_means_and_loss_against_scipy() -> None:
         for i, video in enumerate(metric.videos)
     }
     for name in ("paper", "per_annotator"):
-        assert scored.rows[name].keys() == want.keys()
+        assert scored.evaluations[name].per_video.keys() == want.keys()
         for key, row in want.items():
-            assert scored.rows[name][key] == pytest.approx(row, abs=1e-12)
+            assert scored.evaluations[name].per_video[key] == pytest.approx(row, abs=1e-12)
         assert scored.means[name] == pytest.approx(
-            tuple(np.mean(list(want.values()), axis=0)), abs=1e-12
+            {name: np.mean([row[name] for row in want.values()]) for name in ("tau", "rho")},
+            abs=1e-12,
         )
     errors = [
         np.mean((scores[i, :length].double().numpy() - metric.videos[i].gtscore) ** 2)
@@ -99,8 +103,8 @@ def test_an_undefined_video_makes_the_mean_undefined_and_is_named() -> None:
     metric.update(torch.arange(5), scores)
     scored = metric.gathered()
     assert scored.undefined == {"paper": ["video_2"], "per_annotator": ["video_2"]}
-    assert math.isnan(scored.means["paper"].tau)
-    assert math.isfinite(scored.rows["paper"]["video_1"].tau)
+    assert math.isnan(scored.means["paper"]["tau"])
+    assert math.isfinite(scored.evaluations["paper"].per_video["video_1"]["tau"])
 
 
 def test_reset_forgets_and_unseen_videos_are_left_out() -> None:
@@ -150,7 +154,29 @@ def test_two_ranks_equal_one(tmp_path: Path, shares: list[list[list[int]]]) -> N
     want = alone.gathered()
     for rank in range(2):
         found: ScoredPart = pickle.loads((tmp_path / f"{rank}.pickle").read_bytes())
-        np.testing.assert_equal(found.rows, want.rows)  # exact, NaN equal to NaN
+        np.testing.assert_equal(  # exact, NaN equal to NaN
+            *(
+                {name: asdict(one) for name, one in part.evaluations.items()}
+                for part in (found, want)
+            )
+        )
         np.testing.assert_equal(found.scores, want.scores)
         assert found.loss == want.loss
         assert found.undefined == {"paper": ["video_1"], "per_annotator": ["video_1"]}
+
+
+def test_a_protocol_of_one_measure_stands_beside_those_of_two() -> None:
+    videos = make_videos()
+    dataset = Dataset("toy", "ratings", {video.key: video for video in videos}, {})
+    named = {"best": BestByRank(), **rank_correlations(dataset)}
+    metric, scores = VideoScores(videos, named), draw_scores()
+    metric.update(torch.arange(5), scores)
+    scored = metric.gathered()
+    assert list(scored.evaluations) == ["best", "paper", "per_annotator"]
+    best = [
+        float(video.gtscore[scores[i, : LENGTHS[i]].argmax()]) for i, video in enumerate(videos)
+    ]
+    assert scored.evaluations["best"].per_video["video_2"] == {"importance": best[2]}
+    assert scored.criterion == scored.means["best"]["importance"] == pytest.approx(np.mean(best))
+    assert scored.means["paper"] == scored.means["per_annotator"]
+    assert list(scored.means["paper"]) == ["tau", "rho"]

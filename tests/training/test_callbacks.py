@@ -10,7 +10,7 @@ import torch
 
 from llmvs.config.schema import HeadConfig, OptimConfig
 from llmvs.errors import UserError
-from llmvs.evaluation.correlation import Correlation
+from llmvs.evaluation.evaluate import Evaluation
 from llmvs.evaluation.metric import ScoredPart
 from llmvs.models.module import LLMVSModule
 from llmvs.training.callbacks import AtomicCheckpointIO, KeepEpochs
@@ -41,12 +41,11 @@ class FakeTrainer(SimpleNamespace):
 
 
 def scored(tau: float, epoch: int) -> ScoredPart:
-    row = Correlation(tau, tau)
-    return ScoredPart(
-        {"paper": {"v": row}, "per_annotator": {"v": Correlation(-tau, -tau)}},
-        {"v": np.full(3, epoch, np.float32)},
-        0.1,
-    )
+    found = {
+        name: Evaluation({"tau": value, "rho": value}, {"v": {"tau": value, "rho": value}})
+        for name, value in (("paper", tau), ("per_annotator", -tau))
+    }
+    return ScoredPart({"v": np.full(3, epoch, np.float32)}, 0.1, found)
 
 
 def run(

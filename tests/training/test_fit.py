@@ -90,7 +90,7 @@ def test_it_learns_what_the_embeddings_know(
     )
     losses = [row["train/loss"] for row in found.history]
     assert losses[-1] < losses[0] / 2
-    assert found.selected.means["test"]["paper"].tau > 0.25
+    assert found.selected.means["test"]["paper"]["tau"] > 0.25
     assert found.started_at == 0
     assert [
         line
@@ -127,10 +127,10 @@ def test_what_is_kept_is_what_the_files_say(cache: EmbeddingCache, tmp_path: Pat
     for rule in ("val", "test"):
         taus = [row[f"{rule}/paper/tau"] for row in found.history]
         assert found.epochs[rule].epoch == int(np.argmax(taus))
-        assert found.epochs[rule].means[rule]["paper"].tau == pytest.approx(max(taus))
+        assert found.epochs[rule].means[rule]["paper"]["tau"] == pytest.approx(max(taus))
     assert found.selection == "val"
     assert set(found.selected.scores) == {*FOLD.val, *FOLD.test}
-    head, prepared = load_head(tmp_path), protocols(DATASET)
+    head, named = load_head(tmp_path), protocols(DATASET)
     taus = []
     for key, scores in found.selected.scores.items():
         made, video = embed(DATASET.annotations[key]), DATASET.annotations[key]
@@ -140,8 +140,8 @@ def test_what_is_kept_is_what_the_files_say(cache: EmbeddingCache, tmp_path: Pat
             )
         assert np.array_equal(again.numpy(), scores)
         if key in FOLD.test:
-            taus.append(prepared["paper"].prepare(video)(scores).tau)
-    assert found.selected.means["test"]["paper"].tau == pytest.approx(np.mean(taus), abs=1e-12)
+            taus.append(named["paper"].evaluate(scores, video)["tau"])
+    assert found.selected.means["test"]["paper"]["tau"] == pytest.approx(np.mean(taus), abs=1e-12)
 
 
 def test_logs_have_one_row_per_epoch_also_after_a_resume(
@@ -364,7 +364,7 @@ def test_constant_scores_are_reported_and_not_averaged_away(
         lambda self, steps, lengths: self.score[-1].bias.sigmoid().expand(len(steps)),
     )
     found = fit(make_config(), DATASET, FOLD, cache, tmp_path)
-    assert math.isnan(found.selected.means["test"]["paper"].tau)
+    assert math.isnan(found.selected.means["test"]["paper"]["tau"])
     assert found.selected.undefined["test"]["paper"] == list(FOLD.test)
     assert found.selected.epoch == 0
     assert (

@@ -1,76 +1,54 @@
 """Evaluate step scores under every protocol: mean over the videos of a fold, then over folds."""
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from llmvs.datasets.base import Dataset
-from llmvs.evaluation.baselines import Figure, over_folds
-from llmvs.evaluation.measures import MEASURES
-from llmvs.evaluation.protocols import protocols
+from llmvs.evaluation.protocol import Comparison, Protocol, Values
+from llmvs.evaluation.protocols import protocols, rank_correlations
 
 Scores = Mapping[str, npt.NDArray]
-"""Video key -> step scores [T]."""
-Pairs = dict[str, tuple[float, float]]
-"""Video key -> tau and rho, or the two figures of a measure."""
+"""Video -> step scores [T]."""
+Folds = Sequence[Sequence[str]]
+"""The test videos of every fold."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """What one protocol says of a set of scores."""
 
-    figure: Figure
-    """Mean over videos, then folds; NaN when it is undefined for any video."""
-    per_video: Pairs
+    mean: Values
+    """Over the videos of each fold, then over folds; NaN as soon as one video is undefined."""
+    per_video: dict[str, Values]
+
+    @classmethod
+    def of(cls, protocol: Protocol, per_video: dict[str, Values], folds: Folds) -> "Evaluation":
+        """Take the mean of every video's values."""
+        arrays = {key: np.array(list(values.values())) for key, values in per_video.items()}
+        means = mean_over_folds(arrays, folds) if arrays else [np.nan] * len(protocol.measures)
+        return cls(dict(zip(protocol.measures, map(float, means), strict=True)), per_video)
 
     @property
     def undefined(self) -> list[str]:
         """The videos whose scores have no ranking: constant scores, or a summary of nothing."""
-        return [key for key, pair in self.per_video.items() if not np.isfinite(pair).all()]
+        return [
+            key
+            for key, values in self.per_video.items()
+            if not np.isfinite(list(values.values())).all()
+        ]
 
 
-def evaluate(
-    dataset: Dataset, scores: Scores, tests: Sequence[Sequence[str]]
-) -> dict[str, Evaluation]:
-    """Evaluate the test videos of the given folds under every protocol of the dataset, and by the
-    measures that all of them allow.
+def evaluate(dataset: Dataset, scores: Scores, folds: Folds) -> dict[str, Evaluation]:
+    """Evaluate the test videos of the given folds under every protocol of the dataset.
 
     Raises:
         UserError: scores of the wrong length, NaN, or of no such video.
     """
-    keys = sorted({key for test in tests for key in test})
-    tables = _correlations(dataset, scores, keys)
-    videos = [dataset.annotations_of(key) for key in keys]
-    for name, measure in MEASURES.items():
-        if all(measure.applies(dataset, video) for video in videos):
-            tables[name] = {
-                video.key: measure.prepare(video)(scores[video.key]) for video in videos
-            }
-    return {name: _evaluation(table, tests) for name, table in tables.items()}
-
-
-def _correlations(dataset: Dataset, scores: Scores, keys: Sequence[str]) -> dict[str, Pairs]:
-    """Protocol -> video -> tau and rho."""
-    found = {
-        name: {key: protocol.prepare(dataset.annotations_of(key))(scores[key]) for key in keys}
-        for name, protocol in protocols(dataset).items()
-    }
-    return {
-        name: {key: (pair.tau, pair.rho) for key, pair in pairs.items()}
-        for name, pairs in found.items()
-    }
-
-
-def _evaluation(table: Pairs, tests: Sequence[Sequence[str]]) -> Evaluation:
-    return Evaluation(
-        over_folds(
-            "scores", {key: {"scores": np.array(pair)} for key, pair in table.items()}, tests
-        ),
-        table,
-    )
+    return _evaluated(dataset, protocols(dataset), folds, lambda key, compare: compare(scores[key]))
 
 
 def is_coarse(scores: Scores) -> bool:
@@ -79,10 +57,10 @@ def is_coarse(scores: Scores) -> bool:
 
 
 def evaluate_untied(
-    dataset: Dataset, scores: Scores, tests: Sequence[Sequence[str]], draws: int = 10, seed: int = 0
+    dataset: Dataset, scores: Scores, folds: Folds, draws: int = 10, seed: int = 0
 ) -> dict[str, Evaluation]:
-    """What the protocols say when steps of the same score are put in an order by chance: the mean
-    over draws.
+    """What the rank correlations say when steps of the same score are put in an order by chance:
+    the mean over draws.
 
     tau-b leaves pairs that are tied out of its denominator. Where annotators tie many steps
     (ratings from 1 to 5), scores of a few levels are therefore ahead of fine ones that are wrong
@@ -91,27 +69,52 @@ def evaluate_untied(
     Args:
         dataset: the videos.
         scores: of every test video.
-        tests: the test keys of every fold.
+        folds: the test videos of every fold.
         draws: orders that are tried.
         seed: of the draws; a video's depend on its key and the seed only.
 
     Raises:
         UserError: as `evaluate`.
     """
-    keys = sorted({key for test in tests for key in test})
-    generators = {key: np.random.default_rng([seed, zlib.crc32(key.encode())]) for key in keys}
-    drawn = [
-        _correlations(dataset, {key: _untied(scores[key], generators[key]) for key in keys}, keys)
-        for _ in range(draws)
-    ]
-    means = {
-        name: {key: np.mean([found[name][key] for found in drawn], axis=0).tolist() for key in keys}
-        for name in drawn[0]
+
+    def mean_of_draws(key: str, compare: Comparison) -> Values:
+        rng = np.random.default_rng([seed, zlib.crc32(key.encode())])
+        drawn = [compare(_untied(scores[key], rng)) for _ in range(draws)]
+        means = np.mean([list(values.values()) for values in drawn], axis=0)
+        return dict(zip(drawn[0], means.tolist(), strict=True))
+
+    return _evaluated(dataset, rank_correlations(dataset), folds, mean_of_draws)
+
+
+def mean_over_folds(per_video: Mapping[str, npt.NDArray], folds: Folds) -> npt.NDArray:
+    """Mean of every video's array over the videos of each fold, then over folds."""
+    means: npt.NDArray = np.mean(
+        [np.mean([per_video[key] for key in test], axis=0) for test in folds], axis=0
+    )
+    return means
+
+
+def covered(tests: Iterable[Sequence[str]], keys: Iterable[str]) -> list[int]:
+    """The folds all of whose test videos are among `keys`."""
+    have = set(keys)
+    return [index for index, test in enumerate(tests) if have.issuperset(test)]
+
+
+def _evaluated(
+    dataset: Dataset,
+    named: Mapping[str, Protocol],
+    folds: Folds,
+    values: Callable[[str, Comparison], Values],
+) -> dict[str, Evaluation]:
+    """Protocol -> what `values` makes of every test video's key and its prepared comparison; what
+    has two names is computed once.
+    """
+    keys = sorted({key for test in folds for key in test})
+    found = {
+        protocol: {key: values(key, protocol.prepare(dataset.annotations_of(key))) for key in keys}
+        for protocol in set(named.values())
     }
-    return {
-        name: _evaluation({key: (tau, rho) for key, (tau, rho) in table.items()}, tests)
-        for name, table in means.items()
-    }
+    return {name: Evaluation.of(one, found[one], folds) for name, one in named.items()}
 
 
 def _untied(scores: npt.NDArray, rng: np.random.Generator) -> npt.NDArray[np.float64]:
@@ -121,9 +124,3 @@ def _untied(scores: npt.NDArray, rng: np.random.Generator) -> npt.NDArray[np.flo
     values = np.asarray(scores, np.float64)
     gaps = np.diff(np.unique(values))
     return values + gaps.min() / 100 * rng.random(len(values)) if len(gaps) else values
-
-
-def covered(tests: Iterable[Sequence[str]], keys: Iterable[str]) -> list[int]:
-    """The folds all of whose test videos are among `keys`."""
-    have = set(keys)
-    return [index for index, test in enumerate(tests) if have.issuperset(test)]

@@ -155,7 +155,7 @@ class KeepEpochs(Checkpoint):
         if rule not in scored_parts:
             return False
         best = self.kept[rule]["means"][rule] if rule in self.kept else None
-        tau = next(iter(scored_parts[rule].means.values())).tau
+        tau = scored_parts[rule].criterion
         before = next(iter(best.values()))[0] if best else float("nan")
         return (
             best is None or tau > before or (before != before and tau == tau)
@@ -177,7 +177,7 @@ def _record(epoch: int, scored_parts: dict[str, ScoredPart]) -> dict[str, Any]:
     return {
         "epoch": epoch,
         "means": {
-            part: {name: list(row) for name, row in scored.means.items()}
+            part: {name: list(values.values()) for name, values in scored.means.items()}
             for part, scored in scored_parts.items()
         },
         "loss": {part: scored.loss for part, scored in scored_parts.items()},
