@@ -8,6 +8,7 @@ import pytest
 from llmvs.errors import UserError
 from llmvs.evaluation.protocols import PROTOCOLS, protocols
 from tests.evaluation.test_protocols import make
+from tests.evaluation.toys import Best
 
 
 @pytest.mark.parametrize("annotation", ["votes", "ratings", "replays"])
@@ -20,6 +21,19 @@ def test_prepared_or_not_the_values_are_the_same_and_have_the_measures_names(ann
             found = protocol.evaluate(scores.tolist(), video)
             assert tuple(found) == protocol.measures
             np.testing.assert_equal(compare(scores), found)
+
+
+def test_values_come_in_the_order_of_the_measures():
+    class Ends(Best):
+        measures = headers = ("first", "last")
+
+        def compare_with(self, annotations):
+            return lambda scores: {"last": scores[-1], "first": scores[0], "unnamed": 0}
+
+    _, video = make("ratings")
+    found = Ends().evaluate(np.arange(video.n_steps), video)
+    assert list(found.items()) == [("first", 0), ("last", video.n_steps - 1)]
+    assert {type(value) for value in found.values()} == {float}
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda one: f"{one.name}-{one.kinds[0]}")

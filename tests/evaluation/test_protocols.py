@@ -86,5 +86,7 @@ def test_one_name_means_the_same_measures_whatever_it_compares():
 
 
 def test_an_unknown_name_is_one_line():
-    with pytest.raises(UserError, match="no protocol 'papers': did you mean paper"):
+    with pytest.raises(
+        UserError, match="protocol 'papers': PROTOCOLS has no such one: did you mean paper"
+    ):
         by_name("papers")

@@ -31,6 +31,7 @@ from llmvs.training import fit as fitting
 from llmvs.training import trainer as making
 from llmvs.training.callbacks import EpochProgress
 from llmvs.training.fit import Fit, fit
+from tests.evaluation.toys import BestByRank, register
 from tests.toys import FOLD, embed, make_cache, make_config, make_dataset
 
 DATASET = make_dataset()
@@ -142,6 +143,22 @@ def test_what_is_kept_is_what_the_files_say(cache: EmbeddingCache, tmp_path: Pat
         if key in FOLD.test:
             taus.append(named["paper"].evaluate(scores, video)["tau"])
     assert found.selected.means["test"]["paper"]["tau"] == pytest.approx(np.mean(taus), abs=1e-12)
+
+
+def test_a_registered_rank_correlation_is_computed_after_every_epoch(
+    cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(monkeypatch, BestByRank())
+    found = fit(make_config(), DATASET, FOLD, cache, tmp_path)
+    best = [
+        BestByRank().evaluate(scores, DATASET.annotations[key])["importance"]
+        for key, scores in found.selected.scores.items()
+        if key in FOLD.test
+    ]
+    assert found.selected.means["test"]["best_by_rank"] == {
+        "importance": pytest.approx(np.mean(best))
+    }
+    assert all("val/best_by_rank/importance" in row for row in found.history)
 
 
 def test_logs_have_one_row_per_epoch_also_after_a_resume(

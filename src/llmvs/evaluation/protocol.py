@@ -71,7 +71,13 @@ class Protocol(ABC):
             A function with the values of `evaluate`.
         """
         compare = self.compare_with(annotations)
-        return lambda scores: compare(_checked(scores, annotations))
+
+        def compared(scores: npt.NDArray) -> Values:
+            values = compare(_checked(scores, annotations))
+            # Documents and tensors hold values without names: their order must be the measures'.
+            return {measure: float(values[measure]) for measure in self.measures}
+
+        return compared
 
     @abstractmethod
     def compare_with(self, annotations: Annotations) -> Comparison:

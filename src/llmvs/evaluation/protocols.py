@@ -68,7 +68,7 @@ def by_name(name: str) -> Protocol:
         if name in protocol.names:
             return protocol
     known = [name for protocol in PROTOCOLS for name in protocol.names]
-    raise UserError(f"no protocol {name!r}{nearest(name, known)}")
+    raise UserError(f"protocol {name!r}: PROTOCOLS has no such one{nearest(name, known)}")
 
 
 def _allowed(dataset: Dataset) -> tuple[dict[str, Protocol], dict[str, str]]:
