@@ -1,4 +1,4 @@
-"""Judging one video after every epoch: our tau and rho against scipy's, side by side in one run.
+"""Evaluating one video after every epoch: our tau and rho against scipy's, side by side in one run.
 
     python benchmarks/correlations.py
 
@@ -13,9 +13,10 @@ import numpy as np
 from scipy.stats import kendalltau, spearmanr
 
 from llmvs.datasets.annotations import Annotations
+from llmvs.datasets.base import Dataset
 from llmvs.datasets.video import Video
 from llmvs.evaluation.keyshots import summarize
-from llmvs.evaluation.protocols import PROTOCOLS
+from llmvs.evaluation.protocols import protocols
 
 REPEAT = 15
 
@@ -61,7 +62,8 @@ def main() -> None:
             made_up("votes", 5_000, 15, 40),
         ),
     ]:
-        judge = PROTOCOLS[annotation][protocol].judge(video)
+        dataset = Dataset("made up", annotation, {video.key: video}, {})
+        evaluate = protocols(dataset)[protocol].prepare(video)
         scores = np.random.default_rng(1).random(video.n_steps).astype(np.float32)
         people = video.user_scores if video.user_scores is not None else video.user_summary
         assert people is not None
@@ -75,7 +77,7 @@ def main() -> None:
             mean: np.ndarray = mean,
         ) -> None:
             pairs = (
-                [(summarize(scores, video), mean)]
+                [(summarize(scores, video.picks, video.n_frames, video.shots), mean)]
                 if key_shots
                 else [(scores, row) for row in at_picks]
             )
@@ -84,7 +86,7 @@ def main() -> None:
                 spearmanr(x, y)
 
         times = fastest(
-            {"ours": lambda judge=judge, scores=scores: judge(scores), "scipy": with_scipy}
+            {"ours": lambda evaluate=evaluate, scores=scores: evaluate(scores), "scipy": with_scipy}
         )  # type: ignore[misc]
         print(
             f"{title:34} ours {times['ours']:6.2f} ms   scipy {times['scipy']:6.2f} ms  "

@@ -218,9 +218,9 @@ def test_baselines_and_evaluate_print_the_same_floors(shared, summe, tmp_path, c
         tmp_path / "scores.json", {key: video.gtscore for key, video in summe.annotations.items()}
     )
     assert main(["evaluate", "--scores", str(tmp_path / "scores.json"), *where]) == 0
-    judged = json.loads(capsys.readouterr().out)
-    assert judged["folds"] == floors["folds"] == [0, 1, 2, 3, 4]
-    for name, rows in judged["protocols"].items():
+    evaluated = json.loads(capsys.readouterr().out)
+    assert evaluated["folds"] == floors["folds"] == [0, 1, 2, 3, 4]
+    for name, rows in evaluated["protocols"].items():
         own = rows.pop(str(tmp_path / "scores.json"))
         assert own == pytest.approx(floors["protocols"][name]["ceiling"])
         broken = rows.pop(

@@ -1,4 +1,4 @@
-"""Mr. HiSum from files in its published layout, made up; and how it is judged."""
+"""Mr. HiSum from files in its published layout, made up; and how it is evaluated."""
 
 import h5py
 import numpy as np
@@ -8,8 +8,8 @@ from llmvs.datasets import load
 from llmvs.datasets.splits import fold
 from llmvs.errors import UserError
 from llmvs.evaluation.baselines import baselines
+from llmvs.evaluation.evaluate import evaluate
 from llmvs.evaluation.highlights import highlights
-from llmvs.evaluation.judging import judge
 from llmvs.files import write_json
 
 SPLITS = {
@@ -67,7 +67,7 @@ def test_its_one_fold_has_its_own_validation_part(tmp_path):
         fold(dataset, "paper", 1, 0.2)
 
 
-def test_judged_by_correlation_key_shots_and_highlights_without_people(tmp_path):
+def test_evaluated_by_correlation_key_shots_and_highlights_without_people(tmp_path):
     dataset = load("mrhisum", write(tmp_path))
     tests = [SPLITS["test_keys"]]
     table = baselines(dataset, tests, draws=20)
@@ -75,24 +75,23 @@ def test_judged_by_correlation_key_shots_and_highlights_without_people(tmp_path)
         name: ["random", "ceiling"] for name in ("paper", "f1", "map")
     }
     assert (
-        table["paper"]["ceiling"].first,
-        table["map"]["ceiling"].first,
-        table["map"]["ceiling"].second,
+        table["paper"]["ceiling"]["tau"],
+        table["map"]["ceiling"]["at_50"],
+        table["map"]["ceiling"]["at_15"],
     ) == pytest.approx((1, 1, 1))
-    assert abs(table["paper"]["random"].first) < 0.05
+    assert abs(table["paper"]["random"]["tau"]) < 0.05
     assert (
-        0.45 < table["map"]["random"].first < 0.65
+        0.45 < table["map"]["random"]["at_50"] < 0.65
     )  # about the share of what is relevant, and a little more
     scores = {
         key: np.random.default_rng(1).random(dataset.annotations_of(key).n_steps)
         for key in SPLITS["test_keys"]
     }
-    judged = judge(dataset, scores, tests)["map"]
-    assert judged.per_video["video_4"] == highlights(
-        scores["video_4"], dataset.annotations_of("video_4").gtscore
-    )
-    assert judged.figure.second == pytest.approx(
-        np.mean([pair[1] for pair in judged.per_video.values()])
+    evaluated = evaluate(dataset, scores, tests)["map"]
+    precisions = highlights(scores["video_4"], dataset.annotations_of("video_4").gtscore)
+    assert evaluated.per_video["video_4"] == precisions._asdict()
+    assert evaluated.mean["at_15"] == pytest.approx(
+        np.mean([values["at_15"] for values in evaluated.per_video.values()])
     )
 
 
@@ -100,9 +99,9 @@ def test_without_its_summary_the_key_shots_of_gtscore_stand_for_it(tmp_path):
     dataset = load("mrhisum", write(tmp_path, summary="other"))
     assert dataset.annotations_of("video_2").user_summary is None
     assert (
-        judge(dataset, {"video_2": dataset.annotations_of("video_2").gtscore}, [["video_2"]])[
+        evaluate(dataset, {"video_2": dataset.annotations_of("video_2").gtscore}, [["video_2"]])[
             "f1"
-        ].figure.first
+        ].mean["mean"]
         == 1
     )
 

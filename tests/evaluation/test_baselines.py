@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from llmvs.evaluation.baselines import Figure, baselines, over_folds, random_scores
+from llmvs.evaluation.baselines import averaged, baselines, random_scores
+from llmvs.evaluation.protocols import by_name
 from tests.evaluation.test_protocols import make
 
 
@@ -19,15 +20,15 @@ def folds_of(dataset, kind):
 def test_tvsum(tvsum):
     rows = baselines(tvsum, folds_of(tvsum, "disjoint"))["paper"]  # every video once: all 50
     human = rows["human_pairwise"]
-    assert (human.first, human.second) == pytest.approx((0.1774, 0.2042), abs=0.0005)
-    assert (rows["human_others"].first, rows["human_others"].second) == pytest.approx(
+    assert (human["tau"], human["rho"]) == pytest.approx((0.1774, 0.2042), abs=0.0005)
+    assert (rows["human_others"]["tau"], rows["human_others"]["rho"]) == pytest.approx(
         (0.314, 0.396), abs=0.001
     )
-    assert (rows["ceiling"].first, rows["ceiling"].second) == pytest.approx(
+    assert (rows["ceiling"]["tau"], rows["ceiling"]["rho"]) == pytest.approx(
         (0.378, 0.473), abs=0.002
     )
-    assert abs(rows["random"].first) < 0.01
-    assert abs(rows["random"].second) < 0.01
+    assert abs(rows["random"]["tau"]) < 0.01
+    assert abs(rows["random"]["rho"]) < 0.01
 
 
 @pytest.mark.parametrize(
@@ -39,21 +40,21 @@ def test_tvsum(tvsum):
 )
 def test_summe_paper_protocol(summe, kind, random, ceiling):
     rows = baselines(summe, folds_of(summe, kind), draws=50)["paper"]
-    assert (rows["random"].first, rows["random"].second) == pytest.approx(random, abs=0.008)
-    assert (rows["ceiling"].first, rows["ceiling"].second) == pytest.approx(ceiling, abs=0.003)
-    assert 0.01 < rows["random"].first_sd < 0.03
+    assert (rows["random"]["tau"], rows["random"]["rho"]) == pytest.approx(random, abs=0.008)
+    assert (rows["ceiling"]["tau"], rows["ceiling"]["rho"]) == pytest.approx(ceiling, abs=0.003)
+    assert 0.01 < rows["random"]["tau_sd"] < 0.03
 
 
 def test_summe_others(summe):
     table = baselines(summe, folds_of(summe, "disjoint"), draws=2)
     assert (
-        table["per_annotator"]["ceiling"].first,
-        table["per_annotator"]["ceiling"].second,
+        table["per_annotator"]["ceiling"]["tau"],
+        table["per_annotator"]["ceiling"]["rho"],
     ) == pytest.approx((0.390, 0.436), abs=0.003)
     human = table["paper"]["human_pairwise"]  # the published Human row: raw segment labels
-    assert (human.first, human.second) == pytest.approx((0.2051, 0.2126), abs=0.0005)
+    assert (human["tau"], human["rho"]) == pytest.approx((0.2051, 0.2126), abs=0.0005)
     f1 = table["f1"]["human_others"]
-    assert (100 * f1.first, 100 * f1.second) == pytest.approx((31.07, 54.33), abs=0.1)
+    assert (100 * f1["mean"], 100 * f1["maximum"]) == pytest.approx((31.07, 54.33), abs=0.1)
 
 
 def test_human_rows_by_hand():
@@ -64,9 +65,9 @@ def test_human_rows_by_hand():
     others = [
         kendalltau(people[i], np.delete(people, i, axis=0).mean(axis=0)).statistic for i in range(4)
     ]
-    assert rows["human_pairwise"].first == pytest.approx(np.mean(pairs))
-    assert rows["human_others"].first == pytest.approx(np.mean(others))
-    assert rows["ceiling"].first_sd is None
+    assert rows["human_pairwise"]["tau"] == pytest.approx(np.mean(pairs))
+    assert rows["human_others"]["tau"] == pytest.approx(np.mean(others))
+    assert list(rows["ceiling"]) == ["tau", "rho"]
 
 
 def test_one_annotator_has_nobody_to_agree_with():
@@ -75,10 +76,14 @@ def test_one_annotator_has_nobody_to_agree_with():
 
 
 def test_folds_weigh_alike_whatever_their_size():
-    table = {
-        key: {"r": np.array([value, -value])} for key, value in (("a", 1.0), ("b", 2.0), ("c", 6.0))
+    found = {
+        key: {"paper": {"ceiling": np.array([value, -value])}}
+        for key, value in (("a", 1.0), ("b", 2.0), ("c", 6.0))
     }
-    assert over_folds("r", table, [["a", "b"], ["c"]]) == Figure(3.75, -3.75)
+    named = {"paper": by_name("paper")}
+    assert averaged(found, named, [["a", "b"], ["c"]]) == {
+        "paper": {"ceiling": {"tau": 3.75, "rho": -3.75}}
+    }
 
 
 def test_a_videos_draws_depend_on_its_key_and_the_seed_only():

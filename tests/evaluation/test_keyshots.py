@@ -5,16 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from llmvs.datasets.annotations import Annotations
-from llmvs.datasets.video import Video
-from llmvs.evaluation.keyshots import (
-    f1,
-    hold,
-    knapsack,
-    summarize,
-    summary_of_frames,
-    user_summaries,
-)
+from llmvs.evaluation.keyshots import hold, knapsack, summarize, summary_of_frames
 
 
 def brute_force(values, weights, capacity):
@@ -69,28 +60,9 @@ def test_summary_rounds_the_budget_down():
     assert summary_of_frames(np.ones(20), shots).sum() == 0
 
 
-def test_f1_by_hand():
-    summary = np.array([1, 1, 0, 0])
-    users = np.array([[1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 1], [0, 0, 0, 0]], dtype=np.uint8)
-    found = f1(summary, users)
-    assert found.mean == pytest.approx((1 + 2 / 3 + 0 + 0) / 4)
-    assert found.maximum == 1
-
-
-def test_f1_counts_in_wide_enough_numbers():
-    ones = np.ones((1, 70_000), dtype=np.uint8)
-    assert f1(ones[0], ones) == (1.0, 1.0)
-
-
-def test_ratings_become_summaries():
+def test_summarize_holds_scores_and_chooses_without_any_people():
     shots = np.array([[0, 2], [3, 19]])
-    video = Annotations(
-        Video("video_1", "x", picks=np.array([0, 10])),
-        20,
-        np.zeros(2, np.float32),
-        shots=shots,
-        user_scores=np.stack([np.repeat([5, 1], [3, 17]), np.repeat([1, 5], [3, 17])]),
-    )
+    assert summarize([1.0, 0.0], [0, 10], 20, shots).sum() == 3
     # the second shot never fits, whatever it is worth
-    assert user_summaries(video).sum(axis=1).tolist() == [3, 3]
-    assert summarize(np.array([0.0, 1.0]), video).sum() == 0
+    assert summarize([0.0, 1.0], [0, 10], 20, shots).sum() == 0
+    assert summarize([0.0, 1.0], [0, 10], 20, shots, budget=1).sum() == 17

@@ -1,17 +1,21 @@
-"""Protocols against their definitions, written out with scipy."""
+"""Which protocols there are, and which of them a dataset's annotations allow."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import kendalltau, spearmanr
 
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset
 from llmvs.datasets.video import Video
 from llmvs.errors import UserError
-from llmvs.evaluation.keyshots import summarize
-from llmvs.evaluation.protocols import left_out, mean, protocols
+from llmvs.evaluation.protocols import (
+    PROTOCOLS,
+    by_name,
+    left_out,
+    protocols,
+    rank_correlations,
+)
 
 
 def make(annotation, seed=0, n_frames=300, people=6):
@@ -32,76 +36,25 @@ def make(annotation, seed=0, n_frames=300, people=6):
     return Dataset("made", annotation, {"video_1": video}, {}), video
 
 
-def both(x, y):
-    return kendalltau(x, y).statistic, spearmanr(x, y).statistic
-
-
-def test_votes_paper():
-    dataset, video = make("votes")
-    scores = np.random.default_rng(1).random(video.n_steps).astype(np.float32)
-    expected = both(summarize(scores, video), video.user_summary.mean(axis=0))
-    assert protocols(dataset)["paper"].judge(video)(scores) == pytest.approx(expected, abs=1e-12)
-
-
-@pytest.mark.parametrize("annotation", ["votes", "ratings"])
-def test_per_annotator(annotation):
-    dataset, video = make(annotation)
-    people = video.user_summary if annotation == "votes" else video.user_scores
-    scores = np.random.default_rng(1).random(video.n_steps).astype(np.float32)
-    rows = [both(scores, row[video.picks]) for row in people if np.ptp(row[video.picks])]
-    assert protocols(dataset)["per_annotator"].judge(video)(scores) == pytest.approx(
-        np.mean(rows, axis=0), abs=1e-12
-    )
-
-
 def test_ratings_have_one_protocol_under_two_names():
     dataset, _ = make("ratings")
     assert protocols(dataset)["paper"] is protocols(dataset)["per_annotator"]
 
 
-def test_an_annotator_without_ranking_is_left_out():
-    dataset, video = make("ratings")
-    scores = np.random.default_rng(2).random(video.n_steps)
-    dull = np.vstack([video.user_scores, np.full(video.n_frames, 3)])
-    judge = protocols(dataset)["paper"].judge
-    assert judge(replace(video, user_scores=dull))(scores) == judge(video)(scores)
-
-
-@pytest.mark.parametrize("annotation", ["votes", "ratings"])
-def test_constant_scores_are_undefined_under_every_protocol(annotation):
-    dataset, video = make(annotation)
-    # under `votes` every shot is then worth the same, so its summary may be defined; a summary of nothing is not
-    for name, protocol in protocols(dataset).items():
-        scores = np.zeros(video.n_steps)
-        assert np.isnan(protocol.judge(video)(scores).tau), name
-
-
-def test_a_mean_with_an_undefined_member_is_undefined():
-    dataset, video = make("ratings")
-    judge = protocols(dataset)["paper"].judge(video)
-    fine, undefined = judge(np.arange(video.n_steps)), judge(np.zeros(video.n_steps))
-    assert np.isnan(mean([fine, undefined]).tau)
-    assert mean([fine, fine]) == fine
-    assert np.isnan(mean([]).rho)
-
-
-def test_half_precision_scores_are_refused_nowhere_but_ranked_as_given():
-    dataset, video = make("ratings")
-    judge = protocols(dataset)["paper"].judge(video)
-    scores = 0.5 + np.arange(video.n_steps) * 1e-5
-    assert judge(scores.astype(np.float32)) == judge(np.arange(video.n_steps))
-    assert np.isnan(judge(scores.astype(np.float16).astype(np.float32) * 0).tau)
-
-
-def test_bad_scores_are_one_line():
-    dataset, video = make("ratings")
-    judge = protocols(dataset)["paper"].judge(video)
-    with pytest.raises(
-        UserError, match=r"video_1 .one.: scores of shape \(3,\), expected \[20 steps\]"
-    ):
-        judge(np.zeros(3))
-    with pytest.raises(UserError, match="NaN or infinite score at step 4"):
-        judge(np.where(np.arange(video.n_steps) == 4, np.nan, 0.5))
+@pytest.mark.parametrize(
+    ("annotation", "names"),
+    [
+        ("votes", ["paper", "per_annotator", "f1"]),
+        ("ratings", ["paper", "per_annotator", "f1"]),
+        ("replays", ["paper", "f1", "map"]),
+    ],
+)
+def test_every_kind_of_annotations_has_its_protocols_in_order(annotation, names):
+    dataset, _ = make(annotation)
+    assert list(protocols(dataset)) == names
+    assert list(rank_correlations(dataset)) == [
+        name for name in names if name in ("paper", "per_annotator")
+    ]
 
 
 def test_without_shots_only_the_stepwise_protocol_is_left():
@@ -109,5 +62,31 @@ def test_without_shots_only_the_stepwise_protocol_is_left():
     bare = replace(dataset, annotations={"video_1": replace(video, shots=None)})
     assert list(protocols(bare)) == ["per_annotator"]
     assert left_out(bare) == {"paper": "protocol paper needs shots, which video_1 (one) lacks"}
-    with pytest.raises(UserError, match="no protocol can be computed"):
+    with pytest.raises(UserError, match="no protocol can be computed: protocol paper needs"):
         protocols(replace(bare, annotations={"video_1": replace(video, user_summary=None)}))
+
+
+def test_one_video_without_shots_leaves_f1_out_of_every_fold():
+    dataset, video = make("ratings")
+    other = replace(video, video=replace(video.video, key="video_2"), shots=None)
+    both = replace(dataset, annotations={"video_1": video, "video_2": other})
+    assert list(protocols(both)) == ["paper", "per_annotator"]
+    assert left_out(both) == {}
+
+
+def test_one_name_means_the_same_measures_whatever_it_compares():
+    for protocol in PROTOCOLS:
+        assert len(protocol.measures) == len(protocol.headers) > 0
+        for name in protocol.names:
+            same = by_name(name)
+            for attribute in ("measures", "headers", "percent", "rank_correlation"):
+                assert getattr(same, attribute) == getattr(protocol, attribute)
+    kinds = [(kind, name) for one in PROTOCOLS for kind in one.kinds for name in one.names]
+    assert len(set(kinds)) == len(kinds)
+
+
+def test_an_unknown_name_is_one_line():
+    with pytest.raises(
+        UserError, match="protocol 'papers': PROTOCOLS has no such one: did you mean paper"
+    ):
+        by_name("papers")

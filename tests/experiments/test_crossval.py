@@ -211,12 +211,12 @@ def in_run(monkeypatch: pytest.MonkeyPatch, seed: int, act: Callable[[], None]) 
     """Let the process that has trained the run of a seed act before it writes its result."""
     original = running.result_of
 
-    def judged(run: Config, *rest: Any) -> Any:
+    def evaluated(run: Config, *rest: Any) -> Any:
         if run.seed == seed:
             act()
         return original(run, *rest)
 
-    monkeypatch.setattr(running, "result_of", judged)
+    monkeypatch.setattr(running, "result_of", evaluated)
 
 
 def test_two_processes_share_the_runs_and_find_the_same(first: dict[str, Any], two: Config) -> None:

@@ -99,7 +99,7 @@ def test_the_saved_weights_give_the_saved_scores(place, first):
         assert again.numpy() == pytest.approx(np.array(scores[key]), abs=1e-5)
 
 
-def test_the_saved_scores_judged_again_give_the_same_figures(place, first, capsys):
+def test_the_saved_scores_evaluated_again_give_the_same_figures(place, first, capsys):
     folder = Path(first["folder"])
     assert (
         main(
@@ -114,9 +114,9 @@ def test_the_saved_scores_judged_again_give_the_same_figures(place, first, capsy
         )
         == 0
     )
-    judged = json.loads(capsys.readouterr().out)
-    assert judged["folds"] == [0]
-    rows = {name: next(iter(rows.values())) for name, rows in judged["protocols"].items()}
+    evaluated = json.loads(capsys.readouterr().out)
+    assert evaluated["folds"] == [0]
+    rows = {name: next(iter(rows.values())) for name, rows in evaluated["protocols"].items()}
     assert rows == {
         name: pytest.approx(block["This run"]) for name, block in first["protocols"].items()
     }

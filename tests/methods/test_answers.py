@@ -1,4 +1,4 @@
-"""The row of the model that was trained on nothing: its answers' numbers, judged like any scores."""
+"""The row of the model that was trained on nothing: its answers' numbers, evaluated like any scores."""
 
 from dataclasses import replace
 
@@ -48,8 +48,9 @@ def test_the_row_is_the_answers_own_correlation(tmp_path):
         users = [row for row in video.user_scores[:, video.picks] if len(set(row)) > 1]
         taus.append(np.mean([kendalltau(numbers, row).statistic for row in users]))
         rhos.append(np.mean([spearmanr(numbers, row).statistic for row in users]))
-    figure = rows["zero_shot"]["paper"].figure
-    assert (figure.first, figure.second) == pytest.approx((np.mean(taus), np.mean(rhos)), abs=1e-9)
+    assert rows["zero_shot"]["paper"].mean == pytest.approx(
+        {"tau": np.mean(taus), "rho": np.mean(rhos)}, abs=1e-9
+    )
 
 
 def test_an_answer_without_a_number_counts_as_its_videos_mean():
@@ -70,8 +71,8 @@ def test_a_video_without_any_number_leaves_the_row_undefined(tmp_path):
     rows, (note,) = evaluate_answers(dataset, answers_in(cache, KEYS), KEYS, "zero_shot")
     assert set(rows) == {"zero_shot"}
     for one in rows["zero_shot"].values():
-        assert np.isnan([one.figure.first, one.figure.second]).all()
-        assert np.isfinite(one.per_video["video_7"]).all()
+        assert np.isnan(list(one.mean.values())).all()
+        assert np.isfinite(list(one.per_video["video_7"].values())).all()
         assert one.undefined == ["video_8"]
     assert "undefined, because no answer about video_8 is one" in note
 
@@ -80,7 +81,7 @@ def test_constant_answers_are_undefined_and_said_so(tmp_path):
     answers = {key: ["4"] * len(texts) for key, texts in said(make_dataset()).items()}
     dataset, cache = cache_of(tmp_path, answers)
     rows, notes = evaluate_answers(dataset, answers_in(cache, KEYS), KEYS, "zero_shot")
-    assert np.isnan([row["paper"].figure.first for row in rows.values()]).all()
+    assert np.isnan([row["paper"].mean["tau"] for row in rows.values()]).all()
     assert notes[0].startswith(
         "LLM alone, zero-shot: paper: undefined, because the scores of video_7, video_8 have no"
         " ranking"

@@ -94,7 +94,7 @@ def test_a_fine_tuned_run_is_a_run_like_any_other(world, model, answers_differ):
 
 
 @pytest.mark.slow
-def test_a_rule_that_chooses_among_epochs_judges_each(world):
+def test_a_rule_that_chooses_among_epochs_evaluates_each(world):
     document, _ = train(settings_of(world, selection="val"))
     assert set(document["rules"]) == {"last", "val", "test"}
     assert len(document["videos"]["val"]) == 1

@@ -11,10 +11,12 @@ import pytest
 from llmvs.cli import main
 from llmvs.errors import UserError
 from llmvs.evaluation.bootstrap import paired_difference
+from llmvs.experiments.crossval import summary
 from llmvs.results.comparison import Contender, comparison, rule_tables
 from llmvs.results.experiment import experiment, read_experiment
 from llmvs.results.published import published, published_name, published_names
 from llmvs.results.tables import text
+from tests.evaluation.toys import Best, register
 from tests.results.toys import TESTS, format_2, result, results, write_results
 
 
@@ -48,11 +50,11 @@ def test_means_are_over_videos_then_folds() -> None:
             for fold in TESTS
         ]
     )
-    figures = found.figures("val", "paper")
+    figures = found.row("val", "paper")
     assert figures.weights.sum() == pytest.approx(1)
     assert figures.mean(0).mean == pytest.approx(means.mean())
     assert figures.sd(0) == pytest.approx(means.mean(axis=0).std(ddof=1))
-    assert experiment("b", [result(0, 7)]).figures("val", "paper").sd(0) is None
+    assert experiment("b", [result(0, 7)]).row("val", "paper").sd(0) is None
 
 
 def test_random_has_the_deviation_of_one_draw_of_all_videos() -> None:
@@ -73,7 +75,7 @@ def test_random_has_the_deviation_of_one_draw_of_all_videos() -> None:
 def test_a_comparison_pairs_the_videos() -> None:
     given = rows(0.0, -0.02)
     table = comparison(given)[0]
-    a, b = (row.experiment.figures("val", "paper") for row in given)
+    a, b = (row.experiment.row("val", "paper") for row in given)
     want = paired_difference(b.values[:, :, 0], a.values[:, :, 0], weights=a.weights)
     assert cell(table, "row 1", "difference") == want.mean == pytest.approx(-0.02)
     assert cell(table, "row 1", "difference: 95 %") == pytest.approx(
@@ -91,6 +93,42 @@ def test_a_comparison_pairs_the_videos() -> None:
     assert (
         comparison(rows(0, 0, dataset="demo", heading="demo"))[0].columns[-1].name == "p"
     )  # nothing is published there
+
+
+def with_best(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same results with a protocol of one measure beside the others."""
+    for one in documents:
+        tested = one["videos"]["test"]
+        one["titles"]["best"] = Best.title
+        one["protocols"]["best"] = {"This run": {"importance": 0.5}}
+        for rule, shift in (("last", 0.0), ("val", 0.1), ("test", 0.3)):
+            one["per_video"][rule]["best"] = {key: [0.5 + shift] for key in tested}
+        one["baselines"]["random"]["best"] = {key: [0.4, 0.05] for key in tested}
+        one["baselines"]["ceiling"]["best"] = {key: [0.9] for key in tested}
+    return documents
+
+
+def test_a_registered_protocol_of_one_measure_has_its_tables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    register(monkeypatch, Best())
+    found = experiment("a", with_best(results()))
+    table = rule_tables(found)[-1]
+    assert table.title == f"best: {Best.title}"
+    names = ["", "importance %", "importance %: 95 %", "importance %: sd"]
+    assert [column.name for column in table.columns] == names
+    assert cell(table, "best on held-out videos", "importance %") == pytest.approx(0.6)
+    assert cell(table, "TEST choice minus held-out choice", "importance %") == pytest.approx(0.2)
+    assert cell(table, "Random", "importance %: sd") == pytest.approx(
+        0.05 * np.linalg.norm(found.row("val", "best").weights)
+    )
+    assert "60.0" in text([table])
+    beside = comparison([Contender("one", found), Contender("two", found)])[-1]
+    assert [column.name for column in beside.columns][2:5] == names[1:]
+    assert cell(beside, "two", "difference") == 0
+    assert summary(found)["protocols"]["best"]["ceiling"]["importance"]["mean"] == pytest.approx(
+        0.9
+    )
 
 
 def test_rules_stand_side_by_side() -> None:

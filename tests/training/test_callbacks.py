@@ -10,8 +10,8 @@ import torch
 
 from llmvs.config.schema import HeadConfig, OptimConfig
 from llmvs.errors import UserError
-from llmvs.evaluation.correlation import Correlation
-from llmvs.evaluation.metric import Verdict
+from llmvs.evaluation.evaluate import Evaluation
+from llmvs.evaluation.metric import ScoredPart
 from llmvs.models.module import LLMVSModule
 from llmvs.training.callbacks import AtomicCheckpointIO, KeepEpochs
 
@@ -40,13 +40,12 @@ class FakeTrainer(SimpleNamespace):
         self.saved.append(self.current_epoch)
 
 
-def verdict(tau: float, epoch: int) -> Verdict:
-    row = Correlation(tau, tau)
-    return Verdict(
-        {"paper": {"v": row}, "per_annotator": {"v": Correlation(-tau, -tau)}},
-        {"v": np.full(3, epoch, np.float32)},
-        0.1,
-    )
+def scored(tau: float, epoch: int) -> ScoredPart:
+    found = {
+        name: Evaluation({"tau": value, "rho": value}, {"v": {"tau": value, "rho": value}})
+        for name, value in (("paper", tau), ("per_annotator", -tau))
+    }
+    return ScoredPart({"v": np.full(3, epoch, np.float32)}, 0.1, found)
 
 
 def run(
@@ -58,7 +57,7 @@ def run(
     module = LLMVSModule(4, HeadConfig(dim=16, feedforward=16, layers=1), OptimConfig(), 0)
     for epoch in range(epochs):
         trainer.current_epoch = epoch
-        module.verdicts = {part: verdict(values[epoch], epoch) for part, values in taus.items()}
+        module.scored_parts = {part: scored(values[epoch], epoch) for part, values in taus.items()}
         with torch.no_grad():
             next(module.head.parameters()).fill_(epoch)
         keeper.on_train_epoch_end(trainer, module)  # type: ignore[arg-type]

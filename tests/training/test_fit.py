@@ -31,6 +31,7 @@ from llmvs.training import fit as fitting
 from llmvs.training import trainer as making
 from llmvs.training.callbacks import EpochProgress
 from llmvs.training.fit import Fit, fit
+from tests.evaluation.toys import BestByRank, register
 from tests.toys import FOLD, embed, make_cache, make_config, make_dataset
 
 DATASET = make_dataset()
@@ -90,7 +91,7 @@ def test_it_learns_what_the_embeddings_know(
     )
     losses = [row["train/loss"] for row in found.history]
     assert losses[-1] < losses[0] / 2
-    assert found.selected.means["test"]["paper"].tau > 0.25
+    assert found.selected.means["test"]["paper"]["tau"] > 0.25
     assert found.started_at == 0
     assert [
         line
@@ -127,10 +128,10 @@ def test_what_is_kept_is_what_the_files_say(cache: EmbeddingCache, tmp_path: Pat
     for rule in ("val", "test"):
         taus = [row[f"{rule}/paper/tau"] for row in found.history]
         assert found.epochs[rule].epoch == int(np.argmax(taus))
-        assert found.epochs[rule].means[rule]["paper"].tau == pytest.approx(max(taus))
+        assert found.epochs[rule].means[rule]["paper"]["tau"] == pytest.approx(max(taus))
     assert found.selection == "val"
     assert set(found.selected.scores) == {*FOLD.val, *FOLD.test}
-    head, judges = load_head(tmp_path), protocols(DATASET)
+    head, named = load_head(tmp_path), protocols(DATASET)
     taus = []
     for key, scores in found.selected.scores.items():
         made, video = embed(DATASET.annotations[key]), DATASET.annotations[key]
@@ -140,8 +141,24 @@ def test_what_is_kept_is_what_the_files_say(cache: EmbeddingCache, tmp_path: Pat
             )
         assert np.array_equal(again.numpy(), scores)
         if key in FOLD.test:
-            taus.append(judges["paper"].judge(video)(scores).tau)
-    assert found.selected.means["test"]["paper"].tau == pytest.approx(np.mean(taus), abs=1e-12)
+            taus.append(named["paper"].evaluate(scores, video)["tau"])
+    assert found.selected.means["test"]["paper"]["tau"] == pytest.approx(np.mean(taus), abs=1e-12)
+
+
+def test_a_registered_rank_correlation_is_computed_after_every_epoch(
+    cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(monkeypatch, BestByRank())
+    found = fit(make_config(), DATASET, FOLD, cache, tmp_path)
+    best = [
+        BestByRank().evaluate(scores, DATASET.annotations[key])["importance"]
+        for key, scores in found.selected.scores.items()
+        if key in FOLD.test
+    ]
+    assert found.selected.means["test"]["best_by_rank"] == {
+        "importance": pytest.approx(np.mean(best))
+    }
+    assert all("val/best_by_rank/importance" in row for row in found.history)
 
 
 def test_logs_have_one_row_per_epoch_also_after_a_resume(
@@ -265,9 +282,9 @@ def test_a_checkpoint_of_another_fold_or_a_damaged_one_is_refused(
 
 def test_evaluation_does_not_change_the_training(cache: EmbeddingCache, tmp_path: Path) -> None:
     config = make_config(selection="last")
-    fit(config, DATASET, FOLD, cache, tmp_path / "judged")
+    fit(config, DATASET, FOLD, cache, tmp_path / "evaluated")
     fit(config, DATASET, replace(FOLD, val=(), test=FOLD.test[:1]), cache, tmp_path / "hardly")
-    assert_same(tmp_path / "judged", tmp_path / "hardly")
+    assert_same(tmp_path / "evaluated", tmp_path / "hardly")
 
 
 def test_without_held_out_videos_val_cannot_choose(cache: EmbeddingCache, tmp_path: Path) -> None:
@@ -364,7 +381,7 @@ def test_constant_scores_are_reported_and_not_averaged_away(
         lambda self, steps, lengths: self.score[-1].bias.sigmoid().expand(len(steps)),
     )
     found = fit(make_config(), DATASET, FOLD, cache, tmp_path)
-    assert math.isnan(found.selected.means["test"]["paper"].tau)
+    assert math.isnan(found.selected.means["test"]["paper"]["tau"])
     assert found.selected.undefined["test"]["paper"] == list(FOLD.test)
     assert found.selected.epoch == 0
     assert (

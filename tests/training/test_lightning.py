@@ -19,7 +19,7 @@ from llmvs.config.schema import HeadConfig, OptimConfig
 from llmvs.datasets.base import Fold
 from llmvs.errors import UserError
 from llmvs.evaluation.metric import VideoScores
-from llmvs.evaluation.protocols import protocols
+from llmvs.evaluation.protocols import rank_correlations
 from llmvs.models.aggregators import AGGREGATORS
 from llmvs.models.aggregators.base import Aggregator
 from llmvs.models.losses import LOSSES
@@ -117,11 +117,13 @@ def test_validate_test_and_predict_give_the_figures_of_the_fit(
     scores = {key: value for batch in predicted for key, value in batch.items()}  # type: ignore[union-attr]
     assert list(scores) == list(FOLD.test)
     metric = VideoScores(
-        videos := [DATASET.annotations[key] for key in FOLD.test], protocols(DATASET)
+        videos := [DATASET.annotations[key] for key in FOLD.test], rank_correlations(DATASET)
     )
     for i, video in enumerate(videos):
         metric.update(torch.tensor([i]), scores[video.key][None])
-    assert metric.verdict().means["paper"].tau == pytest.approx(last["test/paper/tau"], abs=1e-6)
+    assert metric.gathered().means["paper"]["tau"] == pytest.approx(
+        last["test/paper/tau"], abs=1e-6
+    )
 
 
 def test_fit_after_validate_trains_as_if_it_came_first(

@@ -249,7 +249,15 @@ def test_the_result_is_written_at_the_end(
         "selected/test/paper/tau": 0.125,
         "selected/test/paper/rho": 0.1,
     }
-    assert row["result"].data == [["paper", "This run", 0.125, 0.1], ["paper", "random", 0.0, 0.0]]
+    assert row["result"].columns == ["protocol", "row", "measure", "value"]
+    assert row["result"].data == [
+        ["paper", "This run", "tau", 0.125],
+        ["paper", "This run", "rho", 0.1],
+        ["paper", "random", "tau", 0.0],
+        ["paper", "random", "rho", 0.0],
+        ["paper", "random", "tau_sd", 0.1],
+        ["paper", "random", "rho_sd", 0.1],
+    ]
     assert sorted(name for name in row if name.startswith("scores/")) == [
         "scores/video_0",
         "scores/video_1",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from llmvs.commands._arguments import add_draws, add_json, add_settings, load, print_document
 
-SUMMARY = "judge a file of scores beside chance and people"
+SUMMARY = "evaluate a file of scores beside chance and people"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -136,7 +136,7 @@ class PromptConfig:
     """Stage 2: how the scorer is asked about a window of captions (paper, section 3.2)."""
 
     window: int = setting(7, EMBEDDINGS)
-    """Captions in a window, odd; the centre one is judged."""
+    """Captions in a window, odd; the LLM judges the centre one."""
     style: Literal["numeric", "summary"] = setting("numeric", EMBEDDINGS)
     """`numeric`: how important is the centre frame, 0 to 10; `summary`: what do the frames show, in
     one sentence.

@@ -11,105 +11,79 @@ one annotator there are no Human rows.
 """
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset
-from llmvs.evaluation.correlation import correlate
-from llmvs.evaluation.measures import Measure, measures_of
-from llmvs.evaluation.protocols import Protocol, protocols
+from llmvs.evaluation.evaluate import Folds, mean_over_folds
+from llmvs.evaluation.protocol import Protocol, Values
+from llmvs.evaluation.protocols import protocols
 
 DRAWS = 50
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One row's pair of numbers: tau and rho of a protocol, or the two of a measure
-    (`llmvs.evaluation.measures`).
-    """
-
-    first: float
-    second: float
-    first_sd: float | None = None
-    """Standard deviation over random draws; None for rows without chance in them."""
-    second_sd: float | None = None
-
-
-PerVideo = dict[str, npt.NDArray]
-"""Row -> [2], or [draws, 2] for `random`."""
+Rows = dict[str, npt.NDArray]
+"""Row -> [measures] of one video under one protocol; [draws, measures] of `random`."""
 
 
 def baselines(
-    dataset: Dataset, tests: Sequence[Sequence[str]], draws: int = DRAWS, seed: int = 0
-) -> dict[str, dict[str, Figure]]:
-    """The rows of every protocol and measure over the test videos of the given folds.
+    dataset: Dataset, folds: Folds, draws: int = DRAWS, seed: int = 0
+) -> dict[str, dict[str, Values]]:
+    """The rows of every protocol over the test videos of the given folds.
 
     Args:
         dataset: the videos.
-        tests: the test keys of every fold.
+        folds: the test videos of every fold.
         draws: how many times random scores are drawn for every video.
         seed: of the draws; a video's draws depend on its key and the seed only.
 
     Returns:
-        protocol -> row -> figure.
+        protocol -> row -> values, as `averaged` gives them.
     """
-    keys = sorted({key for test in tests for key in test})
-    return averaged({key: video_baselines(dataset, key, draws, seed) for key in keys}, tests)
+    named = protocols(dataset)
+    keys = sorted({key for test in folds for key in test})
+    found = {key: video_baselines(dataset.annotations_of(key), named, draws, seed) for key in keys}
+    return averaged(found, named, folds)
 
 
 def video_baselines(
-    dataset: Dataset, key: str, draws: int = DRAWS, seed: int = 0
-) -> dict[str, PerVideo]:
-    """Protocol or measure -> the rows of one video; `f1` only where its shots are known."""
-    video, named = dataset.annotations_of(key), protocols(dataset)
+    video: Annotations, named: Mapping[str, Protocol], draws: int = DRAWS, seed: int = 0
+) -> dict[str, Rows]:
+    """Protocol -> the rows of one video; what has two names is computed once."""
     computed = {protocol: _rows(video, protocol, draws, seed) for protocol in set(named.values())}
-    tables = {name: computed[protocol] for name, protocol in named.items()}
-    return tables | {
-        name: _measured(video, measure, draws, seed)
-        for name, measure in measures_of(dataset, video).items()
-    }
+    return {name: computed[protocol] for name, protocol in named.items()}
 
 
 def averaged(
-    rows: Mapping[str, Mapping[str, PerVideo]], tests: Sequence[Sequence[str]]
-) -> dict[str, dict[str, Figure]]:
-    """Protocol -> row -> mean over the videos of each fold, then over folds; of the protocols that
-    all videos allow.
+    found: Mapping[str, Mapping[str, Rows]], named: Mapping[str, Protocol], folds: Folds
+) -> dict[str, dict[str, Values]]:
+    """Protocol -> row -> mean over the videos of each fold, then over folds; of the rows that all
+    videos have. Random draws also have their standard deviation, as `tau_sd` beside `tau`.
 
     Args:
-        rows: video -> what `video_baselines` gives.
-        tests: the test keys of every fold.
+        found: video -> what `video_baselines` gives.
+        named: the same protocols.
+        folds: the test videos of every fold.
     """
-    one = next(iter(rows.values()))
-    shared = [name for name in one if all(name in found for found in rows.values())]
-    tables = {name: {key: found[name] for key, found in rows.items()} for name in shared}
     return {
         name: {
-            row: over_folds(row, table, tests)
-            for row in one[name]
-            if all(row in found for found in table.values())
+            row: _over_folds({key: rows[name][row] for key, rows in found.items()}, protocol, folds)
+            for row in next(iter(found.values()))[name]
+            if all(row in rows[name] for rows in found.values())
         }
-        for name, table in tables.items()
+        for name, protocol in named.items()
     }
 
 
-def over_folds(
-    row: str, per_video: Mapping[str, PerVideo], tests: Iterable[Sequence[str]]
-) -> Figure:
-    """Mean of one row over the videos of each fold, then over folds; with its deviation where the
-    row has draws.
-    """
-    means = np.mean(
-        [np.mean([per_video[key][row] for key in test], axis=0) for test in tests], axis=0
-    )
+def _over_folds(per_video: Rows, protocol: Protocol, folds: Folds) -> Values:
+    means = mean_over_folds(per_video, folds)
     if means.ndim == 1:
-        return Figure(*map(float, means))
-    return Figure(*map(float, means.mean(axis=0)), *map(float, means.std(axis=0)))
+        return dict(zip(protocol.measures, means.tolist(), strict=True))
+    names = [*protocol.measures, *(f"{measure}_sd" for measure in protocol.measures)]
+    return dict(
+        zip(names, [*means.mean(axis=0).tolist(), *means.std(axis=0).tolist()], strict=True)
+    )
 
 
 def random_scores(video: Annotations, draws: int, seed: int) -> npt.NDArray[np.float32]:
@@ -118,30 +92,20 @@ def random_scores(video: Annotations, draws: int, seed: int) -> npt.NDArray[np.f
     return rng.random((draws, video.n_steps), dtype=np.float32)
 
 
-def _rows(video: Annotations, protocol: Protocol, draws: int, seed: int) -> PerVideo:
-    judge = protocol.judge(video)
-    people = protocol.people(video)
-    rows = {"random": np.array([judge(scores) for scores in random_scores(video, draws, seed)])}
-    if len(people.alone) > 1:
-        pairs = [
-            correlate(a, b) for a, b in combinations(people.pairwise, 2) if a.untied and b.untied
-        ]
-        others = [
-            correlate(a, b)
-            for a, b in zip(people.alone, people.others, strict=True)
-            if a.untied and b.untied
-        ]
-        rows |= {"human_pairwise": _mean(pairs), "human_others": _mean(others)}
-    return {**rows, "ceiling": np.array(judge(video.gtscore))}
+def _rows(video: Annotations, protocol: Protocol, draws: int, seed: int) -> Rows:
+    compare = protocol.prepare(video)
+    drawn = [compare(scores) for scores in random_scores(video, draws, seed)]
+    people = {
+        row: _array(values).mean(axis=0) if values else np.full(len(protocol.measures), np.nan)
+        for row, values in protocol.human(video).items()
+    }
+    return {
+        "random": _array(drawn),
+        **people,
+        "ceiling": np.array(list(compare(video.gtscore).values())),
+    }
 
 
-def _measured(video: Annotations, measure: Measure, draws: int, seed: int) -> PerVideo:
-    judge, people = measure.judge(video), measure.people(video)
-    rows = {"random": np.array([judge(scores) for scores in random_scores(video, draws, seed)])}
-    if people:
-        rows["human_others"] = _mean(people)
-    return {**rows, "ceiling": np.array(judge(video.gtscore))}
-
-
-def _mean(values: Sequence[tuple[float, float]]) -> npt.NDArray:
-    return np.mean(np.array(values), axis=0) if values else np.full(2, np.nan)
+def _array(values: Sequence[Values]) -> npt.NDArray[np.float64]:
+    """[len(values), measures]."""
+    return np.array([list(one.values()) for one in values])

@@ -8,6 +8,7 @@ contingency table instead of by sorting, and everything that depends on the anno
 kept in a `Ranking`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -90,6 +91,15 @@ def correlation(x: npt.ArrayLike, y: npt.ArrayLike) -> Correlation:
     Correlation(tau=0.667, rho=0.8)
     """
     return correlate(Ranking.of(x), Ranking.of(y))
+
+
+def mean(correlations: Iterable[Correlation]) -> Correlation:
+    """Mean tau and rho; NaN as soon as one of them is undefined, and NaN of nothing."""
+    rows = list(correlations)
+    if not rows:
+        return Correlation(float("nan"), float("nan"))
+    tau, rho = np.mean(np.array(rows, dtype=np.float64), axis=0)
+    return Correlation(float(tau), float(rho))
 
 
 def _concordance(x: Ranking, y: Ranking) -> int:

@@ -14,6 +14,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from llmvs.datasets.annotations import Annotations
+from llmvs.evaluation.protocol import Comparison, Protocol
+
 CLIP = 5
 """Steps (seconds) of a clip."""
 
@@ -23,6 +26,24 @@ class Highlights(NamedTuple):
 
     at_50: float
     at_15: float
+
+
+class HighlightDetection(Protocol):
+    """The clips of highest score against those that were replayed most."""
+
+    names = ("map",)
+    title = (
+        "mean average precision of the clips of 5 seconds that were replayed most: the top 50 %,"
+        " the top 15 %"
+    )
+    kinds = ("replays",)
+    measures = Highlights._fields
+    headers = ("mAP50 %", "mAP15 %")
+    percent = True
+
+    def compare_with(self, annotations: Annotations) -> Comparison:
+        """Take the replays of every second; nothing else depends on them alone."""
+        return lambda scores: highlights(scores, annotations.gtscore)._asdict()
 
 
 def highlights(scores: npt.ArrayLike, gtscore: npt.ArrayLike) -> Highlights:

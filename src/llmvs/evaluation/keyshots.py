@@ -1,25 +1,10 @@
-"""From step scores to a summary of key shots, and its F1 against people's summaries: the field's
-older protocol.
-"""
-
-from typing import NamedTuple
+"""From step scores to a summary of key shots: the choice of shots, without any people."""
 
 import numpy as np
 import numpy.typing as npt
 
-from llmvs.datasets.annotations import Annotations
-
 BUDGET = 0.15
 """Longest summary, as a share of the video's frames (SumMe and TVSum alike)."""
-
-
-class F1(NamedTuple):
-    """F1 of one summary against every annotator's: papers report the maximum on SumMe and the mean
-    on TVSum.
-    """
-
-    mean: float
-    maximum: float
 
 
 def knapsack(values: npt.ArrayLike, weights: npt.ArrayLike, capacity: int) -> npt.NDArray[np.int64]:
@@ -90,32 +75,22 @@ def summary_of_frames(
 
 
 def summarize(
-    scores: npt.ArrayLike, video: Annotations, budget: float = BUDGET
+    scores: npt.ArrayLike,
+    picks: npt.ArrayLike,
+    n_frames: int,
+    shots: npt.NDArray,
+    budget: float = BUDGET,
 ) -> npt.NDArray[np.uint8]:
-    """The key-shot summary [n_frames] 0/1 that step scores [T] make of a video whose shots are
-    known.
+    """The key-shot summary that step scores make of a video; nobody's annotations are needed.
+
+    Args:
+        scores: [T], one per step.
+        picks: [T] frame index of every step.
+        n_frames: of the video.
+        shots: [S, 2] first and last frame of every shot, inclusive, covering the video.
+        budget: longest summary as a share of the video.
+
+    Returns:
+        [n_frames] 0/1.
     """
-    assert video.shots is not None, f"{video.key} has no shots"
-    return summary_of_frames(hold(scores, video.picks, video.n_frames), video.shots, budget)
-
-
-def f1(summary: npt.NDArray, users: npt.NDArray) -> F1:
-    """Frame-wise F1 of a summary [n_frames] against each user's summary [U, n_frames]; 0 where
-    nothing is shared.
-    """
-    common = users @ summary.astype(np.int64)
-    scores = (
-        2 * common / np.maximum(users.sum(axis=1, dtype=np.int64) + summary.sum(dtype=np.int64), 1)
-    )
-    return F1(float(scores.mean()), float(scores.max()))
-
-
-def user_summaries(video: Annotations) -> npt.NDArray[np.uint8]:
-    """Every annotator's summary [U, n_frames] 0/1 of a video whose shots are known: as voted, or
-    their ratings' key shots.
-    """
-    if video.user_summary is not None:
-        return video.user_summary
-    assert video.user_scores is not None, f"{video.key} has neither votes nor ratings"
-    assert video.shots is not None, f"{video.key} has no shots"
-    return np.stack([summary_of_frames(scores, video.shots) for scores in video.user_scores])
+    return summary_of_frames(hold(scores, picks, n_frames), shots, budget)

@@ -9,12 +9,12 @@ from llmvs.config.load import run_folder
 from llmvs.config.schema import Config
 from llmvs.datasets import Dataset
 from llmvs.errors import UserError
-from llmvs.evaluation.measures import columns
+from llmvs.evaluation.protocols import by_name
 from llmvs.experiments.many import run_all
 from llmvs.experiments.opening import open_dataset
 from llmvs.files import write_json
 from llmvs.results.comparison import heading, plain, rule_tables
-from llmvs.results.experiment import Experiment, Figures, experiment
+from llmvs.results.experiment import Experiment, VideosBySeeds, experiment
 from llmvs.results.labels import BASELINES
 from llmvs.results.tables import text
 from llmvs.training.launch import refuse_ranks
@@ -80,7 +80,7 @@ def experiment_folder(config: Config) -> Path:
 
 def summary(found: Experiment) -> dict[str, Any]:
     """The figures of an experiment as one JSON document: row -> mean, 95 % interval and sd over
-    seeds of tau and rho.
+    seeds of every measure.
     """
     one = found.one
     return {
@@ -91,21 +91,21 @@ def summary(found: Experiment) -> dict[str, Any]:
         "splits": one.splits,
         "folds": found.folds,
         "seeds": found.seeds,
-        "protocols": {name: _figures(found, name) for name in found.protocols},
+        "protocols": {name: _protocol(found, name) for name in found.protocols},
         "tables": [plain(table) for table in rule_tables(found)],
     }
 
 
-def _figures(found: Experiment, protocol: str) -> dict[str, Any]:
-    rows = {row: found.figures(row, protocol) for row in found.rows_of(protocol)}
-    rows |= {name: figures for name in BASELINES if (figures := found.baseline(name, protocol))}
-    names = columns(protocol)
+def _protocol(found: Experiment, protocol: str) -> dict[str, Any]:
+    rows = {row: found.row(row, protocol) for row in found.rows_of(protocol)}
+    rows |= {name: row for name in BASELINES if (row := found.baseline(name, protocol))}
+    measures = by_name(protocol).measures
     return {
-        row: {name: _numbers(figures, which) for which, name in enumerate(names)}
-        for row, figures in rows.items()
+        name: {measure: _numbers(row, which) for which, measure in enumerate(measures)}
+        for name, row in rows.items()
     }
 
 
-def _numbers(figures: Figures, which: int) -> dict[str, float | None]:
-    mean = figures.mean(which)
-    return {"mean": mean.mean, "low": mean.low, "high": mean.high, "sd": figures.sd(which)}
+def _numbers(row: VideosBySeeds, which: int) -> dict[str, float | None]:
+    mean = row.mean(which)
+    return {"mean": mean.mean, "low": mean.low, "high": mean.high, "sd": row.sd(which)}

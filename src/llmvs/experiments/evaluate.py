@@ -2,17 +2,23 @@
 people reach.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from llmvs.config.schema import Config
 from llmvs.datasets import Dataset
-from llmvs.evaluation.baselines import Figure, baselines
-from llmvs.evaluation.judging import Judged, covered, is_coarse, judge, judge_untied, read_scores
-from llmvs.evaluation.measures import MEASURES, columns
+from llmvs.evaluation.baselines import baselines
+from llmvs.evaluation.evaluate import (
+    Evaluation,
+    covered,
+    evaluate,
+    evaluate_untied,
+    is_coarse,
+)
+from llmvs.evaluation.protocol import Values
 from llmvs.evaluation.protocols import protocols
+from llmvs.evaluation.scores_file import read_scores
 from llmvs.experiments.opening import open_dataset
 from llmvs.results.labels import tie_broken
 from llmvs.results.report import figures_text
@@ -28,7 +34,7 @@ def baselines_document(config: Config, draws: int) -> tuple[dict[str, Any], str]
         **_about(config, dataset),
         "folds": list(range(len(tests))),
         "draws": draws,
-        "protocols": as_numbers(blocks),
+        "protocols": blocks,
     }
     table = figures_text(document["protocols"], titles(dataset), [random_note(draws)])
     return document, f"{heading}\n\n{table}"
@@ -49,9 +55,9 @@ def evaluate_document(config: Config, scores_file: Path, draws: int) -> tuple[di
         else f"the {len(scores)} videos given (they cover no whole fold)"
     )
     own = str(scores_file)
-    rows = {own: judge(dataset, scores, chosen)}
+    rows = {own: evaluate(dataset, scores, chosen)}
     if is_coarse(scores):
-        rows[tie_broken(own)] = judge_untied(dataset, scores, chosen)
+        rows[tie_broken(own)] = evaluate_untied(dataset, scores, chosen)
     blocks = with_baselines(rows, baselines(dataset, chosen, draws))
     heading = f"{label(dataset)}, {config.data.splits} splits, {scope}"
     document = {
@@ -60,30 +66,34 @@ def evaluate_document(config: Config, scores_file: Path, draws: int) -> tuple[di
         "folds": folds,
         "videos": sorted({k for t in chosen for k in t}),
         "draws": draws,
-        "protocols": as_numbers(blocks),
-        "per_video": {name: found.per_video for name, found in rows[own].items()},
+        "protocols": blocks,
+        "per_video": {name: in_order(found.per_video) for name, found in rows[own].items()},
     }
     notes = [random_note(draws), *undefined_notes(rows[own])]
     return document, f"{heading}\n\n{figures_text(document['protocols'], titles(dataset), notes)}"
 
 
 def with_baselines(
-    rows: Mapping[str, Mapping[str, Judged]], below: Mapping[str, Mapping[str, Figure]]
-) -> dict[str, dict[str, Figure]]:
+    rows: Mapping[str, Mapping[str, Evaluation]], below: Mapping[str, Mapping[str, Values]]
+) -> dict[str, dict[str, Values]]:
     """Per protocol the rows of scores above the baselines."""
     return {
         name: {
-            **{row: found[name].figure for row, found in rows.items() if name in found},
-            **figures,
+            **{row: found[name].mean for row, found in rows.items() if name in found},
+            **baseline_rows,
         }
-        for name, figures in below.items()
+        for name, baseline_rows in below.items()
     }
 
 
 def titles(dataset: Dataset) -> dict[str, str]:
     """What every protocol of the dataset compares."""
-    known = {name: protocol.title for name, protocol in protocols(dataset).items()}
-    return {**known, **{name: measure.title for name, measure in MEASURES.items()}}
+    return {name: protocol.title for name, protocol in protocols(dataset).items()}
+
+
+def in_order(per_video: Mapping[str, Values]) -> dict[str, list[float]]:
+    """Video -> its values without the measures' names, in their order, as documents hold them."""
+    return {key: list(values.values()) for key, values in per_video.items()}
 
 
 def label(dataset: Dataset) -> str:
@@ -96,7 +106,7 @@ def random_note(draws: int) -> str:
     return f"Random: mean and standard deviation over {draws} draws."
 
 
-def undefined_notes(found: Mapping[str, Judged]) -> list[str]:
+def undefined_notes(found: Mapping[str, Evaluation]) -> list[str]:
     """One line per protocol that is undefined for some video."""
     return [
         f"{name}: undefined, because the scores of {', '.join(result.undefined)} have no ranking"
@@ -104,22 +114,6 @@ def undefined_notes(found: Mapping[str, Judged]) -> list[str]:
         for name, result in found.items()
         if result.undefined
     ]
-
-
-def as_numbers(blocks: Mapping[str, Mapping[str, Figure]]) -> dict[str, Any]:
-    """Figures as plain numbers by name (tau, rho; mean, maximum; ...), undefined ones as NaN."""
-    return {
-        name: {row: _named(figure, columns(name)) for row, figure in rows.items()}
-        for name, rows in blocks.items()
-    }
-
-
-def _named(figure: Figure, names: Sequence[str]) -> dict[str, float]:
-    values = asdict(figure)
-    named = {names[0]: values["first"], names[1]: values["second"]}
-    if figure.first_sd is not None:
-        named |= {f"{names[0]}_sd": values["first_sd"], f"{names[1]}_sd": values["second_sd"]}
-    return named
 
 
 def _about(config: Config, dataset: Dataset) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from llmvs.config.settings import shaping_embeddings
 from llmvs.datasets import Dataset, Fold
 from llmvs.datasets.splits import fold as make_fold
 from llmvs.errors import UserError
-from llmvs.evaluation.baselines import PerVideo, video_baselines
+from llmvs.evaluation.baselines import Rows, video_baselines
+from llmvs.evaluation.protocols import protocols
 from llmvs.experiments.opening import open_dataset
 from llmvs.experiments.other_datasets import folder_of, open_other_datasets
 from llmvs.methods import method_of
@@ -73,7 +74,7 @@ class Resources:
         self.keys = list(dict.fromkeys(wanted))
         self._embeddings: tuple[dict[str, Any], EmbeddingCache] | None = None
         self._others: tuple[dict[str, Any], list[tuple[Dataset, EmbeddingCache]]] | None = None
-        self._baselines: dict[tuple[str, int], dict[str, PerVideo]] = {}
+        self._baselines: dict[tuple[str, int], dict[str, Rows]] = {}
 
     def fold(self, config: Config) -> Fold:
         """The fold of a run; with `selection=val` it holds videos out."""
@@ -141,15 +142,15 @@ class Resources:
         keys = self.keys if config.examples.source == "fixed" else _read_by(config, fold)
         return _made(config, self.dataset, keys, fold.train)
 
-    def baselines(self, dataset: Dataset, keys: Iterable[str]) -> dict[str, dict[str, PerVideo]]:
-        """Video -> protocol -> row -> figures (`video_baselines`) of `dataset`, this one with its
+    def baselines(self, dataset: Dataset, keys: Iterable[str]) -> dict[str, dict[str, Rows]]:
+        """Video -> protocol -> rows (`video_baselines`) of `dataset`, this one with its
         videos as a run uses them.
         """
-        found = {}
+        found, named = {}, protocols(dataset)
         for key in keys:
             place = key, dataset.annotations_of(key).n_steps
             if place not in self._baselines:
-                self._baselines[place] = video_baselines(dataset, key)
+                self._baselines[place] = video_baselines(dataset.annotations_of(key), named)
             found[key] = self._baselines[place]
         return found
 

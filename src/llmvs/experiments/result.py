@@ -2,17 +2,18 @@
 people.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llmvs.config.load import run_folder
 from llmvs.config.schema import Config
 from llmvs.datasets import Dataset, Fold
-from llmvs.evaluation.baselines import DRAWS, Figure, PerVideo, averaged
-from llmvs.evaluation.judging import Judged, judge, judge_untied
+from llmvs.evaluation.baselines import DRAWS, Rows, averaged
+from llmvs.evaluation.evaluate import Evaluation, evaluate, evaluate_untied
+from llmvs.evaluation.protocols import protocols
 from llmvs.experiments.evaluate import (
-    as_numbers,
+    in_order,
     label,
     random_note,
     titles,
@@ -21,7 +22,7 @@ from llmvs.experiments.evaluate import (
 )
 from llmvs.experiments.resources import Resources
 from llmvs.results.labels import RUN, ZERO_SHOT, label_of, tie_broken
-from llmvs.results.schema import FORMAT, Chosen, MadeFrom, Method, Pairs, Result, Videos
+from llmvs.results.schema import FORMAT, Chosen, MadeFrom, Method, PerVideo, Result, Videos
 
 if TYPE_CHECKING:
     from llmvs.cache.captions import CaptionCache
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from llmvs.methods.base import Scores
 
 UNDEFINED = float("nan")
-Evaluated = dict[str, Judged]
-"""Protocol or measure -> the figures of one row."""
+Evaluations = dict[str, Evaluation]
+"""Protocol -> what it says of one row."""
 
 
 def result_of(config: Config, resources: Resources, fold: Fold, scores: "Scores") -> Result:
@@ -48,13 +49,13 @@ def result_of(config: Config, resources: Resources, fold: Fold, scores: "Scores"
     used = replace(
         dataset, annotations={**dataset.annotations, **{video.key: video for video in scored}}
     )
-    by_rule = {rule: judge(used, one.scores, [fold.test]) for rule, one in scores.epochs.items()}
+    by_rule = {rule: evaluate(used, one.scores, [fold.test]) for rule, one in scores.epochs.items()}
     answers, answer_notes = _answer_rows(used, scores, fold)
     rows = {RUN.key: by_rule[scores.selection], **answers}
     by_rule[scores.selection] = rows[RUN.key]
     baselines = resources.baselines(used, fold.test)
     own_notes = [] if scores.zero_shot else undefined_notes(rows[RUN.key])
-    blocks = with_baselines(rows, averaged(baselines, [fold.test]))
+    blocks = with_baselines(rows, averaged(baselines, protocols(used), [fold.test]))
     return Result(
         format=FORMAT,
         experiment=config.experiment,
@@ -75,16 +76,14 @@ def result_of(config: Config, resources: Resources, fold: Fold, scores: "Scores"
             list(fold.test),
         ),
         titles=titles(dataset),
-        protocols=as_numbers(blocks),
+        protocols=blocks,
         notes=[random_note(DRAWS), *own_notes, *answer_notes, *_trimmed(dataset, scores)],
         per_video={
-            row.replace(RUN.key, scores.selection): _pairs(found)
+            row.replace(RUN.key, scores.selection): _per_video(found)
             for row, found in {**by_rule, **rows}.items()
         },
         baselines=_baselines_per_row(baselines),
-        rules={
-            rule: Chosen(one.epoch + 1, _means(one.means)) for rule, one in scores.epochs.items()
-        },
+        rules={rule: Chosen(one.epoch + 1, one.means) for rule, one in scores.epochs.items()},
         embeddings=_made_from(scores.made_from),
         other_datasets={
             other.name: _made_from(made) for other, made in resources.other_datasets(config)
@@ -97,7 +96,7 @@ def result_of(config: Config, resources: Resources, fold: Fold, scores: "Scores"
 
 def _answer_rows(
     dataset: Dataset, scores: "Scores", fold: Fold
-) -> tuple[dict[str, Evaluated], list[str]]:
+) -> tuple[dict[str, Evaluations], list[str]]:
     """The rows of a frozen model's answers: the run's own where they are its scores, else its
     zero-shot row.
     """
@@ -109,61 +108,52 @@ def _answer_rows(
 
 def evaluate_answers(
     dataset: Dataset, answers: "Answers", test: tuple[str, ...] | list[str], row: str
-) -> tuple[dict[str, Evaluated], list[str]]:
+) -> tuple[dict[str, Evaluations], list[str]]:
     """Evaluate a model's numbers like any scores, and with their ties broken.
 
     Returns:
-        row -> protocol -> figures (the second row, unless a video has no number, is that of the
+        row -> protocol -> evaluation (the second row, unless a video has no number, is that of the
         broken ties), and the notes that belong to them.
 
     Where a video has no number the row is undefined: a mean over the other videos would be another
     table's figure.
     """
-    found, name = judge(dataset, answers.scores, [test]), label_of(row, [row])
+    found, name = evaluate(dataset, answers.scores, [test]), label_of(row, [row])
     notes = answers.notes(name)
     if not answers.silent:
         notes += [f"{name}: {note}" for note in undefined_notes(found)]
-        return {row: found, tie_broken(row): judge_untied(dataset, answers.scores, [test])}, notes
-    nothing = dict.fromkeys(answers.silent, (UNDEFINED, UNDEFINED))
-    return {
-        row: {
-            protocol: replace(
-                one, figure=Figure(UNDEFINED, UNDEFINED), per_video={**one.per_video, **nothing}
-            )
-            for protocol, one in found.items()
-        }
-    }, notes
+        return {
+            row: found,
+            tie_broken(row): evaluate_untied(dataset, answers.scores, [test]),
+        }, notes
+    return {row: {name: _silenced(one, answers.silent) for name, one in found.items()}}, notes
+
+
+def _silenced(found: Evaluation, silent: Sequence[str]) -> Evaluation:
+    """An evaluation that is undefined for some videos, and so as a whole."""
+    nothing = dict.fromkeys(found.mean, UNDEFINED)
+    return Evaluation(nothing, {**found.per_video, **dict.fromkeys(silent, nothing)})
 
 
 def _trimmed(dataset: Dataset, scores: "Scores") -> list[str]:
     """A note for every test video that is shorter than its annotations."""
     return [
-        f"{video.key} ({video.name}): judged on the first {video.n_steps} of"
+        f"{video.key} ({video.name}): evaluated on the first {video.n_steps} of"
         f" {dataset.annotations_of(video.key).n_steps} steps."
         for video in scores.videos["test"]
         if video.n_steps < dataset.annotations_of(video.key).n_steps
     ]
 
 
-def _pairs(found: Evaluated) -> Pairs:
-    return {
-        protocol: {key: [float(value) for value in pair] for key, pair in one.per_video.items()}
-        for protocol, one in found.items()
-    }
+def _per_video(found: Evaluations) -> PerVideo:
+    return {protocol: in_order(one.per_video) for protocol, one in found.items()}
 
 
-def _means(means: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, dict[str, float]]]:
-    return {
-        part: {protocol: dict(pair._asdict()) for protocol, pair in rows.items()}
-        for part, rows in means.items()
-    }
-
-
-def _baselines_per_row(found: Mapping[str, Mapping[str, PerVideo]]) -> dict[str, Pairs]:
-    """Row -> protocol -> video -> its two numbers; of Random their means over draws, then their
+def _baselines_per_row(found: Mapping[str, Mapping[str, Rows]]) -> dict[str, PerVideo]:
+    """Row -> protocol -> video -> its values; of Random their means over draws, then their
     deviations.
     """
-    table: dict[str, Pairs] = {}
+    table: dict[str, PerVideo] = {}
     for key, blocks in found.items():
         for protocol, rows in blocks.items():
             for row, values in rows.items():

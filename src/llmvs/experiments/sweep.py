@@ -52,7 +52,7 @@ class Sweep:
     method: str
     """`grid`, `random` or `bayes`."""
     metric: str
-    """As the runs log it, `selected/PART/PROTOCOL/tau|rho`."""
+    """As the runs log it, `selected/PART/PROTOCOL/MEASURE`."""
     maximize: bool
     parameters: dict[str, dict[str, Any]]
     """Setting -> `value`, `values`, or a distribution with `min` and `max`."""

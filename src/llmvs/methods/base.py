@@ -14,7 +14,7 @@ from llmvs.datasets import Dataset, Fold
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.video import Array
 from llmvs.evaluation.metric import VideoScores
-from llmvs.evaluation.protocols import protocols
+from llmvs.evaluation.protocols import rank_correlations
 from llmvs.methods.answers import Answers
 from llmvs.models.datamodule import OtherDataset
 from llmvs.training.fit import Epoch, Fit
@@ -97,10 +97,10 @@ class Scores:
             made_from: what the scores were made from.
             answers: where the scores are a model's answers, those.
         """
-        metric = VideoScores(test, protocols(task.dataset))
+        metric = VideoScores(test, rank_correlations(task.dataset))
         for index, video in enumerate(test):
             metric.update(torch.tensor([index]), torch.from_numpy(scores[video.key])[None])
-        found = metric.verdict()
+        found = metric.gathered()
         undefined = {"test": found.undefined} if found.undefined else {}
         epoch = Epoch(-1, {"test": found.means}, {"test": found.loss}, found.scores, undefined)
         return cls(

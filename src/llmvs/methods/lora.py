@@ -12,7 +12,7 @@ from llmvs.console import is_first_process
 from llmvs.datasets.annotations import Annotations
 from llmvs.errors import UserError, require_package
 from llmvs.evaluation.metric import VideoScores
-from llmvs.evaluation.protocols import protocols
+from llmvs.evaluation.protocols import rank_correlations
 from llmvs.extraction.caption_stage import open_captions
 from llmvs.extraction.models import free_memory
 from llmvs.extraction.scoring_stage import worked_examples
@@ -93,8 +93,8 @@ def _tune(
             " selection=last"
         )
     data = FinetuneData(parts, config.lora, config.seed, cache.identity)
-    judges = protocols(task.dataset)
-    metrics = {part: VideoScores(parts[part], judges) for part in data.evaluated}
+    rules = rank_correlations(task.dataset)
+    metrics = {part: VideoScores(parts[part], rules) for part in data.evaluated}
     module = FinetuneModule(config, load, metrics, folder)
     # The head's recipe names epochs and clipping for the trainer; its default size keeps all
     # threads.

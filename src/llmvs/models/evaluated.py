@@ -11,8 +11,8 @@ from torchmetrics import Metric
 
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset
-from llmvs.evaluation.metric import Verdict, VideoScores
-from llmvs.evaluation.protocols import protocols
+from llmvs.evaluation.metric import ScoredPart, VideoScores
+from llmvs.evaluation.protocols import rank_correlations
 
 
 @runtime_checkable
@@ -31,8 +31,8 @@ class Annotated(Protocol):
 
 
 class EvaluatedModule(L.LightningModule):
-    """Evaluates the scores of the validation and test loaders by every protocol of the dataset.
-    What is trained, and what gives scores, is a subclass's matter.
+    """Evaluates the scores of the validation and test loaders by every rank correlation of the
+    dataset. What is trained, and what gives scores, is a subclass's matter.
     """
 
     evaluate_every = 1
@@ -50,7 +50,7 @@ class EvaluatedModule(L.LightningModule):
         self.seed = seed
         self._given = metrics is not None
         self.metrics = torch.nn.ModuleDict(_as_modules(metrics or {}))
-        self.verdicts: dict[str, Verdict] = {}
+        self.scored_parts: dict[str, ScoredPart] = {}
         """Part -> what the latest evaluation found."""
 
     def trained(self) -> dict[str, Tensor]:
@@ -68,8 +68,8 @@ class EvaluatedModule(L.LightningModule):
             self.configure_metrics(data)
 
     def configure_metrics(self, data: Annotated) -> None:
-        """One metric per evaluated part, by every protocol that the dataset's annotations allow."""
-        rules = protocols(data.dataset)
+        """One metric per evaluated part, by every rank correlation that the annotations allow."""
+        rules = rank_correlations(data.dataset)
         made = {part: VideoScores(data.videos[part], rules) for part in data.evaluated}
         self.metrics = torch.nn.ModuleDict(_as_modules(made))
 
@@ -92,7 +92,7 @@ class EvaluatedModule(L.LightningModule):
         self.log("lr", rate, sync_dist=self.trainer.world_size > 1)
 
     def on_validation_epoch_end(self) -> None:
-        """Gather from all ranks, and log `PART/loss` and `PART/PROTOCOL/tau|rho`."""
+        """Gather from all ranks, and log `PART/loss` and `PART/PROTOCOL/MEASURE`."""
         self._evaluate(part for part, _ in self._metrics())
 
     def on_test_epoch_end(self) -> None:
@@ -102,12 +102,12 @@ class EvaluatedModule(L.LightningModule):
     def _evaluate(self, parts: Iterable[str]) -> None:
         found, several = dict(self._metrics()), self.trainer.world_size > 1
         for part in parts:
-            verdict = self.verdicts[part] = found[part].verdict()
+            scored = self.scored_parts[part] = found[part].gathered()
             found[part].reset()
-            self.log(f"{part}/loss", verdict.loss, sync_dist=several)
-            for protocol, (tau, rho) in verdict.means.items():
-                self.log(f"{part}/{protocol}/tau", tau, sync_dist=several)
-                self.log(f"{part}/{protocol}/rho", rho, sync_dist=several)
+            self.log(f"{part}/loss", scored.loss, sync_dist=several)
+            for protocol, values in scored.means.items():
+                for measure, value in values.items():
+                    self.log(f"{part}/{protocol}/{measure}", value, sync_dist=several)
 
     def _metrics(self) -> list[tuple[str, VideoScores]]:
         return list(self.metrics.items())  # type: ignore[arg-type]

@@ -8,10 +8,11 @@ from typing import Any
 
 from llmvs.errors import UserError, nearest
 from llmvs.evaluation.bootstrap import Interval, paired_difference
-from llmvs.evaluation.measures import CORRELATIONS, MEASURES
+from llmvs.evaluation.protocol import Protocol
+from llmvs.evaluation.protocols import by_name
 from llmvs.results.experiment import (
     Experiment,
-    Figures,
+    VideosBySeeds,
     embedding_notes,
     refuse_mixture,
     revision_notes,
@@ -51,17 +52,15 @@ def rule_tables(experiment: Experiment) -> list[Table]:
 
 
 def _rule_table(experiment: Experiment, names: Sequence[str], notes: Sequence[str]) -> Table:
-    kind, first, second = _measures(names[0])
+    protocol = by_name(names[0])
     scored = experiment.rows_of(names[0])
     rows: list[list[Cell]] = [
-        [label_of(row, scored), *_cells(experiment.figures(row, names[0]))] for row in scored
+        [label_of(row, scored), *_cells(experiment.row(row, names[0]))] for row in scored
     ]
     if {"val", "test"} <= set(experiment.rows):
         gap = (
-            _difference(
-                experiment.figures("test", names[0]), experiment.figures("val", names[0]), which
-            )
-            for which in (0, 1)
+            _difference(experiment.row("test", names[0]), experiment.row("val", names[0]), which)
+            for which in range(len(protocol.measures))
         )
         rows.append([GAP, *(cell for one in gap for cell in (one.mean, (one.low, one.high), None))])
     rows += [
@@ -69,18 +68,7 @@ def _rule_table(experiment: Experiment, names: Sequence[str], notes: Sequence[st
         for row in BASELINES.values()
         if (found := experiment.baseline(row.key, names[0]))
     ]
-    columns = [
-        Column(""),
-        *(
-            column
-            for name in (first, second)
-            for column in (
-                Column(name, kind),
-                Column(f"{name}: 95 %", kind),
-                Column(f"{name}: sd", kind),
-            )
-        ),
-    ]
+    columns = [Column(""), *_columns(protocol)]
     return Table(names[0], _title(experiment, names), columns, rows, notes)
 
 
@@ -130,23 +118,19 @@ def _comparison(
     names: Sequence[str],
     notes: Sequence[str],
 ) -> Table:
-    kind, first, second = _measures(names[0])
+    protocol = by_name(names[0])
+    kind = _kind(protocol)
     columns = [
         Column(""),
         Column("epoch"),
-        Column(first, kind),
-        Column(f"{first}: 95 %", kind),
-        Column(f"{first}: sd", kind),
-        Column(second, kind),
-        Column(f"{second}: 95 %", kind),
-        Column(f"{second}: sd", kind),
+        *_columns(protocol),
         Column("difference", kind, signed=True),
         Column("difference: 95 %", kind, signed=True),
         Column("p", "p"),
         Column("published tau", "figure"),
         Column("published rho", "figure"),
     ]
-    base = against.experiment.figures(chosen[rows.index(against)], names[0])
+    base = against.experiment.row(chosen[rows.index(against)], names[0])
     lines: list[list[Cell]] = []
     for row, rule, beside in zip(rows, chosen, printed, strict=True):
         experiment, there = row.experiment, row.experiment.rows_of(names[0])
@@ -157,12 +141,12 @@ def _comparison(
             [
                 row.label,
                 _epoch_cell(experiment, rule),
-                *_compared(experiment.figures(rule, names[0]), base if row != against else None),
+                *_compared(experiment.row(rule, names[0]), base if row != against else None),
                 *print_beside,
             ]
         )
         if tie_broken(rule) in there:
-            found = experiment.figures(tie_broken(rule), names[0])
+            found = experiment.row(tie_broken(rule), names[0])
             label = f"{row.label}, {TIES_BROKEN}"
             lines.append([label, "", *_compared(found, base), None, None])
     for line in BASELINES.values():
@@ -172,8 +156,8 @@ def _comparison(
     return Table(names[0], title, columns, lines, notes).without_empty()
 
 
-def _compared(found: Figures, base: Figures | None) -> list[Cell]:
-    """A row's figures, and their difference to those of the reference."""
+def _compared(found: VideosBySeeds, base: VideosBySeeds | None) -> list[Cell]:
+    """A row's values, and the difference of its first measure to the reference's."""
     if base is None:
         return [*_cells(found), None, None, None]
     compared = _difference(found, base, 0)
@@ -273,24 +257,29 @@ def _rule(experiment: Experiment, rule: str | None) -> str:
     )
 
 
-def _measures(protocol: str) -> tuple[Kind, str, str]:
-    """How the two figures are written, and their headings."""
-    return (
-        ("percent", *MEASURES[protocol].headers)
-        if protocol in MEASURES
-        else ("figure", *CORRELATIONS)
-    )
+def _kind(protocol: Protocol) -> Kind:
+    """How its numbers are written."""
+    return "percent" if protocol.percent else "figure"
 
 
-def _cells(figures: Figures) -> list[Cell]:
+def _columns(protocol: Protocol) -> list[Column]:
+    """Of every measure the mean, its interval and its deviation, as `_cells` fills them."""
+    return [
+        Column(header + what, _kind(protocol))
+        for header in protocol.headers
+        for what in ("", ": 95 %", ": sd")
+    ]
+
+
+def _cells(row: VideosBySeeds) -> list[Cell]:
     cells: list[Cell] = []
-    for which in (0, 1):
-        found: Interval = figures.mean(which)
-        cells += [found.mean, (found.low, found.high), figures.sd(which)]
+    for which in range(row.values.shape[2]):
+        found: Interval = row.mean(which)
+        cells += [found.mean, (found.low, found.high), row.sd(which)]
     return cells
 
 
-def _difference(a: Figures, b: Figures, which: int) -> Any:
+def _difference(a: VideosBySeeds, b: VideosBySeeds, which: int) -> Any:
     return paired_difference(a.values[:, :, which], b.values[:, :, which], weights=a.weights)
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from llmvs.errors import UserError
 from llmvs.evaluation.bootstrap import Interval, interval
+from llmvs.evaluation.protocols import by_name
 from llmvs.results.labels import scored_rows
 from llmvs.results.schema import AGAIN, RESULT, Result, read_result
 from llmvs.results.tables import grouped
@@ -21,22 +22,24 @@ PER_FOLD = {"fold", "wording"}
 
 
 @dataclass(frozen=True)
-class Figures:
+class VideosBySeeds:
     """One row of a table before it is averaged: what every video got, with every seed."""
 
     values: npt.NDArray[np.float64]
-    """[videos, seeds, 2]: tau and rho (or mean and maximum F1), averaged over the folds that test
-    the video; NaN: undefined.
+    """[videos, seeds, measures] (tau and rho, say), averaged over the folds that test the video;
+    NaN: undefined.
     """
     weights: npt.NDArray[np.float64]
     """[videos]: what a video counts in a mean over folds of means over their test videos; they sum
     to 1.
     """
     spread: npt.NDArray[np.float64] | None = None
-    """[videos, 2]: standard deviations over random draws; None for rows without chance in them."""
+    """[videos, measures]: standard deviations over random draws; None for rows without chance in
+    them.
+    """
 
     def mean(self, which: int) -> Interval:
-        """Mean tau (0) or rho (1) with its 95 % interval over videos; of random draws, where 95 %
+        """Mean of measure `which` with its 95 % interval over videos; of random draws, where 95 %
         of the draws lie.
         """
         found = interval(self.values[:, :, which], weights=self.weights)
@@ -94,46 +97,47 @@ class Experiment:
         return [row for row in scored_rows() if all(row in run.per_video for run in runs)]
 
     def rows_of(self, protocol: str) -> list[str]:
-        """Those of `rows` that have figures of this protocol or measure: broken ties change no
-        key-shot summary.
+        """Those of `rows` that have values under this protocol: ties are broken for rank
+        correlations only.
         """
         runs = self.runs.values()
         return [row for row in self.rows if all(protocol in run.per_video[row] for run in runs)]
 
     @property
     def protocols(self) -> list[str]:
-        """The protocols and measures of all runs."""
+        """The protocols of all runs."""
         runs = self.runs.values()
         return [name for name in self.one.protocols if all(name in run.protocols for run in runs)]
 
     def same_protocols(self) -> list[list[str]]:
-        """The protocols and measures with the same figures in every run together."""
+        """The protocols with the same values in every run together."""
         return grouped(
             {name: [run.protocols[name] for run in self.runs.values()] for name in self.protocols}
         )
 
-    def figures(self, row: str, protocol: str) -> Figures:
+    def row(self, row: str, protocol: str) -> VideosBySeeds:
         """What a row of scores got."""
         tables = {place: run.per_video[row][protocol] for place, run in self.runs.items()}
-        return self._figures(tables, self.seeds)
+        return self._row(tables, self.seeds)
 
-    def baseline(self, row: str, protocol: str) -> Figures | None:
+    def baseline(self, row: str, protocol: str) -> VideosBySeeds | None:
         """What `random`, `human_pairwise`, `human_others` or `ceiling` gets on the same folds; None
         where nobody computed it.
         """
         if protocol not in self.one.baselines.get(row, {}):
             return None
         tables = {place: run.baselines[row][protocol] for place, run in self.runs.items()}
-        found = self._figures(tables, self.seeds[:1])
-        drawn = found.values.shape[2] == 4
-        return Figures(
-            found.values[:, :, :2], found.weights, found.values[:, 0, 2:] if drawn else None
+        found = self._row(tables, self.seeds[:1])
+        n = len(by_name(protocol).measures)
+        drawn = found.values.shape[2] == 2 * n
+        return VideosBySeeds(
+            found.values[:, :, :n], found.weights, found.values[:, 0, n:] if drawn else None
         )
 
-    def _figures(
+    def _row(
         self, tables: Mapping[tuple[int, int], Mapping[str, list[float]]], seeds: Sequence[int]
-    ) -> Figures:
-        """The figures of every video from (fold, seed) -> video -> its numbers."""
+    ) -> VideosBySeeds:
+        """A row from (fold, seed) -> video -> its numbers."""
         tests = self.tests
         keys = sorted({key for test in tests.values() for key in test})
         place = {key: i for i, key in enumerate(keys)}
@@ -145,7 +149,7 @@ class Experiment:
                 weights[place[key]] += share
                 for s, seed in enumerate(seeds):
                     sums[place[key], s] += share * np.array(tables[fold, seed][key])
-        return Figures(sums / weights[:, None, None], weights)
+        return VideosBySeeds(sums / weights[:, None, None], weights)
 
 
 def read_experiment(folder: Path) -> Experiment:

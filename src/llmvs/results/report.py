@@ -4,7 +4,7 @@ beside what chance and people reach.
 
 from collections.abc import Mapping, Sequence
 
-from llmvs.evaluation.measures import CORRELATIONS, MEASURES, columns
+from llmvs.evaluation.protocols import by_name
 from llmvs.results.labels import RULES, label_of
 from llmvs.results.schema import Result
 from llmvs.results.tables import Cell, Column, Table, grouped, text
@@ -40,8 +40,7 @@ def figures_text(
     """One table per protocol (protocols with the same figures are merged), then the notes.
 
     Args:
-        protocols: protocol or measure -> row -> figure (`tau`, and `tau_sd` of random draws) ->
-            value; measures are shown in per cent.
+        protocols: protocol -> row -> measure (`tau`, and `tau_sd` of random draws) -> value.
         titles: protocol -> what it compares, in one line.
         notes: lines that explain figures, shown below.
     """
@@ -59,24 +58,26 @@ def _table(
     title: str,
     notes: Sequence[str],
 ) -> Table:
-    measured = names[0] in MEASURES
-    headers = MEASURES[names[0]].headers if measured else CORRELATIONS
+    protocol = by_name(names[0])
     heads = [Column("")]
     for suffix in ("", ": sd"):
-        for header in headers:
+        for header in protocol.headers:
             name = header + suffix
             heads.append(
                 Column(name, "percent", 2)
-                if measured
+                if protocol.percent
                 else Column(name, "figure", 4, signed=not suffix)
             )
-    keys = columns(names[0])
     cells: list[list[Cell]] = [
         [
             label_of(row, rows),
-            *(figures.get(key + suffix) for suffix in ("", "_sd") for key in keys),
+            *(
+                values.get(measure + suffix)
+                for suffix in ("", "_sd")
+                for measure in protocol.measures
+            ),
         ]
-        for row, figures in rows.items()
+        for row, values in rows.items()
     ]
     return Table(names[0], f"{' = '.join(names)}: {title}", heads, cells, notes).without_empty()
 

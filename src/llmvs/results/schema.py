@@ -22,9 +22,9 @@ AGAIN = "train it anew with resume=false"
 _WHAT = "the result of a run"
 _UNTIED = "untied"
 """Format 2's name of the tie-broken row, whichever row it repeated."""
-Pairs = dict[str, dict[str, list[float]]]
-"""Protocol or measure -> video -> its two figures (tau and rho); NaN where undefined. Of random
-scores four: the means over draws, then the standard deviations.
+PerVideo = dict[str, dict[str, list[float]]]
+"""Protocol -> video -> the values of the protocol's measures in their order (tau and rho, say); NaN
+where undefined. Of random scores twice as many: the means over draws, then the standard deviations.
 """
 
 
@@ -53,7 +53,7 @@ class Chosen:
     epoch: int
     """Counted from 1; 0 where nothing was trained."""
     means: dict[str, dict[str, dict[str, float]]]
-    """Part (`val`, `test`) -> protocol -> `tau` and `rho`, means over the part's videos."""
+    """Part (`val`, `test`) -> protocol -> measure -> mean over the part's videos."""
 
 
 @dataclass(frozen=True)
@@ -90,14 +90,14 @@ class Result:
     """How many were trained."""
     videos: Videos
     titles: dict[str, str]
-    """Protocol or measure -> what it compares."""
+    """Protocol -> what it compares."""
     protocols: dict[str, dict[str, dict[str, float]]]
-    """Protocol or measure -> row -> figure -> mean over the test videos: the run's table."""
+    """Protocol -> row -> measure -> mean over the test videos: the run's table."""
     notes: list[str]
     """Lines that explain the table."""
-    per_video: dict[str, Pairs]
-    """Rule or zero-shot row -> its figures of every test video."""
-    baselines: dict[str, Pairs]
+    per_video: dict[str, PerVideo]
+    """Rule or zero-shot row -> its values of every test video."""
+    baselines: dict[str, PerVideo]
     """`random`, `human_pairwise`, ... -> the same."""
     rules: dict[str, Chosen]
     embeddings: MadeFrom

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from llmvs.console import ProgressBar
 from llmvs.errors import UserError
-from llmvs.evaluation.metric import Verdict
+from llmvs.evaluation.metric import ScoredPart
 from llmvs.files import atomic
 from llmvs.models.evaluated import EvaluatedModule
 from llmvs.models.module import LLMVSModule, NotFinite
@@ -139,8 +139,8 @@ class KeepEpochs(Checkpoint):
         )
         self.good = trainer.current_epoch, _copied(pl_module)
         for rule in RULES:
-            if self._chooses(rule, pl_module.verdicts):
-                self.kept[rule] = _record(trainer.current_epoch, pl_module.verdicts)
+            if self._chooses(rule, pl_module.scored_parts):
+                self.kept[rule] = _record(trainer.current_epoch, pl_module.scored_parts)
                 if rule == self.selection != "last" and trainer.is_global_zero:
                     self.weights = self.good[1]
         self.finished = _is_last_epoch(trainer)
@@ -149,13 +149,13 @@ class KeepEpochs(Checkpoint):
             trainer.save_checkpoint(self.path)
             self._written = time.monotonic()
 
-    def _chooses(self, rule: str, verdicts: dict[str, Verdict]) -> bool:
+    def _chooses(self, rule: str, scored_parts: dict[str, ScoredPart]) -> bool:
         if rule == "last":
             return True
-        if rule not in verdicts:
+        if rule not in scored_parts:
             return False
         best = self.kept[rule]["means"][rule] if rule in self.kept else None
-        tau = next(iter(verdicts[rule].means.values())).tau
+        tau = scored_parts[rule].criterion
         before = next(iter(best.values()))[0] if best else float("nan")
         return (
             best is None or tau > before or (before != before and tau == tau)
@@ -173,21 +173,21 @@ def _copied(module: EvaluatedModule) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in module.trained().items()}
 
 
-def _record(epoch: int, verdicts: dict[str, Verdict]) -> dict[str, Any]:
+def _record(epoch: int, scored_parts: dict[str, ScoredPart]) -> dict[str, Any]:
     return {
         "epoch": epoch,
         "means": {
-            part: {name: list(row) for name, row in verdict.means.items()}
-            for part, verdict in verdicts.items()
+            part: {name: list(values.values()) for name, values in scored.means.items()}
+            for part, scored in scored_parts.items()
         },
-        "loss": {part: verdict.loss for part, verdict in verdicts.items()},
+        "loss": {part: scored.loss for part, scored in scored_parts.items()},
         "undefined": {
-            part: verdict.undefined for part, verdict in verdicts.items() if verdict.undefined
+            part: scored.undefined for part, scored in scored_parts.items() if scored.undefined
         },
         "scores": {
             key: torch.from_numpy(scores)
-            for verdict in verdicts.values()
-            for key, scores in verdict.scores.items()
+            for scored in scored_parts.values()
+            for key, scores in scored.scores.items()
         },
     }
 

@@ -18,7 +18,8 @@ from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset, Fold
 from llmvs.datasets.video import Array
 from llmvs.errors import UserError
-from llmvs.evaluation.correlation import Correlation
+from llmvs.evaluation.protocol import Values
+from llmvs.evaluation.protocols import by_name
 from llmvs.models.batch import START_OVER
 from llmvs.models.datamodule import EmbeddingDataModule, OtherDataset
 from llmvs.models.evaluated import EvaluatedModule
@@ -39,7 +40,7 @@ class Epoch:
 
     epoch: int
     """Counted from 0."""
-    means: dict[str, dict[str, Correlation]]
+    means: dict[str, dict[str, Values]]
     """Part (`val`, `test`) -> protocol -> mean tau and rho over its videos; NaN where a video's
     scores are constant.
     """
@@ -262,7 +263,9 @@ def outcome(
 
 def _epoch(record: dict[str, Any]) -> Epoch:
     means = {
-        part: {name: Correlation(*row) for name, row in rows.items()}
+        part: {
+            name: dict(zip(by_name(name).measures, row, strict=True)) for name, row in rows.items()
+        }
         for part, rows in record["means"].items()
     }
     scores = {key: values.clone().numpy() for key, values in record["scores"].items()}

@@ -32,8 +32,6 @@ from llmvs.files import atomic
 logger = logging.getLogger(__name__)
 
 MODES = ("online", "offline", "disabled")
-BEST = {"loss": "min", "tau": "max", "rho": "max"}
-"""Last word of a metric's name -> which of its values W&B shows in its summary."""
 PACKAGES = {"tensorboard": ("tensorboard", "tensorboardX"), "mlflow": ("mlflow",)}
 """Logger -> the packages of which it needs one; its extra has its own name."""
 MOST_PLOTS = 20
@@ -127,7 +125,7 @@ class RunLoggers:
             import wandb
 
             table = wandb.Table(
-                columns=["protocol", "row", "tau, or mean F1", "rho, or maximum F1"],
+                columns=["protocol", "row", "measure", "value"],
                 data=_rows(document),
             )
             self.run.log(
@@ -208,14 +206,26 @@ class Curves(WandbLogger):
         if is_first_process():
             known: set[str] = self.__dict__.setdefault("_known", set())
             for name in sorted(metrics.keys() - known - {"epoch"}):
-                best = None if name.startswith("test/") else BEST.get(name.rsplit("/", 1)[-1])
-                self.experiment.define_metric(name, step_metric="epoch", summary=best)
+                self.experiment.define_metric(name, step_metric="epoch", summary=_best(name))
             known.update(metrics)
         super().log_metrics(metrics, step)
 
 
+def _best(name: str) -> str | None:
+    """Which value of a curve W&B shows in its summary; of the test videos' curves the last one.
+
+    >>> _best("val/loss"), _best("val/paper/tau"), _best("test/paper/tau"), _best("lr")
+    ('min', 'max', None, None)
+    """
+    if name.startswith("test/"):
+        return None
+    if name.endswith("/loss"):
+        return "min"
+    return "max" if name.startswith("val/") else None  # val/PROTOCOL/MEASURE
+
+
 def selected(document: Mapping[str, Any]) -> dict[str, float]:
-    """`selected/PART/PROTOCOL/tau|rho` -> its mean over the part's videos, at the epoch that the
+    """`selected/PART/PROTOCOL/MEASURE` -> its mean over the part's videos, at the epoch that the
     run's rule chose.
 
     W&B sweeps compare the last value of a metric; these are logged once, so it is the chosen
@@ -236,9 +246,10 @@ def selected(document: Mapping[str, Any]) -> dict[str, float]:
 
 def _rows(document: Mapping[str, Any]) -> list[list[Any]]:
     return [
-        [protocol, row, *list(figures.values())[:2]]
+        [protocol, row, measure, value]
         for protocol, block in document["protocols"].items()
-        for row, figures in block.items()
+        for row, values in block.items()
+        for measure, value in values.items()
     ]
 
 
