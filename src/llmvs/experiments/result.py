@@ -4,9 +4,9 @@ people.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmvs.config.load import run_folder
 from llmvs.config.schema import Config
 from llmvs.datasets import Dataset, Fold
 from llmvs.evaluation.baselines import DRAWS, Rows, averaged
@@ -35,11 +35,14 @@ Evaluations = dict[str, Evaluation]
 """Protocol -> what it says of one row."""
 
 
-def result_of(config: Config, resources: Resources, fold: Fold, scores: "Scores") -> Result:
+def result_of(
+    config: Config, folder: Path, resources: Resources, fold: Fold, scores: "Scores"
+) -> Result:
     """The result of a run but for its cost (`seconds` and `environment` are empty).
 
     Args:
         config: the run.
+        folder: of the run.
         resources: the dataset and its baselines.
         fold: what was scored.
         scores: by the configured method.
@@ -59,7 +62,7 @@ def result_of(config: Config, resources: Resources, fold: Fold, scores: "Scores"
     return Result(
         format=FORMAT,
         experiment=config.experiment,
-        folder=str(run_folder(config)),
+        folder=str(folder),
         dataset=dataset.name,
         synthetic=dataset.synthetic,
         heading=label(dataset),

@@ -50,7 +50,7 @@ def train(
             works on this run.
     """
     folder = run_folder(config)
-    result = finished_result(config)
+    result = finished_result(config, folder)
     if result is not None:
         logger.info("reused: the finished run in %s (resume=false trains it anew)", folder)
     else:
@@ -69,7 +69,7 @@ def finished(config: Config) -> dict[str, Any] | None:
     Raises:
         UserError: as `finished_result`.
     """
-    result = finished_result(config)
+    result = finished_result(config, run_folder(config))
     return None if result is None else result.document()
 
 
@@ -97,7 +97,7 @@ def _run(
             loggers,
         )
         scores = method_of(config.method).load().score(task)
-        result = result_of(config, resources, fold, scores)
+        result = result_of(config, folder, resources, fold, scores)
         clock.lap("evaluation")
         result = replace(result, seconds=clock.laps, environment=environment())
         write(folder, result, scores, fold.test)

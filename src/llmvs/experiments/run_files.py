@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmvs.cache.fingerprint import differences
-from llmvs.config.load import load_config, run_folder, to_yaml
+from llmvs.config.load import load_config, to_yaml
 from llmvs.config.schema import Config
 from llmvs.config.settings import meaning
 from llmvs.console import is_first_process
@@ -23,14 +23,14 @@ CONFIG = "config.yaml"
 LOG = "run.log"
 
 
-def finished_result(config: Config) -> Result | None:
+def finished_result(config: Config, folder: Path) -> Result | None:
     """The run's result where it is finished and may be reused.
 
     Raises:
         UserError: the folder holds another configuration's run, one of which nobody knows the
             configuration, or an unreadable result.
     """
-    place = run_folder(config) / RESULT
+    place = folder / RESULT
     if not (config.resume and place.exists()):
         return None
     if not place.with_name(CONFIG).is_file():
@@ -40,7 +40,7 @@ def finished_result(config: Config) -> Result | None:
             " with: train it anew with resume=false, or give this one a name of its own with"
             " experiment=NAME"
         )
-    _refuse_other(run_folder(config), config)
+    _refuse_other(folder, config)
     return read_result(place)
 
 
