@@ -12,7 +12,10 @@ from llmvs import __version__
 from llmvs.commands import all_verbs
 from llmvs.console import printed_messages
 from llmvs.errors import UserError
+from llmvs.files import shown
 
+LONGEST = 300
+"""Characters of a file's name in an error line."""
 EPILOG = """examples:
   llmvs train demo
   llmvs train tvsum query_only data.root=DIR fold=2 optim.lr=1e-4
@@ -46,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.filename is None and error.errno is None:
             raise
         print(
-            f"llmvs: {error.filename or 'a file of the run or its cache'}: {error.strerror}",
+            f"llmvs: {_place(error)}: {error.strerror}",
             file=sys.stderr,
         )
         return 2
@@ -66,6 +69,12 @@ def _run(arguments: list[str]) -> int:
     known.settings = [*known.settings, *unknown]
     status: int = known.call(known) or 0
     return status
+
+
+def _place(error: OSError) -> str:
+    name = error.filename or "a file of the run or its cache"
+    text = str(name)
+    return text if text.isprintable() and len(text) <= LONGEST else shown(text, LONGEST)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -307,3 +307,29 @@ def test_every_setting_is_described():
         assert f"{key} = " in text
     assert "\n    Affects: captions, embeddings, training.\n" in text.split("caption.prompt = ")[1]
     assert "Affects: nothing that is computed." in text.split("lora.at_once = ")[1].split(" = ")[0]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("experiment", "caf\udce9"),
+        ("data.root", "/data/\udcff"),
+        ("data.extra", "[tvsum=\udcff]"),
+        ("prompt.template", "{a: {b: '\udcff'}}"),
+        ("backbone.scorer", "a\0b"),
+    ],
+)
+def test_what_no_file_could_hold_is_refused(key, value):
+    with pytest.raises(
+        UserError,
+        match=f"^command line: {key}[=:].*(not UTF-8|a NUL|special characters are not allowed)",
+    ) as refused:
+        load_config(["demo", f"{key}={value}"])
+    assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize("key", ["prompt.template", "trainer", "optim.losses"])
+@pytest.mark.parametrize("value", ["3", "[1]", "text"])
+def test_a_dictionary_is_asked_for_where_one_is_needed(key, value):
+    with pytest.raises(UserError, match=r"expected a dictionary, such as \{name: value\}"):
+        load_config(["demo", f"{key}={value}"])

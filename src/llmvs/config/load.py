@@ -8,6 +8,7 @@ interpolated.
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -29,6 +30,7 @@ from llmvs.config.settings import all_settings, flat, groups, leaves, nearest_ke
 from llmvs.config.values import entries, value_of
 from llmvs.config.yaml_files import dump
 from llmvs.errors import UserError, nearest
+from llmvs.files import shown
 
 __all__ = ["chosen", "flat", "is_layer", "is_override", "load_config", "run_folder", "to_yaml"]
 
@@ -138,6 +140,12 @@ class _Merged:
         setting = setting_of(key)
         if isinstance(value, str) and setting is not None and setting.is_list:
             value = entries(value)
+        is_open = setting is not None and setting.is_open and key == setting.key
+        if is_open and not isinstance(value, (dict, NoneType)):
+            form = "a dictionary, such as {name: value}"
+            raise UserError(f"{origin}: {key}={_shown(value)}: expected {form}")
+        if problem := _no_text(value):
+            raise UserError(f"{origin}: {key}={shown(str(value))}: {problem}")
         try:
             OmegaConf.update(self._typed, key, _replaced(value, "$", DOLLAR), merge=False)
         except (OmegaConfBaseException, ValueError, TypeError) as error:
@@ -205,6 +213,23 @@ def _replaced(value: Any, old: str, new: str) -> Any:
     if isinstance(value, dict):
         return {key: _replaced(one, old, new) for key, one in value.items()}
     return value
+
+
+def _no_text(value: Any) -> str | None:
+    """Why no file could hold the texts in a value; None where all is well."""
+    if isinstance(value, dict):
+        return next(filter(None, map(_no_text, [*value, *value.values()])), None)
+    if isinstance(value, (list, tuple)):
+        return next(filter(None, map(_no_text, value)), None)
+    if not isinstance(value, str):
+        return None
+    if "\0" in value:
+        return "holds a NUL: leave it out"
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return "holds bytes that are not UTF-8: write it in UTF-8, or rename the file or folder"
+    return None
 
 
 def _shown(value: Any) -> str:
