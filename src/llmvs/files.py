@@ -3,6 +3,7 @@ over it.
 """
 
 import errno
+import hashlib
 import json
 import os
 import re
@@ -233,6 +234,15 @@ def write_json(path: Path, value: Any) -> None:
 def dumps(value: Any) -> str:
     """Indented, strictly valid JSON text: numpy numbers become plain, NaN and infinities null."""
     return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def sha256(path: Path) -> str:
+    """The checksum of a whole file, of any size."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def read_json(path: Path, what: str) -> Any:

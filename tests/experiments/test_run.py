@@ -168,6 +168,34 @@ def test_a_result_whose_configuration_is_gone_is_nobodys(place, first, capsys, t
     assert (folder / "config.yaml").is_file()
 
 
+@pytest.mark.parametrize("damage", ["missing", "damaged"])
+def test_a_run_whose_weights_are_damaged_is_not_finished(place, first, damage, capsys, tmp_path):
+    shutil.copytree(place / "runs", tmp_path / "runs")
+    folder = tmp_path / "runs" / Path(first["folder"]).relative_to(place / "runs")
+    weights, again = folder / "model.safetensors", arguments(place, f"runs={tmp_path / 'runs'}")
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.unlink() if damage == "missing" else weights.write_bytes(content)
+    assert main(again) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert f"{weights}: {damage}: the run is not whole any more: restore the file" in output.err
+    assert main([*again, "resume=false", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["protocols"] == first["protocols"]
+    assert weights.read_bytes() == (Path(first["folder"]) / "model.safetensors").read_bytes()
+
+
+def test_a_result_of_an_older_version_has_no_checksums_and_is_reused(place, first, tmp_path):
+    shutil.copytree(place / "runs", tmp_path / "runs")
+    folder = tmp_path / "runs" / Path(first["folder"]).relative_to(place / "runs")
+    old = json.loads((folder / "result.json").read_text())
+    assert set(old.pop("files")) == {"model.safetensors"}
+    (folder / "result.json").write_text(json.dumps(old))
+    before = (folder / "result.json").read_bytes()
+    assert main(arguments(place, f"runs={tmp_path / 'runs'}")) == 0
+    assert (folder / "result.json").read_bytes() == before
+
+
 def test_resume_false_starts_over_and_gives_the_same_figures(place, first, capsys):
     assert main(arguments(place, "resume=false", "--json")) == 0
     again = json.loads(capsys.readouterr().out)

@@ -98,6 +98,17 @@ def test_missing_weights_are_named(tmp_path: Path, missing: str) -> None:
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_weights_that_are_no_numbers_are_named(tmp_path: Path, value: float) -> None:
+    save_head(tmp_path, draw().state_dict(), 6, SMALL)
+    weights = load_file(tmp_path / "model.safetensors")
+    weights["head.project.0.bias"][0] = value
+    save_file(weights, tmp_path / "model.safetensors")
+    for load in (load_head, LLMVS.from_pretrained):
+        with pytest.raises(UserError, match=r"NaN or infinite weights: head\.project\.0\.bias"):
+            load(tmp_path)
+
+
 @pytest.mark.parametrize("content", ["[]", "3", "{}", '{"input_dim": 6, "head": 3}'])
 def test_settings_that_are_none_are_one_line(tmp_path: Path, content: str) -> None:
     save_head(tmp_path, draw().state_dict(), 6, SMALL)

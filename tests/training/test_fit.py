@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -278,6 +279,29 @@ def test_a_checkpoint_of_another_fold_or_a_damaged_one_is_refused(
         ) as caught:
             fit(make_config(), DATASET, FOLD, cache, tmp_path)
         assert "\n" not in str(caught.value)
+
+
+def test_a_flipped_bit_of_a_checkpoint_is_never_trained_on(
+    cache: EmbeddingCache, tmp_path: Path
+) -> None:
+    fit(make_config(), DATASET, FOLD, cache, tmp_path)
+    path = tmp_path / "last.ckpt"
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:  # the middle of every tensor, which torch takes as it is
+        sizes = [(one.header_offset, one.file_size) for one in archive.infolist() if one.file_size]
+    tried = 0
+    for offset, size in sizes[:: max(1, len(sizes) // 12)]:
+        name_length = int.from_bytes(whole[offset + 26 : offset + 28], "little")
+        extra = int.from_bytes(whole[offset + 28 : offset + 30], "little")
+        damaged = bytearray(whole)
+        damaged[offset + 30 + name_length + extra + size // 2] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match=r"last.ckpt: .*damaged .*: delete it"):
+            fit(make_config(), DATASET, FOLD, cache, tmp_path)
+        tried += 1
+    assert tried > 8
+    path.write_bytes(whole)
+    assert fit(make_config(), DATASET, FOLD, cache, tmp_path).started_at > 0
 
 
 def test_evaluation_does_not_change_the_training(cache: EmbeddingCache, tmp_path: Path) -> None:

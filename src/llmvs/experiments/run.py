@@ -13,7 +13,7 @@ from llmvs.config.schema import Config
 from llmvs.console import logged_in
 from llmvs.experiments.resources import Resources
 from llmvs.experiments.result import result_of
-from llmvs.experiments.run_files import LOG, claim, finished_result, hold, write
+from llmvs.experiments.run_files import LOG, claim, finished_result, hold, trained_files, write
 from llmvs.files import removed_if_refused
 from llmvs.methods import method_of
 from llmvs.results.environment import environment
@@ -99,7 +99,12 @@ def _run(
         scores = method_of(config.method).load().score(task)
         result = result_of(config, folder, resources, fold, scores)
         clock.lap("evaluation")
-        result = replace(result, seconds=clock.laps, environment=environment())
+        result = replace(
+            result,
+            seconds=clock.laps,
+            environment=environment(),
+            files=trained_files(folder),
+        )
         write(folder, result, scores, fold.test)
         loggers.conclude(result.document(), scores.videos["test"], scores.selected.scores)
     return result

@@ -13,7 +13,7 @@ from llmvs.config.schema import Config
 from llmvs.config.settings import meaning
 from llmvs.console import is_first_process
 from llmvs.errors import UserError
-from llmvs.files import locked, write_json, write_text
+from llmvs.files import locked, sha256, write_json, write_text
 from llmvs.results.schema import RESULT, Result, read_result, write_result
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def finished_result(config: Config, folder: Path) -> Result | None:
 
     Raises:
         UserError: the folder holds another configuration's run, one of which nobody knows the
-            configuration, or an unreadable result.
+            configuration, an unreadable result, or weights that are gone or damaged.
     """
     place = folder / RESULT
     if not (config.resume and place.exists()):
@@ -41,7 +41,10 @@ def finished_result(config: Config, folder: Path) -> Result | None:
             " experiment=NAME"
         )
     _refuse_other(folder, config)
-    return read_result(place)
+    result = read_result(place)
+    for name, digest in result.files.items():
+        _refuse_damaged(folder / name, digest)
+    return result
 
 
 def hold(folder: Path) -> AbstractContextManager[None]:
@@ -74,6 +77,22 @@ def write(folder: Path, result: Result, scores: "Scores", test: Sequence[str]) -
             write_json(folder / "scores" / f"{rule}.json", {key: epoch.scores[key] for key in test})
         write_result(folder, result)
         (folder / "last.ckpt").unlink(missing_ok=True)
+
+
+def trained_files(folder: Path) -> dict[str, str]:
+    """The checksums of what was trained, by file."""
+    paths = sorted(path for path in folder.glob("**/*.safetensors") if path.is_file())
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in paths}
+
+
+def _refuse_damaged(path: Path, digest: str) -> None:
+    """Refuse weights that are gone, or not as they were written."""
+    problem = "missing" if not path.is_file() else "" if sha256(path) == digest else "damaged"
+    if problem:
+        raise UserError(
+            f"{path}: {problem}: the run is not whole any more: restore the file, or train anew"
+            " with resume=false"
+        )
 
 
 def _refuse_other(folder: Path, config: Config) -> None:

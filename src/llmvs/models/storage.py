@@ -15,7 +15,7 @@ from torch import Tensor
 
 from llmvs.cache.store import save_tensors
 from llmvs.config.schema import HeadConfig
-from llmvs.errors import UserError
+from llmvs.errors import UserError, first_few
 from llmvs.files import read_json, write_json
 from llmvs.models.head import Head
 
@@ -99,6 +99,9 @@ def read_head(settings: Path, weights: Path, device: str = "cpu") -> StoredHead:
         head = Head(int(said["input_dim"]), HeadConfig(**said["head"]))
         stored = load_file(weights, device=device)
         head.load_state_dict({name.removeprefix(PREFIX): value for name, value in stored.items()})
+        wrong = [name for name, value in stored.items() if not value.isfinite().all()]
+        if wrong:
+            raise ValueError(f"NaN or infinite weights: {first_few(wrong)}")
         about = (dict(said.get(name) or {}) for name in ("extraction", "identity"))
         return StoredHead(head.to(device).eval(), *about)
     except FileNotFoundError:

@@ -14,7 +14,7 @@ from llmvs.config.load import load_config
 from llmvs.config.schema import Config
 from llmvs.config.settings import nested, reading, shaping_embeddings
 from llmvs.config.yaml_files import dump
-from llmvs.errors import UserError
+from llmvs.errors import UserError, first_few
 from llmvs.extraction.hub import ADAPTER_SETTINGS, ADAPTER_WEIGHTS
 from llmvs.files import read_json, write_json, write_text
 from llmvs.methods import method_of
@@ -94,6 +94,9 @@ def _write_adapter(
     weights = run / ADAPTER / ADAPTER_WEIGHTS
     try:
         tensors = load_file(weights)
+        wrong = [key for key, value in tensors.items() if not value.isfinite().all()]
+        if wrong:
+            raise SafetensorError(f"NaN or infinite: {first_few(wrong)}")
     except FileNotFoundError:
         raise UserError(f"{weights}: no such file (expected the weights of an adapter)") from None
     except (SafetensorError, OSError) as error:

@@ -7,7 +7,7 @@ of format 2 are read as if they had been written so.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -109,6 +109,8 @@ class Result:
     """Stage -> wall time."""
     environment: dict[str, Any]
     """Versions, revision, hardware, command line."""
+    files: dict[str, str] = field(default_factory=dict)
+    """What was trained: file in the run's folder -> sha256. Empty in results of older versions."""
 
     @property
     def trained(self) -> bool:
@@ -214,10 +216,12 @@ def _checked(kind: Any, value: Any, place: str, key: str) -> Any:
 def _filled(kind: Any, value: Mapping[str, Any], place: str, prefix: str) -> Any:
     """A dataclass from its fields' values; what it does not know is left out."""
     hints = get_type_hints(kind)
+    optional = {one.name for one in fields(kind) if one.default_factory is not MISSING}
     for name in hints:
-        if name not in value:
+        if name not in value and name not in optional:
             raise UserError(f"{place}: {prefix}{name}: missing: {AGAIN}")
-    found = {name: _checked(hints[name], value[name], place, prefix + name) for name in hints}
+    given = [name for name in hints if name in value]
+    found = {name: _checked(hints[name], value[name], place, prefix + name) for name in given}
     return kind(**found)
 
 

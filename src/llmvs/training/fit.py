@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -180,6 +181,7 @@ def _epochs_done(
     """
     if not path.exists():
         return 0, False
+    _refuse_flipped_bits(path)
     state = _load(path)
     kept = _kept(state)
     if kept["selection"] != selection:
@@ -194,6 +196,19 @@ def _epochs_done(
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     return len(kept["history"]), kept.get("finished", False)
+
+
+def _refuse_flipped_bits(path: Path) -> None:
+    """Hold what an earlier attempt wrote against its checksums, which torch does not look at."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+        damaged = " ".join(str(error).split())[:120]
+    if damaged is not None:
+        raise UserError(
+            f"{path}: not a checkpoint of this training, or damaged ({damaged}): delete it"
+        )
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -2,11 +2,10 @@
 before they are used.
 """
 
-import hashlib
 from pathlib import Path
 
 from llmvs.errors import UserError
-from llmvs.files import read_json
+from llmvs.files import read_json, sha256
 
 WEIGHTS = Path(__file__).with_name("weights")
 CHECKSUMS = "checksums.json"
@@ -56,8 +55,3 @@ def checksums(name: str, weights: Path = WEIGHTS) -> dict[str, str]:
         raise UserError(f"{place}: says nothing of the model builtin:{name}: {CURE}")
     digests: dict[str, str] = known[name]
     return digests
-
-
-def sha256(path: Path) -> str:
-    """Of a whole file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 
 from llmvs.console import print_messages
-from llmvs.demo.models.shipped import CHECKSUMS, SHIPPED, WEIGHTS, sha256, shipped
+from llmvs.demo.models.shipped import CHECKSUMS, SHIPPED, WEIGHTS, shipped
 from llmvs.demo.recipe.teach import teach
 from llmvs.errors import UserError
-from llmvs.files import write_json
+from llmvs.files import sha256, write_json
 
 logger = logging.getLogger(__name__)
 
