@@ -16,6 +16,7 @@ from tests.results.toys import format_2, result
 
 def test_what_is_written_comes_back(tmp_path: Path) -> None:
     document = result(0, 3)
+    document["files"] = {"model.safetensors": "0" * 64}
     document["per_video"]["val"]["paper"]["video_1"] = [math.nan, 1]
     write_result(tmp_path, Result.of(document))
     again = read_result(tmp_path / RESULT)
