@@ -4,6 +4,7 @@ Tables and documents go to standard output, everything else to standard error.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -14,6 +15,14 @@ from llmvs.console import printed_messages
 from llmvs.errors import UserError
 from llmvs.files import shown
 
+SILENCED = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "WANDB_ERROR_REPORTING": "false",
+}
+"""What libraries report about their use, off unless the user's environment says otherwise: nothing
+leaves the machine that was not asked for.
+"""
 LONGEST = 300
 """Characters of a file's name in an error line."""
 EPILOG = """examples:
@@ -33,6 +42,8 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb. Returns the exit status: 0, 2 after a user's mistake, 130 after Ctrl-C."""
+    for name, value in SILENCED.items():
+        os.environ.setdefault(name, value)
     try:
         with printed_messages():
             return _run(list(sys.argv[1:] if arguments is None else arguments))

@@ -299,7 +299,12 @@ def _start_wandb(config: Config, folder: Path, title: str) -> Any:
                 dir=folder,
                 config=asdict(config),
                 mode=attempt,  # type: ignore[arg-type]
-                settings=wandb.Settings(silent=True, console="off", init_timeout=30),
+                settings=wandb.Settings(
+                    silent=True,
+                    console="off",
+                    init_timeout=30,
+                    x_disable_update_check=True,  # it asks the server, also when offline
+                ),
             )
         except Exception as error:  # noqa: BLE001 - whatever W&B raises, the training matters more
             logger.warning(
