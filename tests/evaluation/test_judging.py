@@ -98,9 +98,15 @@ def test_reads_json_and_h5_by_key_and_name(dataset, tmp_path):
     ("content", "message"),
     [
         ({"video_9": [0.0] * 20}, "no video 'video_9'"),
-        ({"video_1": [0.0] * 19}, r"shape \[19\], expected one for each of its 20 steps"),
-        ({"video_1": [None] + [0.0] * 19}, "NaN or infinite score at step 0"),
-        ({"video_1": "abc"}, "not a list of numbers"),
+        ({"video_1": [0.0] * 19}, r"video_1: has shape \[19\], expected \[20\]"),
+        ({"video_1": [None] + [0.0] * 19}, "'None' at step 0 is not a number"),
+        ({"video_1": "abc"}, "video_1: holds text, expected numbers"),
+        ({"video_1": [[1, 2], 3]}, r"'\[1, 2\]' at step 0 is not a number"),
+        ({"video_1": ["0.5"] * 20}, "'0.5' at step 0 is not a number"),
+        (
+            {"video_1": [0.0] * 20, "name 1": [0.0] * 20},
+            "video_1 and name 1 are the same video",
+        ),
         ({}, "scores of at least one video"),
         ([1, 2], "scores of at least one video"),
     ],
@@ -109,6 +115,34 @@ def test_bad_files_are_one_line(dataset, tmp_path, content, message):
     write_json(tmp_path / "s.json", content)
     with pytest.raises(UserError, match=message):
         read_scores(tmp_path / "s.json", dataset)
+
+
+def test_scores_keep_their_64_bits_and_are_ranked_by_them(dataset, tmp_path):
+    n_steps = dataset.annotations["video_1"].n_steps
+    fine = 0.5 + np.arange(n_steps) * 1e-12  # one number in 32 bits
+    write_json(tmp_path / "s.json", {"video_1": fine.tolist()})
+    scores = read_scores(tmp_path / "s.json", dataset)
+    assert (scores["video_1"] == fine).all()
+    found = judge(dataset, scores, [["video_1"]])["per_annotator"]
+    coarse = judge(dataset, {"video_1": np.arange(n_steps)}, [["video_1"]])["per_annotator"]
+    assert found.per_video == coarse.per_video
+    assert np.isfinite(found.figure.first)
+
+
+@pytest.mark.parametrize(
+    ("stored", "reason"),
+    [
+        (np.ones(20, complex), "video_1: holds complex numbers"),
+        (np.full(20, np.inf), r"video_1: is inf at \[0\], expected finite"),
+        (h5py.SoftLink("/elsewhere"), "video_1 is a link elsewhere"),
+        (h5py.Empty("f8"), "video_1 is empty"),
+    ],
+)
+def test_bad_h5_scores_are_one_line(dataset, tmp_path, stored, reason):
+    with h5py.File(tmp_path / "s.h5", "w") as file:
+        file["video_1"] = stored
+    with pytest.raises(UserError, match=reason):
+        read_scores(tmp_path / "s.h5", dataset)
 
 
 def test_unreadable_files(dataset, tmp_path):

@@ -23,17 +23,25 @@ from typing import Any
 import h5py
 import numpy as np
 
-from llmvs.console import tracked
+from llmvs.console import say, tracked
+from llmvs.datasets import fields, h5
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset, Sampling
-from llmvs.datasets.files import absent, bracketed, first, open_h5
+from llmvs.datasets.files import absent, bracketed, first, refuse_key_twins
 from llmvs.datasets.video import RENAME, Array, Video
 from llmvs.errors import UserError
 from llmvs.files import check_name, printable, read_json
 from llmvs.video.container import is_video
 
 HOME = "https://github.com/MRHiSum/MR.HiSum"
-H5_NAMES = ("mr_hisum.h5", "mrsum.h5", "*hisum*.h5")
+H5_NAMES = (
+    "mr_hisum.h5",
+    "mrsum.h5",
+    "mrsum_with_features_gtsummary_modified.h5",
+    "*hisum*.h5",
+    "*mrsum*.h5",
+)
+SUMMARIES = ("gt_summary", "gtsummary")
 SPLIT_NAMES = ("mr_hisum_split.json", "mrsum_split.json", "*split*.json")
 PARTS = ("train_keys", "val_keys", "test_keys")
 
@@ -43,26 +51,26 @@ def load(root: Path) -> Dataset:
     kinds of splits.
 
     Raises:
-        UserError: a file is missing or not what it should be, or a video of the splits is not in
-            the h5 file.
+        UserError: a file is missing or not what it should be.
     """
-    h5, split = first(root, H5_NAMES), first(root, SPLIT_NAMES)
-    if h5 is None:
+    path, split = first(root, H5_NAMES), first(root, SPLIT_NAMES)
+    if path is None:
         raise absent(root, H5_NAMES, "Mr. HiSum's annotations", HOME)
     if split is None:
         raise absent(root, SPLIT_NAMES, "Mr. HiSum's splits", HOME)
     train, val, test = _splits(split)
     names, files = _youtube_ids(root), _files(root)
-    videos = {}
-    with open_h5(h5) as file:
-        for key in tracked([*train, *val, *test], "annotations", "video"):
-            if key not in file:
-                raise UserError(
-                    f"{h5}: has no group {key}, which is in {split.name}: is the download complete"
-                    f" ({HOME})?"
-                )
+    videos, place = {}, printable(path)
+    with h5.open_h5(path) as file:
+        there = dict.fromkeys(h5.names(file, place))
+        wanted = [key for key in (*train, *val, *test) if key in there]
+        more = [h5.said(key) for key in there.keys() - wanted]
+        if more:
+            say(f"note: {place}: {len(more)} videos are in no part of {split.name}, not read")
+        for key, group in h5.groups(file, tracked(wanted, "annotations", "video"), place):
             name = names.get(key, key)
-            videos[key] = _video(key, name, file[key], h5, files.get(name, files.get(key)))
+            video_file = files.get(name, files.get(key))
+            videos[key] = _video(key, name, group, f"{place}: {key}", video_file)
     folds = [(train, test)]
     return Dataset(
         "mrhisum",
@@ -71,6 +79,7 @@ def load(root: Path) -> Dataset:
         {"paper": folds, "disjoint": folds},
         sampling=Sampling(fps=1.0),
         validation=tuple(val),
+        source=str(path),
     )
 
 
@@ -90,45 +99,45 @@ def _splits(path: Path) -> list[list[str]]:
     keys = sorted(key for part in parts for key in part)
     for key in keys:
         check_name(key, printable(path), RENAME)
+    refuse_key_twins(keys, printable(path))
     twice = [key for key, following in itertools.pairwise(keys) if key == following]
     if twice:
         raise UserError(f"{path}: {twice[0]} is in two places of the splits")
     return parts
 
 
-def _video(key: str, name: str, group: Any, h5: Path, path: Path | None) -> Annotations:
-    lacking = [
-        field
-        for field in ("gtscore", "change_points")
-        if not isinstance(group, h5py.Group) or field not in group
-    ]
+def _video(key: str, name: str, group: h5py.Group, place: str, path: Path | None) -> Annotations:
+    there = set(h5.names(group, place))
+    lacking = [field for field in ("gtscore", "change_points") if field not in there]
     if lacking:
         raise UserError(
-            f"{h5}: {key} has no {', '.join(lacking)}: expected Mr. HiSum's h5 file ({HOME})"
+            f"{place} has no {', '.join(lacking)}: expected Mr. HiSum's h5 file ({HOME})"
         )
-    gtscore = np.asarray(group["gtscore"][()], np.float32)
-    seconds = len(gtscore) if gtscore.ndim == 1 else 0
-    if not seconds or not np.isfinite(gtscore).all() or gtscore.min() < 0 or gtscore.max() > 1:
-        raise UserError(
-            f"{h5}: {key}: gtscore of shape {list(gtscore.shape)} must be one number from 0 to 1"
-            " for every second"
-        )
-    change_points = np.asarray(group["change_points"][()], np.int64)
-    if change_points.ndim != 2 or change_points.shape[1] != 2:
-        raise UserError(
-            f"{h5}: {key}: change_points of shape {list(change_points.shape)}, expected first and"
-            " last second of every shot"
-        )
-    shown = next(
-        (group[field][()] for field in ("gt_summary", "gtsummary") if field in group), None
+    gtscore = fields.numbers(
+        h5.value_of(group, "gtscore", place), f"{place}: gtscore", ("seconds",), 0, 1
     )
+    seconds = len(gtscore)
+    if not seconds:
+        raise UserError(f"{place}: gtscore is empty")
+    begins = fields.whole_numbers(
+        h5.value_of(group, "change_points", place), f"{place}: change_points", ("shots", 2)
+    )
+    if (begins[1:, 0] < begins[:-1, 0]).any():
+        falls = np.flatnonzero(np.diff(begins[:, 0]) < 0)
+        raise UserError(
+            f"{place}: change_points: shot {falls[0] + 1} begins before shot {falls[0]}: expected"
+            " increasing seconds"
+        )
+    shown = next((field for field in SUMMARIES if field in there), None)
     return Annotations(
         Video(key, name, path, np.arange(seconds), fps=1.0, counts_steps=True),
         seconds,
         gtscore,
         user_scores=gtscore[None],
-        user_summary=None if shown is None else _fitted(shown, seconds),
-        shots=_shots(change_points, seconds),
+        user_summary=_fitted(h5.value_of(group, shown, place), f"{place}: {shown}", seconds)
+        if shown
+        else None,
+        shots=_shots(begins, seconds),
     )
 
 
@@ -139,12 +148,12 @@ def _shots(change_points: Array, seconds: int) -> Array:
     return np.stack([begins, np.append(begins[1:], seconds) - 1], axis=1)
 
 
-def _fitted(summary: Array, seconds: int) -> Array:
+def _fitted(summary: Any, place: str, seconds: int) -> Array:
     """[1, seconds] 0/1: what a summary lacks at its end is not shown, as in the authors'
     evaluation.
     """
     shown = np.zeros((1, seconds), np.uint8)
-    flat = np.ravel(summary)[:seconds]
+    flat = fields.whole_numbers(np.asarray(summary).ravel(), place, ("seconds",), 0, 1)[:seconds]
     shown[0, : len(flat)] = flat > 0
     return shown
 

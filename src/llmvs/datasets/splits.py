@@ -6,6 +6,7 @@ validation part that an honest selection of the epoch needs.
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,9 +21,7 @@ FOLDS = 5
 
 def published(name: str) -> dict[str, list[Split]]:
     """The `paper` and `disjoint` splits of `summe` or `tvsum`, by the keys video_1, video_2, ..."""
-    table = read_json(
-        Path(__file__).parent / "published" / f"{name}.json", "the splits of a dataset"
-    )
+    table = _facts(name)
     everything = range(1, table["videos"] + 1)
     return {
         kind: [
@@ -31,6 +30,17 @@ def published(name: str) -> dict[str, list[Split]]:
         ]
         for kind in ("paper", "disjoint")
     }
+
+
+def published_names(name: str) -> dict[str, str]:
+    """Key video_1, video_2, ... -> what its authors call the video, of `summe` or `tvsum`."""
+    return {f"video_{i}": one for i, one in enumerate(_facts(name)["names"], start=1)}
+
+
+def _facts(name: str) -> Any:
+    return read_json(
+        Path(__file__).parent / "published" / f"{name}.json", "the splits of a dataset"
+    )
 
 
 def generated(keys: Sequence[str], name: str) -> dict[str, list[Split]]:

@@ -10,7 +10,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from llmvs.datasets import h5
 from llmvs.datasets.base import Dataset
+from llmvs.datasets.fields import numbers
 from llmvs.errors import UserError
 from llmvs.evaluation.baselines import Figure, over_folds
 from llmvs.evaluation.measures import MEASURES
@@ -124,14 +126,15 @@ def _untied(scores: npt.NDArray, rng: np.random.Generator) -> npt.NDArray[np.flo
     return values + gaps.min() / 100 * rng.random(len(values)) if len(gaps) else values
 
 
-def read_scores(path: Path, dataset: Dataset) -> dict[str, npt.NDArray[np.float32]]:
+def read_scores(path: Path, dataset: Dataset) -> dict[str, npt.NDArray[np.float64]]:
     """Step scores from JSON `{video: [...]}` or an h5 file of one array (or group with `scores`)
     per video.
 
     Videos go by key (`video_1`) or by name (`Air_Force_One`).
 
     Raises:
-        UserError: unreadable file, unknown video, not a list of numbers, wrong length, NaN.
+        UserError: unreadable file, unknown video or one that stands twice, not a list of numbers,
+            wrong length, NaN.
     """
     found = (
         _read_h5(path)
@@ -143,25 +146,26 @@ def read_scores(path: Path, dataset: Dataset) -> dict[str, npt.NDArray[np.float3
             f"{path}: expected scores of at least one video: {{video: [one number per step]}}"
         )
     by_name = {video.name: key for key, video in dataset.videos.items()}
-    scores = {}
+    scores: dict[str, npt.NDArray[np.float64]] = {}
+    given: dict[str, str] = {}
     for name, values in found.items():
-        video = dataset.annotations_of(by_name.get(name, name))
-        try:
-            array = np.asarray(values, dtype=np.float32)
-        except (TypeError, ValueError):
-            raise UserError(f"{path}: {name}: not a list of numbers") from None
-        if array.shape != (video.n_steps,):
+        key = name if name in dataset.annotations else by_name.get(name, name)
+        video = dataset.annotations_of(key)
+        if given.setdefault(key, name) != name:
             raise UserError(
-                f"{path}: {name}: scores of shape {list(array.shape)}, expected one for each of its"
-                f" {video.n_steps} steps"
+                f"{path}: {given[key]} and {name} are the same video: score it under one name"
             )
-        if not np.isfinite(array).all():
-            raise UserError(
-                f"{path}: {name}: NaN or infinite score at step"
-                f" {int(np.flatnonzero(~np.isfinite(array))[0])}"
-            )
-        scores[video.key] = array
+        scores[key] = numbers(_array(path, name, values), f"{path}: {name}", (video.n_steps,))
     return scores
+
+
+def _array(path: Path, name: str, values: Any) -> npt.NDArray:
+    if not isinstance(values, list):
+        return np.asarray(values)
+    for step, value in enumerate(values):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise UserError(f"{path}: {name}: {str(value)[:40]!r} at step {step} is not a number")
+    return np.array(values, np.float64)
 
 
 def covered(tests: Iterable[Sequence[str]], keys: Iterable[str]) -> list[int]:
@@ -171,12 +175,12 @@ def covered(tests: Iterable[Sequence[str]], keys: Iterable[str]) -> list[int]:
 
 
 def _read_h5(path: Path) -> dict[str, Any]:
-    try:
-        with h5py.File(path, "r") as file:
-            items = {
-                key: file[key]["scores"] if isinstance(file[key], h5py.Group) else file[key]
-                for key in file
-            }
-            return {key: item[()] for key, item in items.items()}
-    except (OSError, KeyError) as error:
-        raise UserError(f"{path}: not readable as an h5 file of scores: {error}") from error
+    place, found = str(path), dict[str, Any]()
+    with h5.open_h5(path) as file:
+        for name in h5.names(file, place):
+            if isinstance(file.get(name), h5py.Group):
+                at = f"{place}: {h5.said(name)}"
+                found[name] = h5.value_of(h5.group_of(file, name, place), "scores", at)
+            else:
+                found[name] = h5.value_of(file, name, place)
+    return found

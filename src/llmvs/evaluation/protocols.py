@@ -107,7 +107,7 @@ def left_out(dataset: Dataset) -> dict[str, str]:
 
 
 def _scores(values: npt.NDArray, video: Annotations) -> npt.NDArray:
-    scores = np.asarray(values, dtype=np.float32)  # 16-bit scores would tie
+    scores = np.asarray(values, dtype=np.float64)  # fewer bits would tie what is not
     if scores.shape != (video.n_steps,):
         raise UserError(
             f"{video.key} ({video.name}): scores of shape {scores.shape}, expected [{video.n_steps}"

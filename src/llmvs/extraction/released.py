@@ -18,7 +18,7 @@ from llmvs.cache.fingerprint import Identity
 from llmvs.console import tracked
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset
-from llmvs.datasets.files import open_h5
+from llmvs.datasets.h5 import open_h5
 from llmvs.errors import UserError
 
 
