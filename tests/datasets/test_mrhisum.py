@@ -175,8 +175,9 @@ def test_missing_or_wrong_files_are_one_line(tmp_path):
         load("mrhisum", tmp_path)
     write(tmp_path)
     for splits, message in [
-        ({"train_keys": ["video_1"]}, "expected lists of keys"),
-        ([1], "expected lists of keys"),
+        ({"train_keys": ["video_1"]}, r'fold 0: expected {"train_keys"'),
+        ([1], r'fold 0: expected {"train_keys"'),
+        ({**SPLITS, "val_keys": []}, "expected lists of keys"),
         (SPLITS | {"val_keys": ["video_1"]}, "video_1 is in two places"),
         (SPLITS | {"test_keys": ["video_99"]}, r"1 videos of mrhisum are missing \(video_99\)"),
     ]:
@@ -222,7 +223,7 @@ def test_videos_that_the_file_lacks_are_named_all_or_left_out(tmp_path, capsys):
 def test_one_video_under_two_keys_is_refused(tmp_path):
     write(tmp_path)
     write_json(tmp_path / "mr_hisum_split.json", SPLITS | {"val_keys": ["video_01"]})
-    with pytest.raises(UserError, match="video_01 and video_1 are two names of one video"):
+    with pytest.raises(UserError, match="video_1 and video_01 are two names of one video"):
         load("mrhisum", tmp_path)
     with h5py.File(tmp_path / "mr_hisum.h5", "a") as file:
         file["other"] = file["video_1"]

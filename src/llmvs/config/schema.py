@@ -37,8 +37,8 @@ class DataConfig:
     """Which videos, what people said of them, and how they are split."""
 
     dataset: str = setting(MISSING, TRAINING)
-    """Which dataset: `demo`, `summe`, `tvsum`, `mrhisum`, or a `folder` of your own
-    (docs/own_data.md).
+    """Which dataset: `demo`, `summe`, `tvsum`, `mrhisum`, or one of your own: a `folder`, or an h5
+    file in the `eccv16` layout (docs/own_data.md).
     """
     root: str = setting("", NOTHING, place=True)
     """Folder of the dataset's files (annotations, videos); empty: data/DATASET."""

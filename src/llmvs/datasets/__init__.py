@@ -15,6 +15,7 @@ from llmvs.errors import UserError, nearest
 
 DATASETS = {
     "demo": "llmvs.demo.dataset",
+    "eccv16": "llmvs.datasets.eccv16",
     "folder": "llmvs.datasets.folder",
     "mrhisum": "llmvs.datasets.mrhisum",
     "summe": "llmvs.datasets.summe",

@@ -147,7 +147,7 @@ def said(name: str) -> str:
     r"""A name that a file gives, as it can stand in a line.
 
     >>> said("picks"), said("a" + chr(0xDCFF))
-    ('picks', "'a\\\\udcff'")
+    ('picks', "'a\\udcff'")
     """
     return name if name.isprintable() and len(name) < 80 else shown(name)
 

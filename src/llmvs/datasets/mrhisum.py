@@ -16,7 +16,6 @@ The second is the only clock of these files, so it stands where other datasets h
 """
 
 import csv
-import itertools
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +26,11 @@ from llmvs.console import say, tracked
 from llmvs.datasets import fields, h5
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset, Sampling
-from llmvs.datasets.files import absent, bracketed, first, refuse_key_twins
-from llmvs.datasets.video import RENAME, Array, Video
+from llmvs.datasets.files import absent, bracketed, first
+from llmvs.datasets.splits import read_splits
+from llmvs.datasets.video import Array, Video
 from llmvs.errors import UserError
-from llmvs.files import check_name, printable, read_json
+from llmvs.files import printable
 from llmvs.video.container import is_video
 
 HOME = "https://github.com/MRHiSum/MR.HiSum"
@@ -83,27 +83,15 @@ def load(root: Path) -> Dataset:
     )
 
 
-def _splits(path: Path) -> list[list[str]]:
-    content = read_json(path, "Mr. HiSum's splits")
-    parts: list[list[str]] = [
-        content.get(name) or [] if isinstance(content, dict) else [] for name in PARTS
-    ]
-    if not all(
-        isinstance(part, list) and part and all(isinstance(key, str) for key in part)
-        for part in parts
-    ):
+def _splits(path: Path) -> tuple[list[str], list[str], list[str]]:
+    """Its keys to train, to choose the epoch, to test."""
+    folds, val = read_splits(path)
+    if len(folds) > 1 or not val:
         raise UserError(
             f"{path}: expected lists of keys {', '.join(PARTS)}: Mr. HiSum's splits are published"
             f" at {HOME}"
         )
-    keys = sorted(key for part in parts for key in part)
-    for key in keys:
-        check_name(key, printable(path), RENAME)
-    refuse_key_twins(keys, printable(path))
-    twice = [key for key, following in itertools.pairwise(keys) if key == following]
-    if twice:
-        raise UserError(f"{path}: {twice[0]} is in two places of the splits")
-    return parts
+    return folds[0][0], list(val), folds[0][1]
 
 
 def _video(key: str, name: str, group: h5py.Group, place: str, path: Path | None) -> Annotations:
