@@ -53,6 +53,10 @@ class DataConfig:
     """A scored video whose embeddings end before its annotations: `refuse` it, or `trim` it to the
     steps it has.
     """
+    absent: Literal["refuse", "skip"] = setting("refuse", TRAINING)
+    """A video whose annotations, clip, captions or embeddings cannot be found: `refuse` the run and
+    name all of them, or `skip` them: they are in no fold, and every table says how many.
+    """
     extra: list[str] = setting([], TRAINING)
     """Other datasets, all of whose videos train too: `[tvsum]` in data/tvsum, or `[tvsum=DIR]` (the
     field's `augmented` setting).

@@ -144,6 +144,12 @@ def fold(dataset: Dataset, kind: str, index: int, val_fraction: float) -> Fold:
             f"fold={index}: {dataset.name} has {len(folds)} {kind} folds, 0 to {len(folds) - 1}"
         )
     train, test = folds[index]
+    if not test or not train:
+        what = "test" if not test else "training"
+        raise UserError(
+            f"fold={index}: none of its {what} videos is left ({len(dataset.absent)} are left out):"
+            " choose another fold"
+        )
     if dataset.validation:
         return Fold(index, tuple(train), dataset.validation if val_fraction else (), tuple(test))
     held = max(1, round(val_fraction * len(train))) if val_fraction else 0

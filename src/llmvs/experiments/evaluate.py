@@ -2,6 +2,7 @@
 people reach.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from llmvs.config.schema import Config
 from llmvs.datasets import Dataset
+from llmvs.errors import UserError
 from llmvs.evaluation.baselines import Figure, baselines
 from llmvs.evaluation.judging import Judged, covered, is_coarse, judge, judge_untied, read_scores
 from llmvs.evaluation.measures import MEASURES, columns
@@ -20,13 +22,13 @@ from llmvs.results.report import figures_text
 
 def baselines_document(config: Config, draws: int) -> tuple[dict[str, Any], str]:
     """What chance and people reach on a dataset over all folds, as a JSON document and as text."""
-    dataset = open_dataset(config)
-    tests = [test for _, test in dataset.splits[config.data.splits]]
-    blocks = baselines(dataset, tests, draws)
+    dataset = open_dataset(config, a_part=True)
+    tests = _tests(config, dataset)
+    blocks = baselines(dataset, list(tests.values()), draws)
     heading = f"{label(dataset)}, {config.data.splits} splits, mean over {len(tests)} folds"
     document = {
         **_about(config, dataset),
-        "folds": list(range(len(tests))),
+        "folds": list(tests),
         "draws": draws,
         "protocols": as_numbers(blocks),
     }
@@ -38,11 +40,11 @@ def evaluate_document(config: Config, scores_file: Path, draws: int) -> tuple[di
     """Anybody's scores beside what chance and people reach on the folds they cover, as a JSON
     document and as text.
     """
-    dataset = open_dataset(config)
+    dataset = open_dataset(config, a_part=True)
     scores = read_scores(scores_file, dataset)
-    tests = [test for _, test in dataset.splits[config.data.splits]]
-    folds = covered(tests, scores)
-    chosen = [tests[index] for index in folds] or [sorted(scores)]
+    tests = _tests(config, dataset)
+    folds = [fold for fold, test in tests.items() if covered([test], scores)]
+    chosen = [tests[fold] for fold in folds] or [sorted(scores)]
     scope = (
         f"mean over folds {', '.join(map(str, folds))}"
         if folds
@@ -87,8 +89,16 @@ def titles(dataset: Dataset) -> dict[str, str]:
 
 
 def label(dataset: Dataset) -> str:
-    """The dataset's name, with a word of warning where no human made the annotations."""
-    return f"{dataset.name} (synthetic annotators)" if dataset.synthetic else dataset.name
+    """The dataset's name, with a word of warning where no human made the annotations, and where
+    videos are left out.
+    """
+    name = f"{dataset.name} (synthetic annotators)" if dataset.synthetic else dataset.name
+    if not dataset.absent:
+        return name
+    reasons = Counter(dataset.absent.values())
+    said = ", ".join(f"{reason}: {count}" for reason, count in reasons.items())
+    whole = len(dataset.absent) + len(dataset.annotations)
+    return f"{name} ({len(dataset.absent)} of {whole} videos left out; {said})"
 
 
 def random_note(draws: int) -> str:
@@ -122,10 +132,26 @@ def _named(figure: Figure, names: Sequence[str]) -> dict[str, float]:
     return named
 
 
+def _tests(config: Config, dataset: Dataset) -> dict[int, list[str]]:
+    """Fold -> its test videos; a fold none of whose test videos is there is left out.
+
+    Raises:
+        UserError: no fold has any.
+    """
+    folds = dataset.splits[config.data.splits]
+    tests = {fold: test for fold, (_, test) in enumerate(folds) if test}
+    if not tests:
+        raise UserError(
+            f"{label(dataset)}: no test video of its {config.data.splits} splits is left"
+        )
+    return tests
+
+
 def _about(config: Config, dataset: Dataset) -> dict[str, Any]:
     return {
         "dataset": dataset.name,
         "synthetic": dataset.synthetic,
         "root": config.data.root,
         "splits": config.data.splits,
+        "absent": dict(dataset.absent),
     }

@@ -61,6 +61,7 @@ def result_of(config: Config, resources: Resources, fold: Fold, scores: "Scores"
         folder=str(run_folder(config)),
         dataset=dataset.name,
         synthetic=dataset.synthetic,
+        absent=dict(dataset.absent),
         heading=label(dataset),
         splits=config.data.splits,
         fold=config.fold,

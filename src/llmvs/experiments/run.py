@@ -10,6 +10,7 @@ from typing import Any
 from llmvs.config.load import run_folder
 from llmvs.config.schema import Config
 from llmvs.console import say
+from llmvs.experiments.absence import refuse_other_absence
 from llmvs.experiments.resources import Resources
 from llmvs.experiments.result import result_of
 from llmvs.experiments.run_files import claim, finished_result, hold, write
@@ -49,6 +50,8 @@ def train(
     folder = run_folder(config)
     result = finished_result(config)
     if result is not None:
+        if config.data.absent == "skip":
+            refuse_other_absence(config, (resources or Resources([config])).dataset)
         say(f"reused: the finished run in {folder} (resume=false trains it anew)")
     else:
         refuse_queue(config.launcher)
@@ -72,6 +75,7 @@ def finished(config: Config) -> dict[str, Any] | None:
 def _run(config: Config, resources: Resources | None, progress: Progress | None) -> Result:
     folder, clock = run_folder(config), _Clock()
     resources = resources or Resources([config])
+    refuse_other_absence(config, resources.dataset)
     fold = resources.fold(config)
     clock.lap("dataset")
     # Not above: they take seconds to import, and a finished run is only read.

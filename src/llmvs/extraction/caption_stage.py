@@ -11,7 +11,7 @@ import torch
 
 from llmvs.cache.captions import CaptionCache, Captions, supplied
 from llmvs.cache.fingerprint import why_new
-from llmvs.config.schema import Config
+from llmvs.config.schema import CaptionConfig, Config
 from llmvs.console import say
 from llmvs.datasets.video import Video
 from llmvs.errors import UserError, VideoError
@@ -148,6 +148,13 @@ def open_captions(config: Config, dataset: str) -> AnyCaptions:
     return SuppliedCaptions(config, dataset)
 
 
+def frame_question(config: Config) -> CaptionConfig:
+    """Settings under which the captioner answers `FRAME_QUESTION` in place of captions."""
+    return replace(
+        config.caption, kind="general", prompt=FRAME_QUESTION, max_tokens=config.prompt.max_tokens
+    )
+
+
 def ask_frames(config: Config, dataset: str, sources: Sequence[Video]) -> CaptionCache:
     """Ask the captioner `FRAME_QUESTION` about every frame of `sources`; what is there already is
     not asked again.
@@ -159,10 +166,7 @@ def ask_frames(config: Config, dataset: str, sources: Sequence[Video]) -> Captio
         UserError: a video cannot be read, or (with `extract.refresh=never`) was not asked about
             before.
     """
-    question = replace(
-        config.caption, kind="general", prompt=FRAME_QUESTION, max_tokens=config.prompt.max_tokens
-    )
-    stage = CaptionStage(replace(config, caption=question), dataset, "answers")
+    stage = CaptionStage(replace(config, caption=frame_question(config)), dataset, "answers")
     if config.extract.refresh == "never":
         stage.refuse_missing(
             sources,
