@@ -107,7 +107,7 @@ def absent(config: Config, dataset: Dataset, keys: Iterable[str]) -> dict[str, s
         shown = examples.fixed(config.examples.count, config.prompt.window)
         made_with = identity.embeddings_identity(config, shown)
         folder = identity.folder(config, dataset.name, "embeddings", made_with)
-        return _lacking(videos, EmbeddingCache(folder).keys(), "no embeddings")
+        return _lacking(videos, EmbeddingCache(folder, made_with).keys(), "no embeddings")
     if extract.captions is not None:
         folder = Path(folder_of(extract.captions, dataset.name))
         if not folder.is_dir():
@@ -147,7 +147,7 @@ def _without_clip(
         return dict.fromkeys((one.key for one in missing), "no clip")
     kind = "answers" if answers else "captions"
     made_with = identity.captions_identity(config, kind)
-    cache = CaptionCache(identity.folder(config, dataset.name, kind, made_with))
+    cache = CaptionCache(identity.folder(config, dataset.name, kind, made_with), made_with)
     return _lacking(missing, cache.keys(), "no clip")
 
 

@@ -19,8 +19,7 @@ from llmvs.extraction import identity
 from llmvs.extraction.caption_steps import caption_steps
 from llmvs.extraction.prompts import FRAME_QUESTION
 from llmvs.extraction.stage import Count, Stage, and_more
-from llmvs.extraction.steps import check_supplied, counted, only_picks
-from llmvs.video.reader import sample
+from llmvs.extraction.steps import check_supplied, steps_of
 
 if TYPE_CHECKING:
     from llmvs.extraction.captioner import Captioner
@@ -124,9 +123,7 @@ class CaptionStage(Stage[Path | None, "Captioner"]):
         if not path.is_file():
             raise VideoError(f"{path}: no such video file")  # said before a model is loaded
         captioner = self.model
-        steps = sample(path, fps=extract.fps, every_nth_frame=extract.every_nth_frame)
-        if video.picks is not None:
-            steps = only_picks(path, counted(steps) if video.counts_steps else steps, video.picks)
+        steps = steps_of(video, path, extract.fps, extract.every_nth_frame)
         try:
             frames, texts, features = caption_steps(steps, captioner, batch, count)
         except torch.OutOfMemoryError:
