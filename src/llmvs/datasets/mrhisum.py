@@ -26,7 +26,7 @@ from llmvs.console import say, tracked
 from llmvs.datasets import fields, h5
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset, Sampling
-from llmvs.datasets.files import absent, bracketed, first
+from llmvs.datasets.files import absent, bracketed, first, refuse_twins
 from llmvs.datasets.splits import read_splits
 from llmvs.datasets.video import Array, Video
 from llmvs.errors import UserError
@@ -71,6 +71,7 @@ def load(root: Path) -> Dataset:
             name = names.get(key, key)
             video_file = files.get(name, files.get(key))
             videos[key] = _video(key, name, group, f"{place}: {key}", video_file)
+    refuse_twins({key: video.name for key, video in videos.items()}, str(root / "metadata.csv"))
     folds = [(train, test)]
     return Dataset(
         "mrhisum",
@@ -153,12 +154,13 @@ def _youtube_ids(root: Path) -> dict[str, str]:
         return {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return {row["video_id"]: row["youtube_id"] for row in csv.DictReader(file)}
-    except (KeyError, csv.Error, UnicodeDecodeError) as error:
+            rows = [(row["video_id"], row["youtube_id"]) for row in csv.DictReader(file)]
+    except (OSError, KeyError, csv.Error, UnicodeDecodeError) as error:
         raise UserError(
             f"{path}: expected Mr. HiSum's table with the columns video_id and youtube_id"
             f" ({error}): {HOME}"
         ) from None
+    return {key: name for key, name in rows if key and name}
 
 
 def _files(root: Path) -> dict[str, Path]:
