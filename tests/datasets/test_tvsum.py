@@ -190,6 +190,24 @@ def test_the_authors_matlab_file_in_both_formats(tmp_path, name):
         load("tvsum", tmp_path)
 
 
+def test_a_table_of_other_columns_is_one_line(tmp_path):
+    path = tmp_path / "ydata-tvsum50.mat"
+    people = np.random.default_rng(3).integers(1, 6, (50, 20, FRAMES))
+    for change, reason in (("cut", "has no table tvsum50"), ("letters", "video: is 0.5 at")):
+        matlab(path, people, rating=2)
+        with h5py.File(path, "a") as file:
+            if change == "cut":
+                references = file["tvsum50/length"][:9]
+                del file["tvsum50/length"]
+                file.create_dataset("tvsum50/length", data=references, dtype=h5py.ref_dtype)
+            else:
+                del file["refs/v0"]
+                file["tvsum50/video"][0] = file["refs/l0"].ref
+                file["refs/l0"][...] = 0.5
+        with pytest.raises(UserError, match=reason):
+            load("tvsum", tmp_path)
+
+
 def test_the_h5_files_gtscore_is_the_target_and_said_where_it_is_another(tmp_path, capsys):
     write_tsv(tmp_path / "ydata-tvsum50-anno.tsv")
     h5_file = tmp_path / "eccv16_dataset_tvsum_google_pool5.h5"

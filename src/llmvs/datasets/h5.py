@@ -76,7 +76,10 @@ def groups(file: h5py.File, keys: Iterable[str], place: str) -> Iterator[tuple[s
     seen: dict[tuple[int, int], str] = {}
     for key in keys:
         found = group_of(file, key, place)
-        info = h5py.h5o.get_info(found.id)
+        try:
+            info = h5py.h5o.get_info(found.id)
+        except UNREADABLE as error:
+            raise _damaged(f"{place}: {said(key)}", error) from error
         first = seen.setdefault((info.fileno, info.addr), key)
         if first != key:
             raise UserError(

@@ -13,13 +13,10 @@ Videos, needed only to extract from, are looked for by name in `videos/`, `video
 itself.
 """
 
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
 from llmvs.console import say
 from llmvs.datasets import fields, h5
@@ -27,6 +24,7 @@ from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset, Sampling
 from llmvs.datasets.eccv16_file import Entry, read_eccv16
 from llmvs.datasets.files import absent, find_video, first, gtscore_of, same_length
+from llmvs.datasets.matlab import is_hdf5, read_matlab
 from llmvs.datasets.splits import published, published_names
 from llmvs.datasets.video import Array, Video
 from llmvs.errors import UserError, first_few
@@ -135,25 +133,13 @@ def _from_matlab(key: str, path: Path, root: Path) -> Annotations:
 def _read_matlab(path: Path) -> tuple[Array, float | None]:
     """Raw labels [U, n_frames] and frames per second of one of the authors' files."""
     place = printable(path)
-    try:
-        with path.open("rb") as file:
-            hdf5 = b"MATLAB 7.3" in file.read(128)
-        content = {} if hdf5 else loadmat(path, variable_names=["user_score", "FPS"])
-        found = [] if hdf5 else [content["user_score"], content["FPS"]]
-    except (  # IndexError: scipy's answer, up to 1.15, to a file that ends within its header
-        *h5.UNREADABLE,
-        MatReadError,
-        LookupError,
-        zlib.error,
-    ) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise UserError(
-            f"{place}: not one of SumMe's annotation files ({reason}): they are published at {HOME}"
-        ) from error
-    if hdf5:  # saved with -v7.3: the axes come the other way round
+    if is_hdf5(path):  # saved with -v7.3: the axes come the other way round
         with h5.open_h5(path) as opened:
             found = [h5.value_of(opened, name, place) for name in ("user_score", "FPS")]
         found[0] = np.transpose(found[0])
+    else:
+        what = f"one of SumMe's annotation files, which are published at {HOME}"
+        found = read_matlab(path, ("user_score", "FPS"), what)
     labels = fields.whole_numbers(found[0], f"{place}: user_score", ("frames", "annotators"))
     if not labels.size:
         raise UserError(f"{place}: user_score is empty")

@@ -13,15 +13,13 @@ are looked for by YouTube id in `videos/`, `video/` and `data.root` itself.
 """
 
 import re
-import zlib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
-from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
 from llmvs.console import say
 from llmvs.datasets import fields, h5
@@ -29,6 +27,7 @@ from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset, Sampling
 from llmvs.datasets.eccv16_file import Entry, read_eccv16
 from llmvs.datasets.files import absent, find_video, first, gtscore_of, refuse_twins, same_length
+from llmvs.datasets.matlab import read_matlab
 from llmvs.datasets.splits import published, published_names
 from llmvs.datasets.video import Array, Video
 from llmvs.errors import UserError, first_few
@@ -203,12 +202,20 @@ def _read_matlab(path: Path) -> dict[str, _Rated]:
     names, people, lengths = _columns_h5(path) if h5py.is_hdf5(path) else _columns_old(path)
     place = printable(path)
     rated = []
+    if not len(names) == len(people) == len(lengths):
+        raise _no_table(path)
     for text, ratings, length in zip(names, people, lengths, strict=True):
-        name = text if isinstance(text, str) else "".join(map(chr, np.ravel(text)))
+        name = text if isinstance(text, str) else _spelled(text, f"{place}: video")
         seconds = fields.number(length, f"{place}: {name}: length", low=0)
         rated.append(_Rated(name, _people(path, name, ratings), seconds))
     refuse_twins({f"row {i}": one.name for i, one in enumerate(rated, start=1)}, place)
     return _numbered(path, rated)
+
+
+def _spelled(letters: Any, place: str) -> str:
+    """A text that MATLAB stores as the numbers of its letters."""
+    codes = fields.whole_numbers(np.ravel(letters), place, ("letters",), 1, sys.maxunicode)
+    return "".join(map(chr, codes))
 
 
 COLUMNS = ("video", "user_anno", "length")
@@ -228,11 +235,11 @@ def _columns_h5(path: Path) -> list[list[Any]]:
 
 
 def _columns_old(path: Path) -> list[list[Any]]:
+    (table,) = read_matlab(path, ("tvsum50",), f"TVSum's table, which is published at {HOME}")
     try:
-        table = loadmat(path, variable_names=["tvsum50"])["tvsum50"].ravel()
-        names, people, lengths = (list(table[name]) for name in COLUMNS)
+        names, people, lengths = (list(table.ravel()[name]) for name in COLUMNS)
         return [[str(name.item()) for name in names], [one.T for one in people], lengths]
-    except (*h5.UNREADABLE, LookupError, AttributeError, MatReadError, zlib.error) as error:
+    except (AttributeError, LookupError, ValueError) as error:
         raise _no_table(path) from error
 
 
