@@ -175,6 +175,13 @@ def test_captions_that_are_there_need_no_clip(clips):
     assert absent(other, dataset, ["a"]) == {"a": "no embeddings"}
 
 
+def test_without_any_clip_no_model_is_looked_for(place, capsys):
+    layers = [str(CONFIGS / "dataset" / "eccv16.yaml"), f"data.root={place / 'mine'}"]
+    folders = [f"runs={place / 'runs'}", f"cache={place / 'cache'}"]
+    assert main(["train", *layers, *folders, "backbone.captioner=no/such", *QUICK]) == 2
+    assert f"data.root={place / 'mine'}: no clip of 6 of 6 videos" in capsys.readouterr().err
+
+
 def test_supplied_captions_are_looked_for_by_key_and_name(clips, tmp_path):
     dataset, config = clips
     (tmp_path / "said").mkdir()

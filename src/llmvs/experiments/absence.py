@@ -143,9 +143,10 @@ def _without_clip(
     config: Config, dataset: Dataset, videos: Sequence[Video], answers: bool
 ) -> dict[str, str]:
     missing = [one for one in videos if one.path is None or not one.path.is_file()]
-    if not missing or config.extract.refresh == "always":
-        return dict.fromkeys((one.key for one in missing), "no clip")
     kind = "answers" if answers else "captions"
+    made = list((Path(config.cache) / dataset.name).glob(f"{kind}-*"))
+    if not missing or not made or config.extract.refresh == "always":
+        return dict.fromkeys((one.key for one in missing), "no clip")
     made_with = identity.captions_identity(config, kind)
     cache = CaptionCache(identity.folder(config, dataset.name, kind, made_with), made_with)
     return _lacking(missing, cache.keys(), "no clip")
