@@ -175,9 +175,10 @@ def test_a_file_in_the_way_of_the_runs_is_one_line(capsys, tmp_path, monkeypatch
 
 def test_the_known_numbers_of_folds_are_those_of_the_datasets():
     from llmvs.commands._checks import FOLDS
+    from llmvs.config.settings import OWN
     from llmvs.datasets import DATASETS, splits
 
-    assert set(FOLDS) == set(DATASETS) - {"folder"}
+    assert set(FOLDS) == set(DATASETS) - set(OWN)
     assert FOLDS["demo"] == splits.FOLDS
     for name in ("summe", "tvsum"):
         assert {FOLDS[name]} == {len(folds) for folds in splits.published(name).values()}

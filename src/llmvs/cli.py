@@ -18,7 +18,6 @@ from llmvs.files import shown
 SILENCED = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "WANDB_ERROR_REPORTING": "false",
 }
 """What libraries report about their use, off unless the user's environment says otherwise: nothing
 leaves the machine that was not asked for.

@@ -154,7 +154,7 @@ def test_the_printed_configuration_is_a_layer(tmp_path):
             ["fast"],
             (
                 "command line: 'fast' is neither a layer (a YAML file, or a name in configs) nor"
-                " key=value (datasets: demo, folder, mrhisum, summe, tvsum)"
+                " key=value (datasets: demo, eccv16, folder, mrhisum, summe, tvsum)"
             ),
         ),
         (["optim=3"], "command line: optim=3: optim is a group of settings: set one of them"),

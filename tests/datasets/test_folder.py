@@ -196,8 +196,10 @@ def edited(line, text):
         (edited(4, "beach,3,1,1"), r"line 4: second 3 of beach, expected second 2"),
         (
             edited(1, "video;second;anna"),
-            r"line 1: expected the columns video, then second or step",
+            r"line 2: 1 cells, expected 3 \(video, second, anna\), parted by ';'",
         ),
+        (edited(1, "film,second,anna,ben"), r"line 1: expected the columns video, then second or"),
+        (edited(1, "video,time,anna,ben"), r"line 2: '0' in the column time is not m:ss"),
         (edited(1, "video,second,anna,anna"), r"line 1: two annotators of one name"),
         (rows(people=("anna", "ben"))[:1], r"no scores in it"),
         (
@@ -251,3 +253,30 @@ def test_folders_without_the_needed_files(root, tmp_path):
     write(root, ["{"], "scores.json")
     with pytest.raises(UserError, match=r"both of scores\.csv, scores\.json"):
         load("folder", root, TWO)
+
+
+def test_a_table_as_a_spreadsheet_exports_it(root):
+    write(root, rows())
+    expected = load("folder", root, TWO).annotations["beach"].user_scores
+    lines = ["sep=;", "Video;Time;anna;ben;;"]
+    for line in rows()[1:]:
+        name, second, anna, ben = line.split(",")
+        lines.append(f'"{name}";0:{int(second):02};{anna},0;{ben},00;;')
+    text = "\r\n".join([*lines, ""])
+    for encoding in ("utf-8-sig", "utf-16", "utf-8"):
+        (root / "scores.csv").write_text(text, encoding=encoding, newline="")
+        found = load("folder", root, TWO).annotations["beach"].user_scores
+        assert (found == expected).all()
+
+
+def test_scores_keep_their_64_bits(root):
+    fine = rows(people=("anna",))
+    fine = [fine[0], *(f"{line},{0.5 + i * 1e-12!r}" for i, line in enumerate(_without(fine)))]
+    write(root, fine)
+    found = load("folder", root, TWO).annotations["beach"]
+    assert len(set(found.user_scores[0, found.picks].tolist())) == 4
+
+
+def _without(lines):
+    """The rows without their last cell."""
+    return [line.rpartition(",")[0] for line in lines[1:]]

@@ -136,14 +136,22 @@ def test_youtube_ids_and_video_files_are_optional(tmp_path):
         ({"gtscore": None}, r"mr_hisum\.h5: video_2 has no gtscore"),
         (
             {"gtscore": np.full(134, np.nan)},
-            r"video_2: gtscore of shape \[134\] must be one number from 0 to 1",
+            r"video_2: gtscore: is nan at \[0\], expected finite numbers",
         ),
-        ({"gtscore": np.full(134, 3.0)}, r"one number from 0 to 1 for every second"),
+        ({"gtscore": np.full(134, 3.0)}, r"gtscore: is 3 at \[0\], expected 0 to 1"),
         ({"change_points": None}, r"video_2 has no change_points"),
         (
             {"change_points": np.arange(5)},
-            r"video_2: change_points of shape \[5\], expected first and last second of every shot",
+            r"video_2: change_points: has shape \[5\], expected \[shots, 2\]",
         ),
+        ({"gtscore": np.full((134, 2), 0.5)}, r"gtscore: has shape \[134, 2\], expected"),
+        ({"gtscore": np.full(134, -0.5)}, r"gtscore: is -0.5 at"),
+        ({"gtscore": np.zeros(0)}, "gtscore is empty"),
+        ({"gt_summary": np.full(134, np.nan)}, "gt_summary: is nan at"),
+        ({"gt_summary": np.full(134, 2)}, r"gt_summary: is 2 at \[0\], expected 0 to 1"),
+        ({"change_points": [[50, 60], [0, 9]]}, "shot 1 begins before shot 0"),
+        ({"change_points": [[0.5, 9], [9, 20]]}, "change_points: is 0.5 at"),
+        ({"gtscore": h5py.ExternalLink("x.h5", "/a")}, "gtscore is a link elsewhere"),
     ],
 )
 def test_a_wrong_field_is_one_line(tmp_path, changes, message):
@@ -166,14 +174,61 @@ def test_missing_or_wrong_files_are_one_line(tmp_path):
         load("mrhisum", tmp_path)
     write(tmp_path)
     for splits, message in [
-        ({"train_keys": ["video_1"]}, "expected lists of keys"),
-        ([1], "expected lists of keys"),
+        ({"train_keys": ["video_1"]}, r'fold 0: expected {"train_keys"'),
+        ([1], r'fold 0: expected {"train_keys"'),
+        ({**SPLITS, "val_keys": []}, "expected lists of keys"),
         (SPLITS | {"val_keys": ["video_1"]}, "video_1 is in two places"),
-        (SPLITS | {"test_keys": ["video_99"]}, "has no group video_99"),
+        (SPLITS | {"test_keys": ["video_99"]}, r"1 videos of mrhisum are missing \(video_99\)"),
     ]:
         write_json(tmp_path / "mr_hisum_split.json", splits)
         with pytest.raises(UserError, match=message):
             load("mrhisum", tmp_path)
     (tmp_path / "mr_hisum_split.json").unlink()
     with pytest.raises(UserError, match=r"none of mr_hisum_split\.json"):
+        load("mrhisum", tmp_path)
+
+
+def test_under_the_names_that_follow_up_work_passes_around(tmp_path):
+    write(tmp_path)
+    expected = load("mrhisum", tmp_path).annotations
+    (tmp_path / "mr_hisum_split.json").rename(tmp_path / "mrsum_split.json")
+    for name in ("mrsum_with_features_gtsummary_modified.h5", "my_mrsum.h5"):
+        next(tmp_path.glob("*.h5")).rename(tmp_path / name)
+        found = load("mrhisum", tmp_path).annotations
+        assert found.keys() == expected.keys()
+        assert (found["video_2"].gtscore == expected["video_2"].gtscore).all()
+
+
+def test_64_bit_scores_keep_what_32_bits_would_tie(tmp_path):
+    fine = 0.5 + np.arange(134) * 1e-12
+    video = load("mrhisum", write(tmp_path, gtscore=fine)).annotations_of("video_2")
+    assert (video.gtscore == fine).all()
+    assert (video.user_scores[0] == fine).all()
+
+
+def test_videos_that_the_file_lacks_are_named_all_or_left_out(tmp_path, capsys):
+    write(tmp_path)
+    splits = SPLITS | {"train_keys": ["video_3", "video_98", "video_1"], "val_keys": ["video_5"]}
+    write_json(tmp_path / "mr_hisum_split.json", splits | {"test_keys": ["video_2", "video_99"]})
+    with pytest.raises(UserError, match=r"2 videos .* \(video_98, video_99\).*data\.absent=skip"):
+        load("mrhisum", tmp_path)
+    dataset = load("mrhisum", tmp_path, absent="skip")
+    one = fold(dataset, "paper", 0, 0.2)
+    assert (one.train, one.val, one.test) == (("video_3", "video_1"), ("video_5",), ("video_2",))
+    assert set(dataset.absent) == {"video_98", "video_99"}
+    assert "2 videos are in no part of mr_hisum_split.json" in capsys.readouterr().err
+
+
+def test_one_video_under_two_keys_is_refused(tmp_path):
+    write(tmp_path)
+    write_json(tmp_path / "mr_hisum_split.json", SPLITS | {"val_keys": ["video_01"]})
+    with pytest.raises(UserError, match="video_1 and video_01 are two names of one video"):
+        load("mrhisum", tmp_path)
+    with h5py.File(tmp_path / "mr_hisum.h5", "a") as file:
+        file["other"] = file["video_1"]
+    write_json(tmp_path / "mr_hisum_split.json", SPLITS | {"val_keys": ["other"]})
+    with pytest.raises(UserError, match="video_1 and other are two names of one video"):
+        load("mrhisum", tmp_path)
+    write_json(tmp_path / "mr_hisum_split.json", SPLITS | {"val_keys": ["/video_1"]})
+    with pytest.raises(UserError, match="'/video_1' holds a slash"):
         load("mrhisum", tmp_path)

@@ -11,6 +11,7 @@ import pytest
 from llmvs.cli import main
 from llmvs.config.load import load_config
 from llmvs.datasets.base import Dataset
+from llmvs.errors import UserError
 from llmvs.evaluation.protocols import by_name, protocols
 from llmvs.experiments import evaluate as module
 from llmvs.experiments.evaluate import baselines_document, evaluate_document
@@ -34,7 +35,7 @@ def opened(monkeypatch):
     """Has the commands open this dataset in place of the configured one."""
 
     def opens(dataset):
-        monkeypatch.setattr(module, "open_dataset", lambda config: dataset)
+        monkeypatch.setattr(module, "open_dataset", lambda config, **how: dataset)
         return dataset
 
     return opens
@@ -51,7 +52,7 @@ def test_documents_hold_what_protocols_say_of_plain_annotations(annotation, open
     rng = np.random.default_rng(0)
     scores = {key: rng.random(one.n_steps) for key, one in dataset.annotations.items()}
     write_json(tmp_path / "s.json", scores)
-    document, _ = evaluate_document(load_config(["demo"]), tmp_path / "s.json", draws=2)
+    document, _ = evaluate_document(load_config(["demo"]), [tmp_path / "s.json"], draws=2)
     ceilings, _ = baselines_document(load_config(["demo"]), draws=2)
     assert set(document["protocols"]) == set(protocols(dataset))
     tests = [test for _, test in dataset.splits["disjoint"]]
@@ -97,7 +98,7 @@ def test_a_protocol_that_is_registered_is_evaluated_and_shown(opened, tmp_path, 
     dataset = opened(made_up("ratings"))
     assert by_name("best").title == Best.title
     write_json(tmp_path / "s.json", {key: one.gtscore for key, one in dataset.annotations.items()})
-    document, printed = evaluate_document(load_config(["demo"]), tmp_path / "s.json", draws=4)
+    document, printed = evaluate_document(load_config(["demo"]), [tmp_path / "s.json"], draws=4)
     rows = document["protocols"]["best"]
     expected = over_folds(
         {key: float(one.gtscore.max()) for key, one in dataset.annotations.items()},
@@ -113,3 +114,58 @@ def test_a_protocol_that_is_registered_is_evaluated_and_shown(opened, tmp_path, 
     block = printed[printed.index("best: gtscore of the step of highest score") :].splitlines()
     assert block[1].split() == ["importance", "%", "importance", "%:", "sd"]
     assert block[2].split()[1] == f"{100 * expected:.2f}"
+
+
+def several(tmp_path, dataset):
+    """Three files: the annotators' own mean, noise, and the mean of half of the videos."""
+    rng = np.random.default_rng(0)
+    mean = {key: one.gtscore.tolist() for key, one in dataset.annotations.items()}
+    noise = {key: rng.random(len(one)).tolist() for key, one in mean.items()}
+    half = dict(list(mean.items())[: len(mean) // 2])
+    found = []
+    for name, scores in (("mean", mean), ("noise", noise), ("half", half)):
+        found.append(tmp_path / f"{name}.json")
+        write_json(found[-1], scores)
+    return found
+
+
+def test_several_files_are_rows_of_one_table_and_compared_video_by_video(opened, tmp_path):
+    dataset = opened(made_up("ratings"))
+    mean, noise, half = several(tmp_path, dataset)
+    document, text = evaluate_document(load_config(["demo"]), [mean, noise], draws=2)
+    rows = document["protocols"]["per_annotator"]
+    assert document["scores"] == [str(mean), str(noise)]
+    assert rows[str(mean)]["tau"] == rows["ceiling"]["tau"] > rows[str(noise)]["tau"]
+    per_video = document["per_video"]
+    differences = document["differences"]["per_annotator"][f"{noise} - {mean}"]["tau"]
+    shares = {"video_1": 0.25, "video_2": 0.25, "video_3": 0.5}  # of folds of two videos and one
+    expected = [
+        per_video[str(noise)]["per_annotator"][key][0]
+        - per_video[str(mean)]["per_annotator"][key][0]
+        for key in shares
+    ]
+    weighted = np.dot(expected, list(shares.values()))
+    assert differences["mean"] == pytest.approx(weighted)
+    assert weighted == pytest.approx(rows[str(noise)]["tau"] - rows[str(mean)]["tau"])
+    assert differences["low"] <= differences["mean"] <= differences["high"] < 0
+    assert f"per_annotator: {noise} - {mean}: tau {differences['mean']:+.4f} (95 % " in text
+    alone, _ = evaluate_document(load_config(["demo"]), [mean], draws=2)
+    assert alone["scores"] == str(mean)
+    assert alone["protocols"]["paper"][str(mean)] == document["protocols"]["paper"][str(mean)]
+    common, text = evaluate_document(load_config(["demo"]), [noise, half], draws=2)
+    assert len(common["videos"]) == len(dataset.annotations) // 2
+
+
+def test_files_that_cannot_be_compared_are_one_line(opened, tmp_path):
+    dataset = opened(made_up("ratings"))
+    mean, _, _ = several(tmp_path, dataset)
+    with pytest.raises(UserError, match=r"mean\.json: given twice"):
+        evaluate_document(load_config(["demo"]), [mean, mean], draws=2)
+    keys = list(dataset.annotations)
+    for name, key in (("a", keys[0]), ("b", keys[1])):
+        values = dataset.annotations[key].gtscore.tolist()
+        write_json(tmp_path / f"{name}.json", {key: values})
+    with pytest.raises(UserError, match="score no video in common"):
+        evaluate_document(
+            load_config(["demo"]), [tmp_path / "a.json", tmp_path / "b.json"], draws=2
+        )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from llmvs.datasets.video import Video
-from llmvs.extraction import caption_stage, identity
+from llmvs.extraction import identity, steps
 from llmvs.extraction.caption_stage import CaptionStage
 from llmvs.extraction.pipeline import extract
 from tests.films import film, tiny_config
@@ -35,7 +35,7 @@ def test_a_list_of_ten_thousand_videos_is_at_work_before_anything_else_is_touche
 
     monkeypatch.setattr(CaptionStage, "load", lambda self: None)
     monkeypatch.setattr(identity, "file_hash", lambda path: pytest.fail("a video is hashed"))
-    monkeypatch.setattr(caption_stage, "sample", begin)
+    monkeypatch.setattr(steps, "sample", begin)
     monkeypatch.setattr(os, "stat", counted)
     with pytest.raises(Begun):
         extract(settings, "mine", sources)

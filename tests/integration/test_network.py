@@ -15,6 +15,8 @@ STRACE = shutil.which("strace")
 OUTSIDE = re.compile(r"AF_INET6?.*(?:inet_addr\(\"(?!127\.)|inet_pton\(AF_INET6, \"(?!::1\"))")
 """An address that is not this machine's: a name server's, too."""
 QUICK = ["backbone=tiny", "optim.epochs=2", "head.dim=16", "head.layers=1", "data.root=mine"]
+WANDB = ("train", "train with every logger")
+"""With W&B offline, which has to leave its run behind."""
 VERBS = {
     "train": ["train", "folder", *QUICK, "log.wandb=offline"],
     "train with every logger": ["train", "folder", *QUICK, "seed=3", "log.loggers=[csv,wandb]"],
@@ -58,4 +60,8 @@ def test_nothing_is_sent(verb: str, place: Path, tmp_path: Path) -> None:
         pytest.skip("this machine lets nobody trace a process")
     assert done.returncode == 0, done.stderr
     assert trace.is_file()
+    assert "W&B" not in done.stderr  # "going on without": then nothing would have been tried
+    assert "Weights & Biases" not in done.stderr
+    if verb in WANDB:
+        assert list(place.rglob("offline-run-*/*.wandb"))
     assert [line for line in trace.read_text().splitlines() if OUTSIDE.search(line)] == []

@@ -106,3 +106,9 @@ def test_every_printed_name_stands_once() -> None:
     for name in names:
         holders = [path.name for path in package.rglob("*.py") if f'"{name}"' in path.read_text()]
         assert holders == ["labels.py"], name
+
+
+def test_a_result_of_before_videos_could_be_left_out_is_read() -> None:
+    old = result(0, 3)
+    del old["absent"]
+    assert Result.of(old).absent == {}

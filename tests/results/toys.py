@@ -32,6 +32,7 @@ def result(fold: int, seed: int, shift: float = 0.0, **changes: Any) -> dict[str
         "folder": f"runs/toy/fold{fold}/seed{seed}",
         "dataset": "summe",
         "synthetic": False,
+        "absent": {},
         "heading": "summe",
         "splits": "paper",
         "fold": fold,

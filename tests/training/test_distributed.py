@@ -19,8 +19,8 @@ from llmvs.config.schema import BackboneConfig, Config, ExamplesConfig, ExtractC
 from llmvs.datasets.base import Dataset
 from llmvs.datasets.video import Video
 from llmvs.errors import UserError
-from llmvs.extraction import caption_stage
 from llmvs.extraction import distributed as together
+from llmvs.extraction import steps
 from llmvs.extraction.pipeline import Extraction, extract
 from llmvs.training.distributed import extract_shared
 from tests.films import content, films, tiny_config
@@ -69,7 +69,7 @@ def sources(dataset: Dataset) -> list[Video]:
 
 def in_rank(monkeypatch: pytest.MonkeyPatch, key: str, act: Callable[[], None]) -> None:
     """Let the rank that reads a video act after its second step."""
-    original = caption_stage.sample
+    original = steps.sample
 
     def sample(path: Path, **options: Any) -> Iterator[Any]:
         for number, step in enumerate(original(path, **options)):
@@ -77,7 +77,7 @@ def in_rank(monkeypatch: pytest.MonkeyPatch, key: str, act: Callable[[], None]) 
                 act()
             yield step
 
-    monkeypatch.setattr(caption_stage, "sample", sample)
+    monkeypatch.setattr(steps, "sample", sample)
 
 
 def test_two_ranks_write_the_same_bytes_as_one(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llmvs.config.settings import OWN
 from llmvs.errors import UserError, nearest, require_package
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def check_dataset(config: "Config") -> None:
         UserError: one of the two.
     """
     name, root = config.data.dataset, Path(config.data.root).expanduser()
-    if name == "demo" or (name in (*FOLDS, "folder") and root.is_dir()):
+    if name == "demo" or (name in (*FOLDS, *OWN) and root.is_dir()):
         return  # numpy need not be imported to know this
     from llmvs.datasets import DATASETS, Sampling, load
 

@@ -15,8 +15,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--scores",
         type=Path,
         required=True,
+        action="append",
         metavar="FILE",
-        help="JSON {video: [one number per step]}, or h5",
+        help="JSON {video: [one number per step]}, or h5; several times: one row each, compared"
+        " video by video with the first",
+    )
+    parser.add_argument(
+        "--per",
+        choices=("step", "frame"),
+        default="step",
+        help="what there is one score for (of frames, those at the steps count)",
     )
     add_draws(parser)
     add_settings(parser)
@@ -30,4 +38,4 @@ def call(given: argparse.Namespace) -> None:
     check_dataset(config)
     from llmvs.experiments.evaluate import evaluate_document
 
-    print_document(*evaluate_document(config, given.scores, given.draws), given.json)
+    print_document(*evaluate_document(config, given.scores, given.draws, given.per), given.json)

@@ -37,8 +37,8 @@ class DataConfig:
     """Which videos, what people said of them, and how they are split."""
 
     dataset: str = setting(MISSING, TRAINING)
-    """Which dataset: `demo`, `summe`, `tvsum`, `mrhisum`, or a `folder` of your own
-    (docs/own_data.md).
+    """Which dataset: `demo`, `summe`, `tvsum`, `mrhisum`, or one of your own: a `folder`, or an h5
+    file in the `eccv16` layout (docs/own_data.md).
     """
     root: str = setting("", NOTHING, place=True)
     """Folder of the dataset's files (annotations, videos); empty: data/DATASET."""
@@ -52,6 +52,10 @@ class DataConfig:
     incomplete: Literal["refuse", "trim"] = setting("refuse", TRAINING)
     """A scored video whose embeddings end before its annotations: `refuse` it, or `trim` it to the
     steps it has.
+    """
+    absent: Literal["refuse", "skip"] = setting("refuse", TRAINING)
+    """A video whose annotations, clip, captions or embeddings cannot be found: `refuse` the run and
+    name all of them, or `skip` them: they are in no fold, and every table says how many.
     """
     extra: list[str] = setting([], TRAINING)
     """Other datasets, all of whose videos train too: `[tvsum]` in data/tvsum, or `[tvsum=DIR]` (the

@@ -11,6 +11,9 @@ from llmvs.config.affects import CAPTIONS, EMBEDDINGS, NOTHING, Stage
 from llmvs.config.schema import Config
 from llmvs.errors import nearest
 
+OWN = ("eccv16", "folder")
+"""Kinds of data sets of one's own: what they are is what their folder holds."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
@@ -118,8 +121,8 @@ def shaping_embeddings(config: Config, places: bool = True) -> dict[str, Any]:
 def meaning(config: Config) -> dict[str, Any]:
     """All settings that a result depends on: two runs with the same meaning are the same run.
 
-    Where a dataset's files lie does not count, but for datasets of kind `folder`: there the folder
-    is the dataset.
+    Where a dataset's files lie does not count, but for datasets of one's own: there the folder is
+    the dataset.
     """
     values = {
         key: value
@@ -127,10 +130,10 @@ def meaning(config: Config) -> dict[str, Any]:
         if (found := setting_of(key)) is not None and set(found.affects) != {NOTHING}
     }
     values["data.extra"] = [
-        entry if entry.startswith("folder=") else entry.partition("=")[0]
+        entry if entry.partition("=")[0] in OWN else entry.partition("=")[0]
         for entry in config.data.extra
     ]
-    if config.data.dataset == "folder":
+    if config.data.dataset in OWN:
         values["data.root"] = config.data.root
     return values
 
@@ -140,11 +143,11 @@ def dataset_name(dataset: str, root: str) -> str:
 
     >>> dataset_name("summe", "/disk/sum"), dataset_name("folder", "data/mine")
     ('summe', 'folder-mine')
-    >>> dataset_name("folder", "data/folder")
-    'folder'
+    >>> dataset_name("folder", "data/folder"), dataset_name("eccv16", "my/trips")
+    ('folder', 'eccv16-trips')
     """
     folder = Path(root).name
-    return f"folder-{folder}" if dataset == "folder" and folder not in ("folder", "") else dataset
+    return f"{dataset}-{folder}" if dataset in OWN and folder not in (dataset, "") else dataset
 
 
 def nearest_key(key: str) -> str:

@@ -2,7 +2,8 @@
 reads only this.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from llmvs.datasets.annotations import Annotations
@@ -62,9 +63,45 @@ class Dataset:
     videos serves.
     """
 
+    source: str = ""
+    """The file of its annotations, for messages."""
+    absent: Mapping[str, str] = field(default_factory=dict)
+    """Key -> why a video of its folds is left out of them (`data.absent=skip`)."""
+
     def __post_init__(self) -> None:
         cure = "its folder in the cache would go by it: call it otherwise"
         check_name(self.name, "dataset", cure)
+
+    @property
+    def lacking(self) -> list[str]:
+        """Keys that its folds name, but that nothing is known of."""
+        named = [
+            key for kind in self.splits.values() for fold in kind for part in fold for key in part
+        ]
+        return [
+            key for key in dict.fromkeys([*named, *self.validation]) if key not in self.annotations
+        ]
+
+    def without(self, absent: Mapping[str, str]) -> "Dataset":
+        """Leave videos out of the folds, and remember them.
+
+        Args:
+            absent: key -> why.
+        """
+
+        def left(keys: Iterable[str]) -> list[str]:
+            return [key for key in keys if key not in absent]
+
+        return replace(
+            self,
+            annotations={key: self.annotations[key] for key in left(self.annotations)},
+            splits={
+                kind: [(left(train), left(test)) for train, test in folds]
+                for kind, folds in self.splits.items()
+            },
+            validation=tuple(left(self.validation)),
+            absent={**self.absent, **absent},
+        )
 
     @property
     def videos(self) -> dict[str, Video]:

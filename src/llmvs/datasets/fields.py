@@ -7,46 +7,12 @@ ever changed on the way: nothing wraps around, is truncated, or loses a part.
 
 from typing import Any
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
 from llmvs.errors import UserError
 
 Array = npt.NDArray[Any]
-
-
-def h5_value(group: h5py.Group, name: str, place: str) -> Any:
-    """Read one data set of an HDF5 group as it is stored.
-
-    Args:
-        group: where it stands.
-        name: of the data set.
-        place: file and group, for an error.
-
-    Raises:
-        UserError: absent, a link elsewhere, a group, empty, or damaged.
-    """
-    try:
-        link = group.get(name, getlink=True)
-        if link is None:
-            raise UserError(f"{place}: has no {name}")
-        if not isinstance(link, h5py.HardLink):
-            raise UserError(
-                f"{place}: {name} is a link elsewhere: copy what it points to into the file"
-            )
-        found = group[name]
-        if not isinstance(found, h5py.Dataset):
-            raise UserError(f"{place}: {name} is a group, not a data set")
-        value = found[()]
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise UserError(
-            f"{place}: {name} is damaged ({reason}): is the download complete?"
-        ) from error
-    if isinstance(value, h5py.Empty):
-        raise UserError(f"{place}: {name} is empty")
-    return value
 
 
 def numbers(
@@ -68,20 +34,7 @@ def numbers(
     Raises:
         UserError: other values or another shape, a number that is not finite or not in the range.
     """
-    array = np.asarray(value)
-    if array.dtype.kind not in "biuf":
-        raise UserError(f"{place}: holds {_kind(array)}, expected numbers")
-    if array.ndim == 2 and len(shape) == 1 and 1 in array.shape:
-        array = array.ravel()  # MATLAB has no vectors: a list is a matrix of one row or column
-    if array.ndim != len(shape) or any(
-        isinstance(want, int) and want != has for want, has in zip(shape, array.shape, strict=False)
-    ):
-        wanted = ", ".join(map(str, shape))
-        raise UserError(f"{place}: has shape {list(array.shape)}, expected [{wanted}]")
-    exact = array.astype(np.float64)
-    _refuse(array, ~np.isfinite(exact), place, "expected finite numbers")
-    _refuse(array, (exact < low) | (exact > high), place, f"expected {low:g} to {high:g}")
-    return exact
+    return _checked(value, place, shape, low, high).astype(np.float64, copy=False)
 
 
 def whole_numbers(
@@ -103,9 +56,41 @@ def whole_numbers(
     Raises:
         UserError: as `numbers`, or a number that is not whole.
     """
-    exact = numbers(value, place, shape, low, high)
-    _refuse(exact, exact != np.floor(exact), place, "expected whole numbers")
-    return exact.astype(np.int64)
+    exact = _checked(value, place, shape, low, high)
+    _refuse_parts(exact, place)
+    return exact.astype(np.int64, copy=False)
+
+
+def ratings(value: Any, place: str, shape: tuple[int | str, ...], low: float, high: float) -> Array:
+    """Read annotators' ratings: uint8 where they are whole numbers that it holds, else float64.
+
+    Raises:
+        UserError: as `numbers`.
+    """
+    exact = _checked(value, place, shape, low, high)
+    if low >= 0 and high <= 255:
+        small = exact.astype(np.uint8, copy=False)
+        if exact.dtype.kind != "f" or (small == exact).all():
+            return small
+    return exact.astype(np.float64, copy=False)
+
+
+def picks(value: Any, place: str, n_frames: int) -> npt.NDArray[np.int64]:
+    """Read the frames that are a video's steps: increasing, each once, all within the video.
+
+    Raises:
+        UserError: as `whole_numbers`, none, or not increasing.
+    """
+    found = whole_numbers(value, place, ("steps",), high=n_frames - 1)
+    if not len(found):
+        raise UserError(f"{place}: holds no steps")
+    wrong = np.flatnonzero(np.diff(found) <= 0)
+    if len(wrong):
+        raise UserError(
+            f"{place}: is {found[wrong[0] + 1]} at [{wrong[0] + 1}], behind {found[wrong[0]]}:"
+            " expected increasing frames"
+        )
+    return found
 
 
 def number(value: Any, place: str, low: float = -np.inf, high: float = np.inf) -> float:
@@ -157,9 +142,11 @@ def votes(value: Any, place: str, n_frames: int) -> npt.NDArray[np.uint8]:
         uint8 [U, n_frames] 0/1: a frame is in a summary where the file has any number above 0.
 
     Raises:
-        UserError: as `numbers`.
+        UserError: as `whole_numbers`.
     """
-    return (numbers(value, place, ("annotators", n_frames), low=0) > 0).astype(np.uint8)
+    exact = _checked(value, place, ("annotators", n_frames), 0, np.inf)
+    _refuse_parts(exact, place)
+    return (exact > 0).view(np.uint8)
 
 
 def shots(value: Any, place: str, n_frames: int) -> npt.NDArray[np.int64]:
@@ -212,10 +199,40 @@ def shots(value: Any, place: str, n_frames: int) -> npt.NDArray[np.int64]:
     return np.stack([begins, lasts], axis=1)
 
 
+def _checked(
+    value: Any, place: str, shape: tuple[int | str, ...], low: float, high: float
+) -> Array:
+    """A real array of the shape, all of it finite and within the limits, in its own type."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise UserError(f"{place}: holds {_kind(array)}, expected numbers")
+    if array.ndim == 2 and len(shape) == 1 and 1 in array.shape:
+        array = array.ravel()  # MATLAB has no vectors: a list is a matrix of one row or column
+    if array.ndim != len(shape) or any(
+        isinstance(want, int) and want != has for want, has in zip(shape, array.shape, strict=False)
+    ):
+        wanted = ", ".join(map(str, shape))
+        raise UserError(f"{place}: has shape {list(array.shape)}, expected [{wanted}]")
+    if array.size:
+        smallest, largest = array.min().item(), array.max().item()  # NaN where one is NaN
+        if not (np.isfinite(smallest) and np.isfinite(largest)):
+            _refuse(array, ~np.isfinite(array), place, "expected finite numbers")
+        if smallest < low or largest > high:
+            exact = array.astype(np.float64)
+            limits = f"expected {low:g} to {high:g}"
+            _refuse(array, (exact < low) | (exact > high), place, limits)
+    return array
+
+
+def _refuse_parts(array: Array, place: str) -> None:
+    if array.dtype.kind == "f":
+        _refuse(array, array != np.floor(array), place, "expected whole numbers")
+
+
 def _refuse(array: Array, wrong: npt.NDArray[np.bool_], place: str, expected: str) -> None:
     if wrong.any():
         where = np.argwhere(wrong)[0].tolist()
-        raise UserError(f"{place}: is {array[tuple(where)]:g} at {where}, {expected}")
+        raise UserError(f"{place}: is {float(array[tuple(where)]):g} at {where}, {expected}")
 
 
 def _kind(array: Array) -> str:

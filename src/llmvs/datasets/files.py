@@ -1,13 +1,12 @@
-"""Finding and reading the files in which this field's datasets are passed around."""
+"""Finding the files in which this field's datasets are passed around, and what they share."""
 
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
-import h5py
 import numpy as np
 
+from llmvs.datasets.h5 import said
 from llmvs.datasets.video import Array
 from llmvs.errors import UserError
 from llmvs.video.container import is_video
@@ -53,69 +52,12 @@ def bracketed(path: Path) -> str | None:
     return found.group(1) if found else None
 
 
-def open_h5(path: Path) -> h5py.File:
-    """Open an HDF5 file for reading, or raise a UserError that names it."""
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        raise UserError(
-            f"{path}: not readable as an HDF5 file ({error}): is the download complete?"
-        ) from error
-
-
-def read_eccv16(path: Path, fields: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Every `video_N` group of an h5 file in the field's "eccv16" layout, in the order of N.
-
-    Args:
-        path: the h5 file.
-        fields: what every group must have. Other small fields come along; `features` do not.
-
-    Returns:
-        For every key the group's arrays, numbers and texts. `change_points` are clipped to the
-        video.
-
-    Raises:
-        UserError: not HDF5, no such groups, or a group without a needed field.
-    """
-    needed = list(fields)
-    with open_h5(path) as file:
-        keys = sorted(
-            (key for key in file if key.startswith("video_") and key[6:].isdigit()),
-            key=lambda key: int(key[6:]),
-        )
-        if not keys:
-            raise UserError(
-                f"{path}: has no groups video_1, video_2, ...: expected an h5 file in the eccv16"
-                " layout"
-            )
-        groups = {}
-        for key in keys:
-            absent = [name for name in needed if name not in file[key]]
-            if absent:
-                raise UserError(
-                    f"{path}: {key} has no {', '.join(absent)}: expected an h5 file in the eccv16"
-                    " layout"
-                )
-            groups[key] = {
-                name: _plain(file[key][name][()])
-                for name in file[key]
-                if name not in ("features", "gtsummary")
-            }
-    for group in groups.values():
-        if "change_points" in group:
-            group["change_points"] = np.minimum(
-                group["change_points"].astype(np.int64), int(group["n_frames"]) - 1
-            )
-    return groups
-
-
 def gtscore_of(user_values: Array, picks: Array, low: float, high: float) -> Array:
-    """Mean over annotators [U, n_frames] at the picks, scaled from [low, high] to [0, 1]: float32
-    [T].
+    """Mean over annotators [U, n_frames] at the picks, scaled from [low, high] to [0, 1]:
+    float32 [T].
     """
-    return ((user_values[:, picks].astype(np.float64).mean(axis=0) - low) / (high - low)).astype(
-        np.float32
-    )
+    mean = user_values[:, picks].astype(np.float64).mean(axis=0)
+    return ((mean - low) / (high - low)).astype(np.float32)
 
 
 def same_length(key: str, lengths: Mapping[str, int]) -> int:
@@ -132,5 +74,43 @@ def same_length(key: str, lengths: Mapping[str, int]) -> int:
     return next(iter(lengths.values()))
 
 
-def _plain(value: Any) -> Any:
-    return value.decode("utf-8") if isinstance(value, bytes) else value
+def refuse_twins(names: Mapping[str, str], place: str) -> None:
+    """Refuse two videos of one name: both would be looked for in one file.
+
+    Args:
+        names: key -> name.
+        place: file, for an error.
+
+    Raises:
+        UserError: names both keys.
+    """
+    seen: dict[str, str] = {}
+    for key, name in names.items():
+        if seen.setdefault(name, key) != key:
+            raise UserError(
+                f"{place}: {said(seen[name])} and {said(key)} are both called {said(name)}:"
+                " is a video there twice?"
+            )
+
+
+def refuse_key_twins(keys: Iterable[str], place: str) -> dict[str, str]:
+    """Refuse `video_1` beside `video_01`; other keys may be any.
+
+    Args:
+        keys: of videos, in a file.
+        place: the file, for an error.
+
+    Returns:
+        Key in the file -> `video_N`, of the keys that are numbered so.
+
+    Raises:
+        UserError: names both.
+    """
+    numbered: dict[str, str] = {}
+    for key in keys:
+        if match := re.fullmatch(r"video_(\d+)", key, re.ASCII):
+            plain = f"video_{int(match[1])}"
+            twin = numbered.setdefault(plain, key)
+            if twin != key:
+                raise UserError(f"{place}: {twin} and {key} are two names of one video: keep one")
+    return {key: plain for plain, key in numbered.items()}

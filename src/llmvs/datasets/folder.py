@@ -120,7 +120,7 @@ def _video(
     if len(times) < 2:
         raise UserError(f"{path}: {len(times)} frames: not a video that can be sampled")
     picks = step_frames(times, sampling.fps, sampling.every_nth_frame)
-    rows = np.array(list(scores.sheet[name].values()), np.float32)
+    rows = np.array(list(scores.sheet[name].values()), np.float64)
     place = f"{scores.place(name)}: {name}"
     people = (
         _of_seconds(rows, times, picks, place)

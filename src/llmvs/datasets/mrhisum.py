@@ -16,7 +16,7 @@ The second is the only clock of these files, so it stands where other datasets h
 """
 
 import csv
-import itertools
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +24,27 @@ import h5py
 import numpy as np
 
 from llmvs.console import tracked
+from llmvs.datasets import fields, h5
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset, Sampling
-from llmvs.datasets.files import absent, bracketed, first, open_h5
-from llmvs.datasets.video import RENAME, Array, Video
+from llmvs.datasets.files import absent, bracketed, first, refuse_twins
+from llmvs.datasets.splits import read_splits
+from llmvs.datasets.video import Array, Video
 from llmvs.errors import UserError
-from llmvs.files import check_name, printable, read_json
+from llmvs.files import printable
 from llmvs.video.container import is_video
 
+logger = logging.getLogger(__name__)
+
 HOME = "https://github.com/MRHiSum/MR.HiSum"
-H5_NAMES = ("mr_hisum.h5", "mrsum.h5", "*hisum*.h5")
+H5_NAMES = (
+    "mr_hisum.h5",
+    "mrsum.h5",
+    "mrsum_with_features_gtsummary_modified.h5",
+    "*hisum*.h5",
+    "*mrsum*.h5",
+)
+SUMMARIES = ("gt_summary", "gtsummary")
 SPLIT_NAMES = ("mr_hisum_split.json", "mrsum_split.json", "*split*.json")
 PARTS = ("train_keys", "val_keys", "test_keys")
 
@@ -43,26 +54,29 @@ def load(root: Path) -> Dataset:
     kinds of splits.
 
     Raises:
-        UserError: a file is missing or not what it should be, or a video of the splits is not in
-            the h5 file.
+        UserError: a file is missing or not what it should be.
     """
-    h5, split = first(root, H5_NAMES), first(root, SPLIT_NAMES)
-    if h5 is None:
+    path, split = first(root, H5_NAMES), first(root, SPLIT_NAMES)
+    if path is None:
         raise absent(root, H5_NAMES, "Mr. HiSum's annotations", HOME)
     if split is None:
         raise absent(root, SPLIT_NAMES, "Mr. HiSum's splits", HOME)
     train, val, test = _splits(split)
     names, files = _youtube_ids(root), _files(root)
-    videos = {}
-    with open_h5(h5) as file:
-        for key in tracked([*train, *val, *test], "annotations", "video"):
-            if key not in file:
-                raise UserError(
-                    f"{h5}: has no group {key}, which is in {split.name}: is the download complete"
-                    f" ({HOME})?"
-                )
+    videos, place = {}, printable(path)
+    with h5.open_h5(path) as file:
+        there = dict.fromkeys(h5.names(file, place))
+        wanted = [key for key in (*train, *val, *test) if key in there]
+        more = [h5.said(key) for key in there.keys() - wanted]
+        if more:
+            logger.warning(
+                "note: %s: %s videos are in no part of %s, not read", place, len(more), split.name
+            )
+        for key, group in h5.groups(file, tracked(wanted, "annotations", "video"), place):
             name = names.get(key, key)
-            videos[key] = _video(key, name, file[key], h5, files.get(name, files.get(key)))
+            video_file = files.get(name, files.get(key))
+            videos[key] = _video(key, name, group, f"{place}: {key}", video_file)
+    refuse_twins({key: video.name for key, video in videos.items()}, str(root / "metadata.csv"))
     folds = [(train, test)]
     return Dataset(
         "mrhisum",
@@ -71,64 +85,53 @@ def load(root: Path) -> Dataset:
         {"paper": folds, "disjoint": folds},
         sampling=Sampling(fps=1.0),
         validation=tuple(val),
+        source=str(path),
     )
 
 
-def _splits(path: Path) -> list[list[str]]:
-    content = read_json(path, "Mr. HiSum's splits")
-    parts: list[list[str]] = [
-        content.get(name) or [] if isinstance(content, dict) else [] for name in PARTS
-    ]
-    if not all(
-        isinstance(part, list) and part and all(isinstance(key, str) for key in part)
-        for part in parts
-    ):
+def _splits(path: Path) -> tuple[list[str], list[str], list[str]]:
+    """Its keys to train, to choose the epoch, to test."""
+    folds, val = read_splits(path)
+    if len(folds) > 1 or not val:
         raise UserError(
             f"{path}: expected lists of keys {', '.join(PARTS)}: Mr. HiSum's splits are published"
             f" at {HOME}"
         )
-    keys = sorted(key for part in parts for key in part)
-    for key in keys:
-        check_name(key, printable(path), RENAME)
-    twice = [key for key, following in itertools.pairwise(keys) if key == following]
-    if twice:
-        raise UserError(f"{path}: {twice[0]} is in two places of the splits")
-    return parts
+    return folds[0][0], list(val), folds[0][1]
 
 
-def _video(key: str, name: str, group: Any, h5: Path, path: Path | None) -> Annotations:
-    lacking = [
-        field
-        for field in ("gtscore", "change_points")
-        if not isinstance(group, h5py.Group) or field not in group
-    ]
+def _video(key: str, name: str, group: h5py.Group, place: str, path: Path | None) -> Annotations:
+    there = set(h5.names(group, place))
+    lacking = [field for field in ("gtscore", "change_points") if field not in there]
     if lacking:
         raise UserError(
-            f"{h5}: {key} has no {', '.join(lacking)}: expected Mr. HiSum's h5 file ({HOME})"
+            f"{place} has no {', '.join(lacking)}: expected Mr. HiSum's h5 file ({HOME})"
         )
-    gtscore = np.asarray(group["gtscore"][()], np.float32)
-    seconds = len(gtscore) if gtscore.ndim == 1 else 0
-    if not seconds or not np.isfinite(gtscore).all() or gtscore.min() < 0 or gtscore.max() > 1:
-        raise UserError(
-            f"{h5}: {key}: gtscore of shape {list(gtscore.shape)} must be one number from 0 to 1"
-            " for every second"
-        )
-    change_points = np.asarray(group["change_points"][()], np.int64)
-    if change_points.ndim != 2 or change_points.shape[1] != 2:
-        raise UserError(
-            f"{h5}: {key}: change_points of shape {list(change_points.shape)}, expected first and"
-            " last second of every shot"
-        )
-    shown = next(
-        (group[field][()] for field in ("gt_summary", "gtsummary") if field in group), None
+    gtscore = fields.numbers(
+        h5.value_of(group, "gtscore", place), f"{place}: gtscore", ("seconds",), 0, 1
     )
+    seconds = len(gtscore)
+    if not seconds:
+        raise UserError(f"{place}: gtscore is empty")
+    begins = fields.whole_numbers(
+        h5.value_of(group, "change_points", place), f"{place}: change_points", ("shots", 2)
+    )
+    if (begins[1:, 0] < begins[:-1, 0]).any():
+        falls = np.flatnonzero(np.diff(begins[:, 0]) < 0)
+        raise UserError(
+            f"{place}: change_points: shot {falls[0] + 1} begins before shot {falls[0]}: expected"
+            " increasing seconds"
+        )
+    shown = next((field for field in SUMMARIES if field in there), None)
     return Annotations(
         Video(key, name, path, np.arange(seconds), fps=1.0, counts_steps=True),
         seconds,
         gtscore,
         user_scores=gtscore[None],
-        user_summary=None if shown is None else _fitted(shown, seconds),
-        shots=_shots(change_points, seconds),
+        user_summary=_fitted(h5.value_of(group, shown, place), f"{place}: {shown}", seconds)
+        if shown
+        else None,
+        shots=_shots(begins, seconds),
     )
 
 
@@ -139,12 +142,12 @@ def _shots(change_points: Array, seconds: int) -> Array:
     return np.stack([begins, np.append(begins[1:], seconds) - 1], axis=1)
 
 
-def _fitted(summary: Array, seconds: int) -> Array:
+def _fitted(summary: Any, place: str, seconds: int) -> Array:
     """[1, seconds] 0/1: what a summary lacks at its end is not shown, as in the authors'
     evaluation.
     """
     shown = np.zeros((1, seconds), np.uint8)
-    flat = np.ravel(summary)[:seconds]
+    flat = fields.whole_numbers(np.asarray(summary).ravel(), place, ("seconds",), 0, 1)[:seconds]
     shown[0, : len(flat)] = flat > 0
     return shown
 
@@ -156,12 +159,13 @@ def _youtube_ids(root: Path) -> dict[str, str]:
         return {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return {row["video_id"]: row["youtube_id"] for row in csv.DictReader(file)}
-    except (KeyError, csv.Error, UnicodeDecodeError) as error:
+            rows = [(row["video_id"], row["youtube_id"]) for row in csv.DictReader(file)]
+    except (OSError, KeyError, csv.Error, UnicodeDecodeError) as error:
         raise UserError(
             f"{path}: expected Mr. HiSum's table with the columns video_id and youtube_id"
             f" ({error}): {HOME}"
         ) from None
+    return {key: name for key, name in rows if key and name}
 
 
 def _files(root: Path) -> dict[str, Path]:

@@ -9,18 +9,28 @@ One column (or list) per annotator; `step` in place of `second` where every samp
 of its own.
 """
 
-import csv
 import math
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from llmvs.datasets.sheet import read_sheet, seconds_of
 from llmvs.errors import UserError
 from llmvs.files import read_json
 
 UNITS = ("second", "step")
-CSV_SHAPE = "video, then second or step, then one column per annotator, separated by commas"
+UNITS_IN_TABLES: dict[str, Literal["second", "step"]] = {
+    "second": "second",
+    "seconds": "second",
+    "time": "second",
+    "step": "step",
+    "steps": "step",
+}
+"""How the second column of a table may be called."""
+CSV_SHAPE = (
+    "video, then second or step, then one column per annotator, separated by commas or semicolons"
+)
 JSON_SHAPE = '{"per": "second" or "step", "scores": {video: {annotator: [one number each]}}}'
 Sheet = dict[str, dict[str, list[float]]]
 """Video -> annotator -> one score per second or step, in order."""
@@ -98,46 +108,49 @@ def _numbers(place: str, values: Any) -> list[float]:
 
 
 def _read_csv(path: Path) -> Scores:
-    rows = _rows(path)
-    _, header = next(rows, (1, []))
-    if len(header) < 3 or header[0] != "video" or header[1] not in UNITS:
+    sheet = read_sheet(path)
+    header = [name if i > 1 else name.casefold() for i, name in enumerate(sheet.header)]
+    if len(header) < 3 or header[0] != "video" or header[1] not in UNITS_IN_TABLES:
         raise UserError(
-            f"{path}, line 1: expected the columns {CSV_SHAPE}; found"
-            f" {', '.join(header) or 'nothing'}"
+            f"{sheet.place(1)}: expected the columns {CSV_SHAPE}; found"
+            f" {', '.join(sheet.header) or 'nothing'}"
         )
-    people, per = header[2:], header[1]
+    people, per = header[2:], UNITS_IN_TABLES[header[1]]
     if len(set(people)) < len(people) or not all(people):
         raise UserError(
-            f"{path}, line 1: two annotators of one name, or one without a name:"
+            f"{sheet.place(sheet.line)}: two annotators of one name, or one without a name:"
             f" {', '.join(people)}"
         )
-    scores, gaps = (
-        Scores(path, "second" if per == "second" else "step"),
-        dict[tuple[str, str], int](),
-    )
+    scores, gaps = Scores(path, per), dict[tuple[str, str], int]()
     counts: dict[str, int] = {}
-    for line, row in rows:
-        place = f"{path}, line {line}"
-        if len(row) != len(header):
-            raise UserError(
-                f"{place}: {len(row)} cells, expected {len(header)} ({', '.join(header)})"
-            )
+    for line, row in sheet.rows:
+        place = sheet.place(line)
         video, count = row[0], counts.get(row[0], 0)
-        if row[1] != str(count):
+        if header[1] == "time" and seconds_of(row[1]) is None:
+            raise UserError(f"{place}: {row[1][:40]!r} in the column time is not m:ss")
+        if _count(row[1], per) != count:
             raise UserError(
                 f"{place}: {per} {row[1] or 'nothing'} of {video}, expected {per} {count}: they"
                 " count from 0 without gaps"
             )
         counts[video] = count + 1
         scores.lines.setdefault(video, line)
-        sheet = scores.sheet.setdefault(video, {})
+        given = scores.sheet.setdefault(video, {})
         for name, cell in zip(people, row[2:], strict=True):
             if cell:
-                sheet.setdefault(name, []).append(_number(f"{place}: {name}", cell))
+                given.setdefault(name, []).append(sheet.number(cell, f"{place}: {name}"))
             else:
                 gaps.setdefault((video, name), line)
     _check_gaps(scores, gaps)
     return scores
+
+
+def _count(cell: str, per: str) -> int | None:
+    """The second or step of a row; a second may be a time `m:ss`."""
+    if per == "second" and (seconds := seconds_of(cell)) is not None:
+        return seconds
+    whole = re.fullmatch(r"(\d{1,9})([.,]0+)?", cell, re.ASCII)
+    return int(whole[1]) if whole else None
 
 
 def _check_gaps(scores: Scores, gaps: dict[tuple[str, str], int]) -> None:
@@ -151,25 +164,3 @@ def _check_gaps(scores: Scores, gaps: dict[tuple[str, str], int]) -> None:
     for video, people in scores.sheet.items():
         if not people:
             raise UserError(f"{scores.place(video)}: nobody has scored {video}")
-
-
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """(line, cells) of every row that is not empty."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            for row in reader:
-                if any(cell.strip() for cell in row):
-                    yield reader.line_num, [cell.strip() for cell in row]
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not readable as CSV text (UTF-8): {error}") from None
-
-
-def _number(place: str, cell: str) -> float:
-    try:
-        value = float(cell)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise UserError(f"{place}: {cell!r} is not a number")
-    return value

@@ -13,96 +13,115 @@ Videos, needed only to extract from, are looked for by name in `videos/`, `video
 itself.
 """
 
+import logging
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
+from llmvs.datasets import fields, h5
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset, Sampling
-from llmvs.datasets.files import absent, find_video, first, gtscore_of, read_eccv16, same_length
-from llmvs.datasets.splits import published
+from llmvs.datasets.eccv16_file import Entry, read_eccv16
+from llmvs.datasets.files import absent, find_video, first, gtscore_of, same_length
+from llmvs.datasets.matlab import is_hdf5, read_matlab
+from llmvs.datasets.splits import published, published_names
 from llmvs.datasets.video import Array, Video
-from llmvs.errors import UserError
+from llmvs.errors import UserError, first_few
+from llmvs.files import printable
+
+logger = logging.getLogger(__name__)
 
 HOME = "https://gyglim.github.io/me/vsum/index.html"
 H5_NAMES = ("eccv16_dataset_summe_google_pool5.h5", "summe_annotations.h5", "*summe*.h5")
-H5_FIELDS = ("n_frames", "picks", "gtscore", "user_summary", "change_points")
+NEEDED = ("n_frames", "picks", "gtscore", "user_summary", "change_points")
+WANTED = (*NEEDED, "user_score_raw", "fps", "video_name")
 PICK_EVERY = 15
 """Frames between two picks in the published annotations."""
 
 
 def load(root: Path) -> Dataset:
-    """Read SumMe from a folder.
+    """Read SumMe from a folder. A part of its videos is a part of the data set: the folds name
+    those that are absent.
 
     Raises:
-        UserError: neither file is there, a field is missing, or the files do not belong together.
+        UserError: neither file is there, a field is missing or wrong, or the files do not belong
+            together.
     """
-    matlab = {path.stem: path for path in sorted((root / "GT").glob("*.mat"))}
-    h5 = first(root, H5_NAMES)
-    if h5:
+    names = published_names("summe")
+    matlab, file = sorted((root / "GT").glob("*.mat")), first(root, H5_NAMES)
+    if file:
+        entries = read_eccv16(file, NEEDED, WANTED).values()
+        named = _matched(matlab, [entry.name for entry in entries])
+        videos = [_from_h5(entry, file, named.get(entry.name), root) for entry in entries]
+    elif named := _matched(matlab, names.values()):
         videos = [
-            _from_h5(key, group, h5, matlab, root)
-            for key, group in read_eccv16(h5, H5_FIELDS).items()
-        ]
-    elif matlab:
-        videos = [
-            _from_matlab(f"video_{i}", matlab[name], root)
-            for i, name in enumerate(sorted(matlab), start=1)
+            _from_matlab(key, named[name], root) for key, name in names.items() if name in named
         ]
     else:
         raise absent(root, (*H5_NAMES, "GT/*.mat"), "SumMe's annotations", HOME)
-    splits = published("summe")
-    train, test = splits["disjoint"][0]
-    missing = {*train, *test} - {video.key for video in videos}
-    if missing:
+    if more := [video.key for video in videos if video.key not in names]:
         raise UserError(
-            f"{h5 or root / 'GT'}: {len(videos)} of SumMe's 25 videos; {', '.join(sorted(missing))}"
-            f" missing ({HOME})"
+            f"{file}: has {first_few(more)}, but SumMe's 25 are video_1 to video_25: read a data"
+            " set of your own with data.dataset=eccv16"
         )
     return Dataset(
         "summe",
         "votes",
         {video.key: video for video in videos},
-        splits,
+        published("summe"),
         sampling=Sampling(every_nth_frame=PICK_EVERY),
+        source=str(file or root / "GT"),
     )
 
 
-def _from_h5(
-    key: str, group: dict[str, Any], h5: Path, matlab: dict[str, Path], root: Path
-) -> Annotations:
-    name = str(group.get("video_name", key))
-    n_frames = int(group["n_frames"])
-    labels: Array | None = group.get("user_score_raw")
-    fps = group.get("fps")
-    if name in matlab:
-        labels, mat_fps = _read_matlab(matlab[name])
-        same_length(
-            f"{key} ({name})", {h5.name: n_frames, f"GT/{matlab[name].name}": labels.shape[1]}
-        )
-        fps = mat_fps if fps is None else fps
+def _matched(paths: Iterable[Path], names: Iterable[str]) -> dict[str, Path]:
+    """Name of a video -> the authors' file; `_` and spaces are alike. Other files are none of it.
+
+    Raises:
+        UserError: two files of one video.
+    """
+    known = {_alike(name): name for name in names}
+    found: dict[str, Path] = {}
+    others = []
+    for path in paths:
+        name = known.get(_alike(path.stem))
+        if name is None:
+            others.append(path.name)
+        elif found.setdefault(name, path) != path:
+            raise UserError(
+                f"{found[name]} and {path.name} are both the annotations of {name}: keep one"
+            )
+    if others:
+        logger.warning("note: GT holds %s: of no video of SumMe, not read", first_few(others))
+    return found
+
+
+def _alike(name: str) -> str:
+    return name.replace("_", " ").casefold()
+
+
+def _from_h5(entry: Entry, file: Path, matlab: Path | None, root: Path) -> Annotations:
+    labels, fps, key, name = entry.user_score_raw, entry.fps, entry.key, entry.name
+    if matlab:
+        labels, mat_fps = _read_matlab(matlab)
+        lengths = {file.name: entry.n_frames, f"GT/{matlab.name}": labels.shape[1]}
+        same_length(f"{key} ({name})", lengths)
+        fps = fps or mat_fps
+    assert entry.gtscore is not None
     return Annotations(
-        Video(
-            key,
-            name,
-            find_video(root, (name, key)),
-            group["picks"].astype(np.int64),
-            fps=None if fps is None else float(fps),
-        ),
-        n_frames,
-        group["gtscore"].astype(np.float32),
-        user_summary=(group["user_summary"] > 0).astype(np.uint8),
+        Video(key, name, find_video(root, (name, key)), entry.picks, fps=fps or None),
+        entry.n_frames,
+        entry.gtscore,
+        user_summary=entry.user_summary,
         user_labels=labels,
-        shots=group["change_points"],
+        shots=entry.shots,
     )
 
 
 def _from_matlab(key: str, path: Path, root: Path) -> Annotations:
     labels, fps = _read_matlab(path)
-    votes = (labels > 0).astype(np.uint8)
+    votes = (labels > 0).view(np.uint8)
     picks = np.arange(0, votes.shape[1], PICK_EVERY)
     return Annotations(
         Video(key, path.stem, find_video(root, (path.stem, key)), picks, fps=fps),
@@ -113,19 +132,17 @@ def _from_matlab(key: str, path: Path, root: Path) -> Annotations:
     )
 
 
-def _read_matlab(path: Path) -> tuple[Array, float]:
+def _read_matlab(path: Path) -> tuple[Array, float | None]:
     """Raw labels [U, n_frames] and frames per second of one of the authors' files."""
-    try:
-        content = loadmat(path, variable_names=["user_score", "FPS"])
-        return content["user_score"].T.astype(np.int64), float(content["FPS"].item())
-    except (  # IndexError: scipy's answer, up to 1.15, to a file that ends within its header
-        OSError,
-        MatReadError,
-        ValueError,
-        LookupError,
-        NotImplementedError,
-        TypeError,
-    ) as error:
-        raise UserError(
-            f"{path}: not one of SumMe's annotation files ({error}): they are published at {HOME}"
-        ) from error
+    place = printable(path)
+    if is_hdf5(path):  # saved with -v7.3: the axes come the other way round
+        with h5.open_h5(path) as opened:
+            found = [h5.value_of(opened, name, place) for name in ("user_score", "FPS")]
+        found[0] = np.transpose(found[0])
+    else:
+        what = f"one of SumMe's annotation files, which are published at {HOME}"
+        found = read_matlab(path, ("user_score", "FPS"), what)
+    labels = fields.whole_numbers(found[0], f"{place}: user_score", ("frames", "annotators"))
+    if not labels.size:
+        raise UserError(f"{place}: user_score is empty")
+    return labels.T, fields.number(found[1], f"{place}: FPS", low=0) or None

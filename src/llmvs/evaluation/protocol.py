@@ -56,7 +56,7 @@ class Protocol(ABC):
         """Compare the step scores of one video with what people said of it.
 
         Args:
-            scores: [T], one per step; compared as float32.
+            scores: [T], one per step.
             annotations: of the same video.
 
         Raises:
@@ -81,7 +81,7 @@ class Protocol(ABC):
 
     @abstractmethod
     def compare_with(self, annotations: Annotations) -> Comparison:
-        """What `prepare` gives, for scores that are float32 [T] and finite."""
+        """What `prepare` gives, for scores that are float64 [T] and finite."""
 
     def human(self, annotations: Annotations) -> dict[str, list[Values]]:
         """How people compare with each other: row (`human_pairwise`, `human_others`) -> the values
@@ -94,8 +94,8 @@ class Protocol(ABC):
         return next((need for need in self.needs if getattr(annotations, need) is None), None)
 
 
-def _checked(values: npt.ArrayLike, video: Annotations) -> npt.NDArray[np.float32]:
-    scores = np.asarray(values, dtype=np.float32)  # 16-bit scores would tie
+def _checked(values: npt.ArrayLike, video: Annotations) -> npt.NDArray[np.float64]:
+    scores = np.asarray(values, dtype=np.float64)  # fewer bits would tie what is not
     if scores.shape != (video.n_steps,):
         raise UserError(
             f"{video.key} ({video.name}): scores of shape {scores.shape}, expected [{video.n_steps}"

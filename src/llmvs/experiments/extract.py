@@ -9,6 +9,7 @@ from llmvs.datasets import Dataset
 from llmvs.datasets.splits import fold as make_fold
 from llmvs.datasets.video import Video
 from llmvs.errors import UserError, VideoError
+from llmvs.experiments.absence import present
 from llmvs.experiments.opening import open_dataset
 from llmvs.experiments.other_datasets import open_other_datasets
 from llmvs.extraction.pipeline import Extraction
@@ -22,8 +23,11 @@ def extract_dataset(config: Config) -> int:
     """Fill the caches with all videos of the configured dataset, and of those in `data.extra`.
     Returns the exit status.
     """
-    dataset = open_dataset(config)
-    others = open_other_datasets(config, dataset)
+    dataset = present(config, open_dataset(config))
+    others = [
+        (settings, present(settings, other))
+        for settings, other in open_other_datasets(config, dataset)
+    ]
     train: list = []
     if config.examples.source == "fold":
         held = config.data.val_fraction if config.selection == "val" else 0.0

@@ -13,6 +13,7 @@ from typing import Any
 from llmvs.config.load import run_folder
 from llmvs.config.schema import Config
 from llmvs.datasets import Dataset
+from llmvs.experiments.absence import refuse_other_absence, without_absent
 from llmvs.experiments.progress import Numbered, RunProgress, named
 from llmvs.experiments.resources import Resources
 from llmvs.experiments.run import finished, train
@@ -42,6 +43,10 @@ def run_all(runs: Sequence[Config], dataset: Dataset) -> list[dict[str, Any]]:
         if (document := finished(run)) is not None
     }
     pending = [run for folder, run in by_folder.items() if folder not in found]
+    if found and runs[0].data.absent == "skip":
+        dataset = without_absent(list(by_folder.values()), dataset)
+        for folder in found:
+            refuse_other_absence(by_folder[folder], dataset)
     if found:
         logger.info(
             "reused: %s of %s runs are finished (resume=false trains them anew)",

@@ -18,6 +18,7 @@ from llmvs.datasets.splits import fold as make_fold
 from llmvs.errors import UserError
 from llmvs.evaluation.baselines import Rows, video_baselines
 from llmvs.evaluation.protocols import protocols
+from llmvs.experiments.absence import present, refuse_absent, without_absent
 from llmvs.experiments.opening import open_dataset
 from llmvs.experiments.other_datasets import folder_of, open_other_datasets
 from llmvs.methods import method_of
@@ -67,11 +68,16 @@ class Resources:
             dataset: what `open_dataset` gives for each of them; None: it is opened here.
 
         Raises:
-            UserError: a dataset or a fold that is not there.
+            UserError: a dataset or a fold that is not there; videos of which nothing can be made
+                (`data.absent`).
         """
         self.dataset: Dataset = open_dataset(runs[0]) if dataset is None else dataset
+        if runs[0].data.absent == "skip":
+            self.dataset = without_absent(runs, self.dataset)
         wanted = [key for run in runs for key in _read_by(run, self.fold(run))]
         self.keys = list(dict.fromkeys(wanted))
+        if runs[0].data.absent == "refuse":
+            refuse_absent(runs, self.dataset, self.keys)
         self._embeddings: tuple[dict[str, Any], EmbeddingCache] | None = None
         self._others: tuple[dict[str, Any], list[tuple[Dataset, EmbeddingCache]]] | None = None
         self._baselines: dict[tuple[str, int], dict[str, Rows]] = {}
@@ -129,6 +135,7 @@ class Resources:
         wanted = {**self.wanted(config), "data.extra": config.data.extra}
         if self._others is None or self._others[0] != wanted:
             others = open_other_datasets(config, self.dataset)
+            others = [(settings, present(settings, other)) for settings, other in others]
             self._others = (
                 wanted,
                 [

@@ -65,6 +65,7 @@ def result_of(
         folder=str(folder),
         dataset=dataset.name,
         synthetic=dataset.synthetic,
+        absent=dict(dataset.absent),
         heading=label(dataset),
         splits=config.data.splits,
         fold=config.fold,

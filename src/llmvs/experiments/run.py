@@ -11,6 +11,7 @@ from typing import Any
 from llmvs.config.load import run_folder
 from llmvs.config.schema import Config
 from llmvs.console import logged_in
+from llmvs.experiments.absence import refuse_other_absence
 from llmvs.experiments.resources import Resources
 from llmvs.experiments.result import result_of
 from llmvs.experiments.run_files import LOG, claim, finished_result, hold, trained_files, write
@@ -52,6 +53,8 @@ def train(
     folder = run_folder(config)
     result = finished_result(config, folder)
     if result is not None:
+        if config.data.absent == "skip":
+            refuse_other_absence(config, (resources or Resources([config])).dataset)
         logger.info("reused: the finished run in %s (resume=false trains it anew)", folder)
     else:
         refuse_queue(config.launcher)
@@ -78,6 +81,7 @@ def _run(
 ) -> Result:
     clock = _Clock()
     resources = resources or Resources([config])
+    refuse_other_absence(config, resources.dataset)
     fold = resources.fold(config)
     clock.lap("dataset")
     # Not above: they take seconds to import, and a finished run is only read.

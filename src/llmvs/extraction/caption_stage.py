@@ -12,18 +12,19 @@ import torch
 
 from llmvs.cache.captions import CaptionCache, Captions, supplied
 from llmvs.cache.fingerprint import why_new
-from llmvs.config.schema import Config
+from llmvs.config.schema import CaptionConfig, Config
 from llmvs.datasets.video import Video
 from llmvs.errors import UserError, VideoError
 from llmvs.extraction import identity
 from llmvs.extraction.caption_steps import caption_steps
 from llmvs.extraction.prompts import FRAME_QUESTION
 from llmvs.extraction.stage import Count, Stage, and_more
-from llmvs.extraction.steps import check_supplied, counted, only_picks
-from llmvs.video.reader import sample
+from llmvs.extraction.steps import check_supplied, steps_of
 
 if TYPE_CHECKING:
     from llmvs.extraction.captioner import Captioner
+
+logger = logging.getLogger(__name__)
 
 logger = logging.getLogger(__name__)
 
@@ -126,9 +127,7 @@ class CaptionStage(Stage[Path | None, "Captioner"]):
         if not path.is_file():
             raise VideoError(f"{path}: no such video file")  # said before a model is loaded
         captioner = self.model
-        steps = sample(path, fps=extract.fps, every_nth_frame=extract.every_nth_frame)
-        if video.picks is not None:
-            steps = only_picks(path, counted(steps) if video.counts_steps else steps, video.picks)
+        steps = steps_of(video, path, extract.fps, extract.every_nth_frame)
         try:
             frames, texts, features = caption_steps(steps, captioner, batch, count)
         except torch.OutOfMemoryError:
@@ -150,6 +149,13 @@ def open_captions(config: Config, dataset: str) -> AnyCaptions:
     return SuppliedCaptions(config, dataset)
 
 
+def frame_question(config: Config) -> CaptionConfig:
+    """Settings under which the captioner answers `FRAME_QUESTION` in place of captions."""
+    return replace(
+        config.caption, kind="general", prompt=FRAME_QUESTION, max_tokens=config.prompt.max_tokens
+    )
+
+
 def ask_frames(config: Config, dataset: str, sources: Sequence[Video]) -> CaptionCache:
     """Ask the captioner `FRAME_QUESTION` about every frame of `sources`; what is there already is
     not asked again.
@@ -161,10 +167,7 @@ def ask_frames(config: Config, dataset: str, sources: Sequence[Video]) -> Captio
         UserError: a video cannot be read, or (with `extract.refresh=never`) was not asked about
             before.
     """
-    question = replace(
-        config.caption, kind="general", prompt=FRAME_QUESTION, max_tokens=config.prompt.max_tokens
-    )
-    stage = CaptionStage(replace(config, caption=question), dataset, "answers")
+    stage = CaptionStage(replace(config, caption=frame_question(config)), dataset, "answers")
     if config.extract.refresh == "never":
         stage.refuse_missing(
             sources,

@@ -10,6 +10,7 @@ import hashlib
 from pathlib import Path
 
 import h5py
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,7 +19,7 @@ from llmvs.cache.fingerprint import Identity
 from llmvs.console import tracked
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset
-from llmvs.datasets.files import open_h5
+from llmvs.datasets.h5 import open_h5, value_of
 from llmvs.errors import UserError
 
 
@@ -70,15 +71,15 @@ def _read(file: h5py.File, path: Path, video: Annotations) -> Tensor:
             f"{path}: has neither {video.key} nor {video.name.replace(' ', '_')} (it has"
             f" {', '.join(list(file)[:3])}, ...)"
         )
-    item = file[stored]
-    if not isinstance(item, h5py.Dataset) or item.ndim not in (2, 3) or item.dtype.kind != "f":
+    item = value_of(file, stored, str(path))
+    if not isinstance(item, np.ndarray) or item.ndim not in (2, 3) or item.dtype.kind != "f":
         raise UserError(f"{path}: {stored}: expected an array of numbers [T, D] or [T, tokens, D]")
     if len(item) != video.n_steps:
         raise UserError(
             f"{path}: {stored}: {len(item)} steps, but {video.key} ({video.name}) has"
             f" {video.n_steps} picks"
         )
-    values = torch.from_numpy(item[()])
+    values = torch.from_numpy(item)
     return values.amax(dim=1) if values.ndim == 3 else values
 
 

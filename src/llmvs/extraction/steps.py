@@ -1,18 +1,65 @@
 """Whether the sampled steps of a video, or supplied captions, are those of its annotations."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from llmvs.datasets.video import Array
+from llmvs.datasets.video import Array, Video
 from llmvs.errors import VideoError
-from llmvs.video.reader import Sampled
+from llmvs.video.decoders import decode
+from llmvs.video.reader import Sampled, sample
+
+logger = logging.getLogger(__name__)
+
+
+def steps_of(
+    video: Video, path: Path, fps: float | None, every_nth_frame: int | None
+) -> Iterator[Sampled]:
+    """Sample the steps of a video's file, and compare them with its annotations, if there are any.
+
+    Raises:
+        VideoError: not a readable video, or not the annotated one.
+    """
+    steps = sample(path, fps=fps, every_nth_frame=every_nth_frame)
+    if video.picks is None:
+        return steps
+    whole = counted(steps) if video.counts_steps else completed(path, steps, video.picks)
+    return only_picks(path, whole, video.picks)
 
 
 def counted(steps: Iterable[Sampled]) -> Iterator[Sampled]:
     """The sampled steps, numbered 0, 1, 2, ... in place of the file's frames."""
     for number, step in enumerate(steps):
         yield replace(step, index=number)
+
+
+def completed(path: Path, steps: Iterable[Sampled], picks: Array) -> Iterator[Sampled]:
+    """The sampled steps, and the last pick where the file ends one frame before it: the frame
+    before stands for it, and a note says so.
+
+    Files of the benchmarks are encoded again on their way to people, and a frame is lost at the
+    end. A file that ends earlier is left as it is (and refused by `only_picks`).
+    """
+    count, last = 0, int(picks[-1])
+    for step in steps:
+        count += 1
+        yield step
+    if count != len(picks) - 1:
+        return
+    end, image = -1, None
+    for frame in decode(path):
+        end = frame.frame
+        if end == last - 1:
+            image, seconds = frame.picture(), frame.seconds
+    if end == last - 1 and image is not None:
+        logger.warning(
+            "note: %s: ends a frame early: frame %s stands for its last step, frame %s",
+            path,
+            end,
+            last,
+        )
+        yield Sampled(last, seconds, image)
 
 
 def only_picks(path: Path, steps: Iterable[Sampled], picks: Array) -> Iterator[Sampled]:

@@ -181,6 +181,7 @@ def _training(result: Result) -> str:
                     ("Trained on", videos.train),
                     ("Held out to choose the epoch", videos.val),
                     ("Tested on", videos.test),
+                    ("Left out, because they could not be found", list(result.absent)),
                 )
                 if keys
             ),

@@ -76,6 +76,8 @@ class Result:
     dataset: str
     synthetic: bool
     """Whether the annotators are no people."""
+    absent: dict[str, str]
+    """Videos that are left out of the folds (`data.absent=skip`) -> why; they are in no figure."""
     heading: str
     """The dataset's name as tables print it."""
     splits: str
@@ -133,6 +135,7 @@ class Result:
         place = place or f"{document.get('folder', '?')}/{RESULT}"
         if not {"format", "protocols", "rules"} <= document.keys():
             raise UserError(f"{place}: not {_WHAT}")
+        document = {"absent": {}, **document}  # which the first results of this format lack
         if document["format"] == 2:
             document = _from_format_2(document)
         if document["format"] != FORMAT:

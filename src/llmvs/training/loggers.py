@@ -283,6 +283,9 @@ def _start_wandb(config: Config, folder: Path, title: str) -> Any:
                 " on without W&B"
             )
         return None
+    if mode == "offline":
+        # Its error reports look a server up as it starts, although nothing is to be sent.
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     import wandb
 
     for attempt, next_best in (("online", "offline"), ("offline", "without W&B"))[
@@ -299,12 +302,7 @@ def _start_wandb(config: Config, folder: Path, title: str) -> Any:
                 dir=folder,
                 config=asdict(config),
                 mode=attempt,  # type: ignore[arg-type]
-                settings=wandb.Settings(
-                    silent=True,
-                    console="off",
-                    init_timeout=30,
-                    x_disable_update_check=True,  # it asks the server, also when offline
-                ),
+                settings=wandb.Settings(silent=True, console="off", init_timeout=30),
             )
         except Exception as error:  # noqa: BLE001 - whatever W&B raises, the training matters more
             logger.warning(

@@ -20,9 +20,8 @@ from llmvs.extraction.prompts import (
     Window,
     windows,
 )
-from llmvs.extraction.steps import only_picks
+from llmvs.extraction.steps import steps_of
 from llmvs.models.adapters.answering import Asked
-from llmvs.video.reader import sample
 
 PROBE = Window(("a",), 0)
 
@@ -74,8 +73,8 @@ class Frames:
                 f"{video.video.path or video.key}: no such video file: put it where the dataset"
                 " expects it"
             )
-        sampled = sample(video.video.path, fps=self.fps, every_nth_frame=self.every_nth_frame)
-        for t, step in enumerate(only_picks(video.video.path, sampled, video.picks)):
+        sampled = steps_of(video.video, video.video.path, self.fps, self.every_nth_frame)
+        for t, step in enumerate(sampled):
             if steps is None or t in steps:
                 inputs = dict(self.captioner.prepare([step.image])[0])
                 ids = inputs.pop("input_ids")[0].tolist()
