@@ -27,6 +27,7 @@ from llmvs.cache.verify import verify
 from llmvs.config.load import load_config
 from llmvs.datasets import load
 from llmvs.datasets.base import Sampling
+from llmvs.datasets.splits import published_names
 from llmvs.errors import UserError
 from llmvs.evaluation.scores_file import read_scores
 from llmvs.files import read_json
@@ -312,11 +313,10 @@ def summe_h5(folder: Path) -> Case:
 
 
 def summe_mat(folder: Path) -> Case:
-    from llmvs.datasets.summe import NAMES
-
     (folder / "GT").mkdir()
     rng = np.random.default_rng(0)
-    for name in NAMES:
+    names = list(published_names("summe").values())
+    for name in names:
         labels = rng.integers(0, 3, (90, 4)).astype(np.float64)
         document = {
             "user_score": labels,
@@ -325,11 +325,36 @@ def summe_mat(folder: Path) -> Case:
             "gt_score": labels.mean(1)[:, None],
         }
         scipy.io.savemat(folder / "GT" / f"{name}.mat", document)
-    path = folder / "GT" / f"{NAMES[3]}.mat"
+    path = folder / "GT" / f"{names[3]}.mat"
     return Case(path, lambda: load("summe", folder), sound_dataset)
 
 
+def mrhisum_h5(folder: Path) -> Case:
+    """The layout of the authors: a group per video, seconds for frames."""
+    rng = np.random.default_rng(0)
+    path = folder / "mr_hisum.h5"
+    keys = [f"video_{i}" for i in range(1, 7)]
+    with h5py.File(path, "w") as file:
+        for key in keys:
+            group = file.create_group(key)
+            group["gtscore"] = rng.random(40)
+            group["change_points"] = np.array([[0, 10], [10, 25], [25, 40]])
+            group["gt_summary"] = rng.integers(0, 2, 40)
+            group["features"] = rng.random((40, 4)).astype(np.float32)
+    split = {"train_keys": keys[:4], "val_keys": keys[4:5], "test_keys": keys[5:]}
+    (folder / "mr_hisum_split.json").write_text(json.dumps(split))
+    return Case(path, lambda: load("mrhisum", folder), sound_dataset)
+
+
+def own_h5(folder: Path) -> Case:
+    path = folder / "mine.h5"
+    eccv16(path, 6, votes=True)
+    return Case(path, lambda: load("eccv16", folder), sound_dataset)
+
+
 CASES = [
+    mrhisum_h5,
+    own_h5,
     scores_json,
     scores_h5,
     result_json,
