@@ -6,8 +6,11 @@ heads are all derived from these declarations.
 
 import copy
 import dataclasses
+import importlib
 import math
 from typing import Any, Literal
+
+from llmvs.errors import UserError
 
 Stage = Literal["captions", "embeddings", "training", "nothing"]
 """A stage that reads a setting; what captions change, embeddings and training change too."""
@@ -16,6 +19,10 @@ EMBEDDINGS: Stage = "embeddings"
 TRAINING: Stage = "training"
 NOTHING: Stage = "nothing"
 """The setting changes where, how fast or how loudly a run happens, but no result."""
+LARGEST_SEED = 2**32 - 1
+"""What numpy and Lightning take."""
+MANY = 1_000_000
+"""No count of epochs, videos or steps is larger."""
 
 
 def setting(
@@ -64,3 +71,11 @@ def require(ok: bool, key: str, value: Any, allowed: str) -> None:
     """
     if not ok:
         raise ValueError(f"{key}={value}: must be {allowed}")
+
+
+def registered(module: str, check: str, value: Any) -> None:
+    """Have a registry of a higher floor, which is reached by its name, check a name."""
+    try:
+        getattr(importlib.import_module(module), check)(value)
+    except UserError as error:
+        raise ValueError(str(error)) from None

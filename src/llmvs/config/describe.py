@@ -5,7 +5,7 @@ import inspect
 import textwrap
 from typing import Any
 
-from llmvs.config import schema
+from llmvs.config import inputs, schema, training
 from llmvs.config.affects import NOTHING, Stage
 from llmvs.config.settings import all_settings
 
@@ -16,7 +16,8 @@ def describe() -> str:
     """
     sentences = {
         node.name: _sentences(node)
-        for node in ast.parse(inspect.getsource(schema)).body
+        for module in (inputs, training, schema)
+        for node in ast.parse(inspect.getsource(module)).body
         if isinstance(node, ast.ClassDef)
     }
     lines = []

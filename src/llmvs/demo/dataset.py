@@ -78,18 +78,7 @@ def load(
     ]
     _render(Path(root), scripts, made, known=done is not None)
     if done is None:
-        done = {
-            "format": FORMAT,
-            "synthetic": True,
-            "world": made,
-            "clips": [
-                {
-                    "script": clip.to_json(),
-                    "ratings": ["".join(map(str, row)) for row in annotators.ratings(clip)],
-                }
-                for clip in scripts
-            ],
-        }
+        done = _annotated(made, scripts)
         write_json(manifest, done)
     videos = [_video(Path(root), number, clip) for number, clip in enumerate(done["clips"])]
     keys = [video.key for video in videos]
@@ -101,6 +90,18 @@ def load(
         synthetic=True,
         sampling=Sampling(fps=FPS / EVERY),
     )
+
+
+def _annotated(made: dict[str, Any], scripts: list[Script]) -> dict[str, Any]:
+    """The content of annotations.json: which world it is, every clip's script and ratings."""
+    clips = [
+        {
+            "script": clip.to_json(),
+            "ratings": ["".join(map(str, row)) for row in annotators.ratings(clip)],
+        }
+        for clip in scripts
+    ]
+    return {"format": FORMAT, "synthetic": True, "world": made, "clips": clips}
 
 
 def read_scripts(root: Path) -> dict[str, Script]:

@@ -55,7 +55,6 @@ def result_of(
     by_rule = {rule: evaluate(used, one.scores, [fold.test]) for rule, one in scores.epochs.items()}
     answers, answer_notes = _answer_rows(used, scores, fold)
     rows = {RUN.key: by_rule[scores.selection], **answers}
-    by_rule[scores.selection] = rows[RUN.key]
     baselines = resources.baselines(used, fold.test)
     own_notes = [] if scores.zero_shot else undefined_notes(rows[RUN.key])
     blocks = with_baselines(rows, averaged(baselines, protocols(used), [fold.test]))

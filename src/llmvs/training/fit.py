@@ -137,14 +137,19 @@ def fit(
         data.use(EmbeddingCache(Path(state[type(data).__qualname__]["cache"])))
         data.setup()
     if is_first_process():
-        last = {
-            name.removeprefix("head."): value
-            for name, value in state["state_dict"].items()
-            if name.startswith("head.")
-        }
-        weights, made_from = _kept(state)["weights"] or last, dict(data.cache.identity)
-        save_head(folder, weights, data.input_dim, config.head, identity=made_from)
+        _save(folder, config, state, data)
     return outcome(state, config.selection, data.videos, started_at)
+
+
+def _save(folder: Path, config: Config, state: dict[str, Any], data: EmbeddingDataModule) -> None:
+    """Write the head of the epoch that the configured rule chose."""
+    last = {
+        name.removeprefix("head."): value
+        for name, value in state["state_dict"].items()
+        if name.startswith("head.")
+    }
+    weights, made_from = _kept(state)["weights"] or last, dict(data.cache.identity)
+    save_head(folder, weights, data.input_dim, config.head, identity=made_from)
 
 
 def carry_out(
