@@ -39,6 +39,8 @@ COMMAND = (
 """What an agent runs; settings given to `create` go before the last."""
 RANDOM_POINTS = 10
 """How many points of a search space are tried, unless said otherwise."""
+LARGEST = 1e15
+"""No end of a range is larger: every whole number up to it is exact."""
 DIGITS = 4
 """Significant digits of a drawn number: its run's folder is named after it."""
 Point = dict[str, Any]
@@ -253,12 +255,26 @@ def _check(path: Path, key: str, space: Mapping[str, Any], method: str) -> None:
                 f" distribution uniform, int_uniform or log_uniform_values (found {dict(space)})"
             )
         listed = [space["min"], space["max"]]
-        if not all(isinstance(end, (int, float)) for end in listed):
-            raise UserError(
-                f"{path}: parameters.{key}: {listed} are not numbers (YAML wants 1.0e-4, not 1e-4)"
-            )
+        if problem := _no_range(*listed, shape):
+            raise UserError(f"{path}: parameters.{key}: {problem}")
     if not isinstance(listed, list) or not listed:
         raise UserError(f"{path}: parameters.{key}: values={listed}: expected a list")
+
+
+def _no_range(low: Any, high: Any, shape: str) -> str | None:
+    """Why no point can be drawn between two ends; None where one can."""
+    ends = (low, high)
+    if not all(isinstance(end, (int, float)) and not isinstance(end, bool) for end in ends):
+        return f"{[low, high]} are not numbers (YAML wants 1.0e-4, not 1e-4)"
+    if not all(math.isfinite(end) and abs(end) <= LARGEST for end in ends):
+        return f"min={low} and max={high} must be finite, and no larger than {LARGEST:g}"
+    if low > high:
+        return f"min={low} is above max={high}: exchange them"
+    if shape == "log_uniform_values" and low <= 0:
+        return f"min={low} must be above 0 with log_uniform_values"
+    if shape == "int_uniform" and not all(float(end).is_integer() for end in ends):
+        return f"min={low} and max={high} must be whole with int_uniform"
+    return None
 
 
 def _draw(space: Mapping[str, Any], rng: np.random.Generator) -> Any:
