@@ -30,6 +30,8 @@ from llmvs.datasets.base import Sampling
 from llmvs.datasets.splits import published_names
 from llmvs.errors import UserError
 from llmvs.evaluation.scores_file import read_scores
+from llmvs.experiments.grids import load_grid
+from llmvs.experiments.sweep import read_sweep
 from llmvs.files import read_json
 from llmvs.models.pretrained import LLMVS
 from llmvs.models.storage import load_head
@@ -41,6 +43,7 @@ from tests.toys import FOLD, make_cache, make_config, make_dataset
 
 DATASET = make_dataset()
 TIMES = 300
+ROOT = Path(__file__).parents[2]
 SYNTAX = [
     b"{",
     b"}",
@@ -352,7 +355,21 @@ def own_h5(folder: Path) -> Case:
     return Case(path, lambda: load("eccv16", folder), sound_dataset)
 
 
+def sweep_yaml(folder: Path) -> Case:
+    path = folder / "sweep.yaml"
+    shutil.copy(ROOT / "sweeps" / "head.yaml", path)
+    return Case(path, lambda: read_sweep(path), lambda found: bool(found.parameters))
+
+
+def grid_yaml(folder: Path) -> Case:
+    path = folder / "grid.yaml"
+    shutil.copy(ROOT / "configs" / "grid" / "paper.yaml", path)
+    return Case(path, lambda: load_grid(str(path)), lambda found: bool(found.rows))
+
+
 CASES = [
+    sweep_yaml,
+    grid_yaml,
     mrhisum_h5,
     own_h5,
     scores_json,
