@@ -92,6 +92,9 @@ def test_trim():
     assert short.user_summary.shape[1] == 135
     assert short.shots.tolist() == [[0, 39], [40, 69], [70, 119], [120, 134]]
     assert video.trim(20) is video
+    assert (short.people_mean == video.gtscore[:9]).all()
+    other = replace(video, own_mean=np.arange(20.0))
+    assert other.trim(9).people_mean.tolist() == list(range(9))
     with pytest.raises(ValueError, match="cannot be trimmed to 21"):
         video.trim(21)
 

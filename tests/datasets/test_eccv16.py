@@ -77,6 +77,14 @@ def test_ratings_come_first_and_are_scaled_over_the_whole_file(tmp_path, capsys)
     assert "c_10 without user_scores: not compared with" in capsys.readouterr().err
 
 
+def test_the_ratings_mean_is_kept_beside_another_target(tmp_path):
+    ratings = np.tile(np.linspace(1, 9, FRAMES), (2, 1))
+    target = np.linspace(1, 0, 9)
+    video = load("eccv16", write(tmp_path, user_scores=ratings, gtscore=target)).annotations["b-2"]
+    assert video.gtscore.tolist() == target.tolist()
+    assert video.people_mean == pytest.approx((ratings[0, PICKS] - 1) / 8)
+
+
 def test_gtscore_alone_is_one_persons_rating(tmp_path, capsys):
     gtscore = np.linspace(0.1, 0.9, 9) ** 2
     dataset = load("eccv16", write(tmp_path, user_summary=None, gtscore=gtscore))

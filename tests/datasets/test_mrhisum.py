@@ -72,7 +72,7 @@ def test_evaluated_by_correlation_key_shots_and_highlights_without_people(tmp_pa
     tests = [SPLITS["test_keys"]]
     table = baselines(dataset, tests, draws=20)
     assert {name: list(rows) for name, rows in table.items()} == {
-        name: ["random", "ceiling"] for name in ("paper", "f1", "map")
+        name: ["random", "ceiling"] for name in ("paper", "f1", "map", "authors", "authors_f1")
     }
     assert (
         table["paper"]["ceiling"]["tau"],

@@ -24,6 +24,19 @@ def test_summe_from_the_eccv16_file(tmp_path):
     assert len(dataset.splits["paper"]) == len(dataset.splits["disjoint"]) == 5
 
 
+def test_the_votes_mean_is_kept_beside_another_target(tmp_path):
+    path = write_h5(tmp_path / "eccv16_dataset_summe_google_pool5.h5")
+    with h5py.File(path, "a") as file:
+        mean = file["video_3/user_summary"][:, ::15].mean(axis=0)
+        file["video_3/gtscore"][...] = mean + 1e-6  # rounding: not another one
+    videos = load("summe", tmp_path).annotations
+    for key in ("video_2", "video_3"):
+        votes = videos[key].user_summary[:, ::15].mean(axis=0)
+        assert videos[key].people_mean == pytest.approx(votes, abs=1e-5)
+    assert videos["video_2"].gtscore != pytest.approx(videos["video_2"].people_mean)
+    assert videos["video_3"].own_mean is None
+
+
 def test_the_authors_files_add_raw_labels_and_the_video_is_found_by_name(tmp_path):
     write_h5(tmp_path / "eccv16_dataset_summe_google_pool5.h5")
     write_mat(tmp_path / "GT", "Clip 02")

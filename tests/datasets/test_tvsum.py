@@ -221,6 +221,10 @@ def test_the_h5_files_gtscore_is_the_target_and_said_where_it_is_another(tmp_pat
     assert videos["video_3"].gtscore.tolist() == np.linspace(0, 1, STEPS).tolist()
     said = capsys.readouterr().err
     assert "gtscore of video_3 is not (mean rating - 1) / 4: it is the training target" in said
+    assert "ceiling" not in said
+    assert videos["video_2"].own_mean is None
+    ratings = videos["video_3"].user_scores[:, ::15]
+    assert videos["video_3"].people_mean == pytest.approx((ratings.mean(axis=0) - 1) / 4)
     with h5py.File(h5_file, "a") as file:
         del file["video_2/gtscore"]
         file["video_2/gtscore"] = np.zeros(STEPS + 1)

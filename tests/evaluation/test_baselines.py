@@ -1,7 +1,8 @@
-"""Floors and ceilings: figures published or measured elsewhere, from the real annotations; and the
+"""Random, human baselines and upper bound: figures published or measured elsewhere, from the real annotations; and the
 arithmetic, by hand.
 """
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from scipy.stats import kendalltau
 
 from llmvs.evaluation.baselines import averaged, baselines, random_scores
-from llmvs.evaluation.protocols import by_name
+from llmvs.evaluation.protocols import by_name, protocols
 from tests.evaluation.test_protocols import make
 
 
@@ -68,6 +69,21 @@ def test_human_rows_by_hand():
     assert rows["human_pairwise"]["tau"] == pytest.approx(np.mean(pairs))
     assert rows["human_others"]["tau"] == pytest.approx(np.mean(others))
     assert list(rows["ceiling"]) == ["tau", "rho"]
+
+
+@pytest.mark.parametrize("annotation", ["votes", "ratings"])
+def test_the_ceiling_is_the_annotators_mean_whatever_the_target(annotation):
+    dataset, video = make(annotation)
+    people = video.user_summary if annotation == "votes" else video.user_scores
+    own_mean = people[:, video.picks].mean(axis=0)
+    other = replace(dataset, annotations={"video_1": replace(video, own_mean=own_mean)})
+    ceilings = {
+        name: rows["ceiling"] for name, rows in baselines(other, [["video_1"]], draws=2).items()
+    }
+    for name, protocol in protocols(dataset).items():
+        assert ceilings[name] == protocol.evaluate(own_mean, video)
+    target = protocols(dataset)["per_annotator"].evaluate(video.gtscore, video)
+    assert ceilings["per_annotator"]["tau"] > target["tau"] + 0.1
 
 
 def test_one_annotator_has_nobody_to_agree_with():

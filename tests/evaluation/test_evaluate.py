@@ -1,4 +1,4 @@
-"""Evaluating scores: a ceiling is a ceiling, what is undefined is named, ties are broken by chance."""
+"""Evaluating scores: an upper bound is one, what is undefined is named, ties are broken by chance."""
 
 from dataclasses import replace
 

@@ -46,14 +46,14 @@ def test_ratings_have_one_protocol_under_two_names():
     [
         ("votes", ["paper", "per_annotator", "f1"]),
         ("ratings", ["paper", "per_annotator", "f1"]),
-        ("replays", ["paper", "f1", "map"]),
+        ("replays", ["paper", "f1", "map", "authors", "authors_f1"]),
     ],
 )
 def test_every_kind_of_annotations_has_its_protocols_in_order(annotation, names):
     dataset, _ = make(annotation)
     assert list(protocols(dataset)) == names
     assert list(rank_correlations(dataset)) == [
-        name for name in names if name in ("paper", "per_annotator")
+        name for name in names if name in ("paper", "per_annotator", "authors")
     ]
 
 

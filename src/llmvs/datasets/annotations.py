@@ -24,7 +24,9 @@ class Annotations:
     """What they saw; its picks are known."""
     n_frames: int
     gtscore: Array
-    """float32 [T]: mean human importance of every step, in [0, 1]."""
+    """float32 [T]: the training target, in [0, 1]: mean human importance of every step, unless a
+    file brings another one.
+    """
     user_scores: Array | None = None
     """float or int [U, n_frames]: each annotator's rating of every frame (TVSum, demo); None where
     people voted.
@@ -40,6 +42,10 @@ class Annotations:
     shots: Array | None = None
     """int64 [S, 2]: first and last frame of every shot, both inclusive, covering the video; None
     when unknown.
+    """
+    own_mean: Array | None = None
+    """float32 [T]: the annotators' mean at every step, where `gtscore` is another target; None
+    where it is that mean.
     """
 
     @property
@@ -67,6 +73,11 @@ class Annotations:
     def n_steps(self) -> int:
         """T, the number of steps."""
         return len(self.picks)
+
+    @property
+    def people_mean(self) -> Array:
+        """The annotators' own mean [T] at every step, in [0, 1]."""
+        return self.gtscore if self.own_mean is None else self.own_mean
 
     def __post_init__(self) -> None:
         if self.video.picks is None:
@@ -134,6 +145,7 @@ class Annotations:
             n_frames=end,
             video=replace(self.video, picks=self.picks[:n_steps]),
             gtscore=self.gtscore[:n_steps],
+            own_mean=None if self.own_mean is None else self.own_mean[:n_steps],
             shots=shots,
             user_scores=cut(self.user_scores),
             user_summary=cut(self.user_summary),

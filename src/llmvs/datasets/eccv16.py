@@ -19,7 +19,7 @@ import numpy as np
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset, Sampling
 from llmvs.datasets.eccv16_file import Entry, read_eccv16
-from llmvs.datasets.files import find_video, gtscore_of
+from llmvs.datasets.files import find_video, gtscore_of, other_mean
 from llmvs.datasets.splits import FOLDS, generated, leave_one_out, read_splits
 from llmvs.datasets.video import RENAME, Array, Video
 from llmvs.errors import UserError, first_few
@@ -129,10 +129,13 @@ def _video(entry: Entry, said: str, scale: tuple[float, float], root: Path) -> A
     picks = entry.picks
     assert picks is not None
     people = entry.user_scores if said == "user_scores" else entry.user_summary
-    gtscore = entry.gtscore
-    if gtscore is None:
+    gtscore, own_mean = entry.gtscore, None
+    if said != "gtscore":
         assert people is not None
-        gtscore = gtscore_of(people, picks, *scale)
+        mean = gtscore_of(people, picks, *scale)
+        own_mean = None if gtscore is None else other_mean(gtscore, mean)
+        gtscore = mean if gtscore is None else gtscore
+    assert gtscore is not None
     ratings = entry.user_scores if said == "user_scores" else None
     fps = entry.fps or (entry.n_frames / entry.seconds if entry.seconds else None)
     return Annotations(
@@ -143,6 +146,7 @@ def _video(entry: Entry, said: str, scale: tuple[float, float], root: Path) -> A
         user_summary=entry.user_summary,
         user_labels=entry.user_score_raw,
         shots=entry.shots,
+        own_mean=own_mean,
     )
 
 

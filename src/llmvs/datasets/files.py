@@ -11,6 +11,9 @@ from llmvs.datasets.video import Array
 from llmvs.errors import UserError
 from llmvs.video.container import is_video
 
+SAME = 1e-4
+"""By so much a gtscore may miss the annotators' mean before it is another target."""
+
 
 def first(root: Path, names: Iterable[str]) -> Path | None:
     """The first of `names` (which may be glob patterns) that is a file in `root`."""
@@ -58,6 +61,13 @@ def gtscore_of(user_values: Array, picks: Array, low: float, high: float) -> Arr
     """
     mean = user_values[:, picks].astype(np.float64).mean(axis=0)
     return ((mean - low) / (high - low)).astype(np.float32)
+
+
+def other_mean(gtscore: Array, mean: Array) -> Array | None:
+    """The annotators' `mean` [T] where a file's `gtscore` [T] is another target; None where they
+    differ by rounding at most.
+    """
+    return mean if np.abs(gtscore - mean).max() > SAME else None
 
 
 def same_length(key: str, lengths: Mapping[str, int]) -> int:

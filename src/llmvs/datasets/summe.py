@@ -23,7 +23,7 @@ from llmvs.datasets import fields, h5
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset, Sampling
 from llmvs.datasets.eccv16_file import Entry, read_eccv16
-from llmvs.datasets.files import absent, find_video, first, gtscore_of, same_length
+from llmvs.datasets.files import absent, find_video, first, gtscore_of, other_mean, same_length
 from llmvs.datasets.matlab import is_hdf5, read_matlab
 from llmvs.datasets.splits import published, published_names
 from llmvs.datasets.video import Array, Video
@@ -109,6 +109,8 @@ def _from_h5(entry: Entry, file: Path, matlab: Path | None, root: Path) -> Annot
         same_length(f"{key} ({name})", lengths)
         fps = fps or mat_fps
     assert entry.gtscore is not None
+    assert entry.user_summary is not None
+    assert entry.picks is not None
     return Annotations(
         Video(key, name, find_video(root, (name, key)), entry.picks, fps=fps or None),
         entry.n_frames,
@@ -116,6 +118,7 @@ def _from_h5(entry: Entry, file: Path, matlab: Path | None, root: Path) -> Annot
         user_summary=entry.user_summary,
         user_labels=labels,
         shots=entry.shots,
+        own_mean=other_mean(entry.gtscore, gtscore_of(entry.user_summary, entry.picks, 0, 1)),
     )
 
 

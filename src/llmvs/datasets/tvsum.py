@@ -26,7 +26,15 @@ from llmvs.datasets import fields, h5
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset, Sampling
 from llmvs.datasets.eccv16_file import Entry, read_eccv16
-from llmvs.datasets.files import absent, find_video, first, gtscore_of, refuse_twins, same_length
+from llmvs.datasets.files import (
+    absent,
+    find_video,
+    first,
+    gtscore_of,
+    other_mean,
+    refuse_twins,
+    same_length,
+)
 from llmvs.datasets.matlab import read_matlab
 from llmvs.datasets.splits import published, published_names
 from llmvs.datasets.video import Array, Video
@@ -51,8 +59,6 @@ EXTRA = ("n_frames", "picks", "gtscore", "user_summary", "change_points")
 PICK_EVERY = 15
 """Frames between two picks in the published annotations."""
 PEOPLE = 20
-SAME = 1e-4
-"""By so much a gtscore may miss the ratings' mean before it is another one."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,7 @@ def load(root: Path) -> Dataset:
             " set of your own with data.dataset=eccv16"
         )
     videos = {key: _video(key, one, extra.get(key), source, root) for key, one in rated.items()}
-    _say_other_targets(videos, rated, shots)
+    _say_other_targets(videos, shots)
     return Dataset(
         "tvsum",
         "ratings",
@@ -99,7 +105,7 @@ def load(root: Path) -> Dataset:
 def _video(key: str, rated: _Rated, extra: Entry | None, source: Path, root: Path) -> Annotations:
     n_frames = rated.user_scores.shape[1]
     picks = np.arange(0, n_frames, PICK_EVERY)
-    gtscore = gtscore_of(rated.user_scores, picks, 1, 5)
+    gtscore, own_mean = gtscore_of(rated.user_scores, picks, 1, 5), None
     if extra:
         lengths = {source.name: n_frames, "the eccv16 h5 file": extra.n_frames}
         same_length(f"{key} ({rated.name})", lengths)
@@ -111,7 +117,8 @@ def _video(key: str, rated: _Rated, extra: Entry | None, source: Path, root: Pat
                     f"{extra.place}: gtscore: has shape [{len(extra.gtscore)}], expected"
                     f" [{len(picks)}]"
                 )
-            if np.abs(extra.gtscore - gtscore).max() > SAME:
+            own_mean = other_mean(extra.gtscore, gtscore)
+            if own_mean is not None:
                 gtscore = extra.gtscore
     return Annotations(
         Video(
@@ -126,22 +133,16 @@ def _video(key: str, rated: _Rated, extra: Entry | None, source: Path, root: Pat
         user_scores=rated.user_scores,
         user_summary=extra.user_summary if extra else None,
         shots=extra.shots if extra else None,
+        own_mean=own_mean,
     )
 
 
-def _say_other_targets(
-    videos: dict[str, Annotations], rated: dict[str, _Rated], shots: Path | None
-) -> None:
+def _say_other_targets(videos: dict[str, Annotations], shots: Path | None) -> None:
     """Say whose training target is not the ratings' mean, but what the h5 file has."""
-    others = [
-        key
-        for key, video in videos.items()
-        if not np.array_equal(video.gtscore, gtscore_of(rated[key].user_scores, video.picks, 1, 5))
-    ]
+    others = [key for key, video in videos.items() if video.own_mean is not None]
     if others:
         logger.warning(
-            "note: %s: gtscore of %s is not (mean rating - 1) / 4: it is the training target and"
-            " the ceiling",
+            "note: %s: gtscore of %s is not (mean rating - 1) / 4: it is the training target",
             shots,
             first_few(others),
         )

@@ -3,7 +3,7 @@
     random           scores drawn uniformly, mean and standard deviation over draws
     human_pairwise   one annotator against another, mean over pairs (the published Human rows)
     human_others     one annotator against the mean of all others
-    ceiling          the annotators' own mean (gtscore) in place of scores
+    ceiling          the annotators' own mean in place of scores: an upper bound for fine scores
 
 All are means over the videos of a fold, then over folds. An annotator without any ranking (all
 steps alike) is left out of the Human rows, as the protocols leave them out. Where a video has only
@@ -102,7 +102,7 @@ def _rows(video: Annotations, protocol: Protocol, draws: int, seed: int) -> Rows
     return {
         "random": _array(drawn),
         **people,
-        "ceiling": np.array(list(compare(video.gtscore).values())),
+        "ceiling": np.array(list(compare(video.people_mean).values())),
     }
 
 

@@ -67,9 +67,26 @@ def summary_of_frames(
     """
     scores = np.asarray(frame_scores, dtype=np.float64)
     lengths = shots[:, 1] - shots[:, 0] + 1
-    values = np.add.reduceat(scores, shots[:, 0]) / lengths
-    summary = np.zeros(len(scores), dtype=np.uint8)
-    for first, last in shots[knapsack(values, lengths, int(budget * len(scores)))]:
+    return best_shots(np.add.reduceat(scores, shots[:, 0]) / lengths, shots, budget)
+
+
+def best_shots(
+    worth: npt.ArrayLike, shots: npt.NDArray, budget: float = BUDGET
+) -> npt.NDArray[np.uint8]:
+    """Show the shots that are worth most together and fit into the budget.
+
+    Args:
+        worth: [S] of every shot.
+        shots: [S, 2] first and last frame of every shot, inclusive, covering the video.
+        budget: longest summary as a share of the video.
+
+    Returns:
+        [n_frames] 0/1.
+    """
+    n_frames = int(shots[-1, 1]) + 1
+    lengths = shots[:, 1] - shots[:, 0] + 1
+    summary = np.zeros(n_frames, dtype=np.uint8)
+    for first, last in shots[knapsack(worth, lengths, int(budget * n_frames))]:
         summary[first : last + 1] = 1
     return summary
 

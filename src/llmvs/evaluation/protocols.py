@@ -3,6 +3,7 @@
 from llmvs.datasets.base import Dataset
 from llmvs.errors import UserError, nearest
 from llmvs.evaluation.highlights import HighlightDetection
+from llmvs.evaluation.hisum_authors import AuthorsCorrelation, AuthorsF1
 from llmvs.evaluation.key_shot_f1 import KeyShotF1
 from llmvs.evaluation.protocol import Protocol
 from llmvs.evaluation.rank_correlations import StepsAgainstPeople, SummaryAgainstMean
@@ -20,12 +21,15 @@ PROTOCOLS: tuple[Protocol, ...] = (
     ),
     StepsAgainstPeople(
         ("paper",),
-        "step scores against gtscore, how often viewers replayed every second",
+        "step scores against gtscore, how often viewers replayed every second: ours, `authors` is"
+        " the rule of Mr. HiSum's authors",
         "replays",
         "user_scores",
     ),
     KeyShotF1(),
     HighlightDetection(),
+    AuthorsCorrelation(),
+    AuthorsF1(),
 )
 """In the order of the tables; of a dataset's rank correlations the first one chooses the epoch. The
 same name under two kinds of annotations means the same measures.

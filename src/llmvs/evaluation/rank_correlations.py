@@ -8,7 +8,8 @@
                                         picks; mean over annotators
                          per_annotator  the same thing
     replays (Mr. HiSum)  paper          the step scores against gtscore: nobody's own ratings are
-                                        known
+                                        known; their authors' rule is
+                                        `llmvs.evaluation.hisum_authors`
 
 An annotator who rated all steps alike has no ranking and is left out; scores that are constant have
 none either, and are undefined (NaN), never 0.
