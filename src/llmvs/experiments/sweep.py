@@ -255,7 +255,7 @@ def _check(path: Path, key: str, space: Mapping[str, Any], method: str) -> None:
                 f" distribution uniform, int_uniform or log_uniform_values (found {dict(space)})"
             )
         listed = [space["min"], space["max"]]
-        if problem := _no_range(*listed, shape):
+        if problem := _no_range(space["min"], space["max"], shape):
             raise UserError(f"{path}: parameters.{key}: {problem}")
     if not isinstance(listed, list) or not listed:
         raise UserError(f"{path}: parameters.{key}: values={listed}: expected a list")
