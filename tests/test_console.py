@@ -72,6 +72,12 @@ def test_of_unknown_length_it_counts(clock: Clock, capsys: pytest.CaptureFixture
     ]
 
 
+def test_batches_are_counted_in_english(clock: Clock) -> None:
+    bar = ProgressBar("epoch 1", 3, "batch")
+    bar.update(2)
+    assert bar.line().startswith("epoch 1: 66 % (2 of 3 batches)")
+
+
 def test_another_rank_is_silent(
     clock: Clock, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -252,10 +252,11 @@ class ProgressBar:
     def line(self) -> str:
         """Say how far it is in one line: share, figures, note, and the time that is left."""
         whole = int(self.done)
-        parts = [f"{whole} {self.unit if whole == 1 else f'{self.unit}s'}"]
+        units = f"{self.unit}es" if self.unit.endswith("ch") else f"{self.unit}s"
+        parts = [f"{whole} {self.unit if whole == 1 else units}"]
         if self._total:
             share = int(100 * self.done / self._total)
-            figures = f" ({whole} of {self._total} {self.unit}s)" if self._counted else ""
+            figures = f" ({whole} of {self._total} {units})" if self._counted else ""
             parts = [f"{share} %{figures}"]
         if self._note:
             parts.append(self._note)

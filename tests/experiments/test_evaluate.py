@@ -148,7 +148,7 @@ def test_several_files_are_rows_of_one_table_and_compared_video_by_video(opened,
     assert differences["mean"] == pytest.approx(weighted)
     assert weighted == pytest.approx(rows[str(noise)]["tau"] - rows[str(mean)]["tau"])
     assert differences["low"] <= differences["mean"] <= differences["high"]
-    assert f"per_annotator: {noise} - {mean}: tau {differences['mean']:+.4f} (95 % " in text
+    assert f"per_annotator: {noise} - {mean}: tau {differences['mean']:+.4f} (95 %: " in text
     alone, _ = evaluate_document(load_config(["demo"]), [mean], draws=2)
     assert alone["scores"] == str(mean)
     assert alone["protocols"]["paper"][str(mean)] == document["protocols"]["paper"][str(mean)]

@@ -24,7 +24,7 @@ from llmvs.evaluation.evaluate import (
     is_coarse,
 )
 from llmvs.evaluation.protocol import Values
-from llmvs.evaluation.protocols import protocols
+from llmvs.evaluation.protocols import by_name, protocols
 from llmvs.evaluation.scores_file import Per, read_scores
 from llmvs.experiments.opening import open_dataset
 from llmvs.results.labels import tie_broken
@@ -132,13 +132,22 @@ def difference_notes(
     found: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]],
 ) -> list[str]:
     """One line per protocol and pair: the first measure's difference."""
-    return [
-        f"{name}: {pair}: {measure} {value['mean']:+.4f} (95 % {value['low']:+.4f} to"
-        f" {value['high']:+.4f}, p {value['p']:.3f}), video by video."
-        for name, pairs in found.items()
-        for pair, measures in pairs.items()
-        for measure, value in list(measures.items())[:1]
-    ]
+    notes = []
+    for name, pairs in found.items():
+        percent = by_name(name).percent
+        for pair, measures in pairs.items():
+            measure, value = next(iter(measures.items()))
+            mean, low, high = (
+                f"{100 * value[key]:+.2f}" if percent else f"{value[key]:+.4f}"
+                for key in ("mean", "low", "high")
+            )
+            chance = f"p {value['p']:.3f}" if value["p"] >= 0.001 else "p < .001"
+            unit = " %" if percent else ""
+            notes.append(
+                f"{name}: {pair}: {measure} {mean}{unit} (95 %: {low} to {high}; {chance}), video"
+                " by video."
+            )
+    return notes
 
 
 def _read_all(
