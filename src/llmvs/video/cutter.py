@@ -1,0 +1,252 @@
+"""Cut parts out of a video, picture and sound, into one mp4 file: frame-exact, and in sync.
+
+Frames keep the time for which they are shown (a variable rate stays variable); the sound of a part
+is that of exactly its time, faded in and out for a few milliseconds so that no cut clicks.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+from av.video.stream import VideoStream
+
+from llmvs.errors import VideoError
+from llmvs.files import atomic
+from llmvs.video.clock import RESTART, timeline
+from llmvs.video.container import mean_rate, open_video
+from llmvs.video.decoders import Frame, decode
+
+Span = tuple[int, int]
+"""First and last frame of a part, both inclusive."""
+CLOCK = 90_000
+"""Ticks per second of the written time stamps."""
+RATE = 48_000
+"""Samples per second of the written sound."""
+FADE = 0.01
+"""Seconds over which the sound of a part comes and goes."""
+ENCODER = {"preset": "veryfast", "crf": "20"}
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What was written."""
+
+    n_frames: int
+    seconds: float
+    """Duration of the file."""
+    starts: list[float]
+    """Where each part begins in the file, in seconds."""
+    sound: bool
+    """Whether the video had any."""
+
+
+def cut(path: Path, out: Path, spans: Sequence[Span]) -> Cut:
+    """Write the parts of a video one after the other; the file is whole or not there at all.
+
+    Args:
+        path: the video.
+        out: the new file, ending in .mp4.
+        spans: the parts, in order and apart from each other.
+
+    Raises:
+        VideoError: not a video, or one that ends before the last part.
+        UserError: the folder cannot be written.
+        ValueError: no parts, or parts that are out of order or overlap.
+    """
+    edges = [frame for span in spans for frame in span]
+    if not edges or edges[0] < 0 or any(a > b for a, b in spans):
+        raise ValueError(f"spans={list(spans)}: expected parts, first and last frame each")
+    if any(before[1] >= after[0] for before, after in itertools.pairwise(spans)):
+        raise ValueError(f"spans={list(spans)}: expected parts in order, apart from each other")
+    times = _ends(path)
+    if edges[-1] >= len(times) - 1:
+        raise VideoError(f"{path}: has {len(times) - 1} frames, none with number {edges[-1]}")
+    parts = [(times[first], times[last + 1]) for first, last in spans]
+    starts = np.concatenate([[0.0], np.cumsum([end - start for start, end in parts])])
+    with atomic(out) as temporary, av.open(str(temporary), "w", format="mp4") as container:
+        with open_video(path) as (source, stream):
+            heard = _sound_of(source)
+            sound = _Sound(container, heard) if heard is not None else None
+            ratio = stream.sample_aspect_ratio
+            written = _Pictures(container, Fraction(mean_rate(stream) or 25), ratio)
+            pieces = iter(()) if heard is None else _heard(source, stream, heard, parts)
+            for index, image in _wanted(path, spans):
+                part = next(p for p, span in enumerate(spans) if span[0] <= index <= span[1])
+                written.add(image, starts[part] + times[index] - parts[part][0])
+                if sound is not None and index == spans[part][0]:
+                    sound.add(next(pieces))
+        if written.count < sum(last - first + 1 for first, last in spans):
+            raise VideoError(f"{path}: damaged: only {written.count} of the frames can be decoded")
+        written.end(starts[-1])
+        if sound is not None:
+            sound.end()
+    return Cut(written.count, float(starts[-1]), starts[:-1].tolist(), heard is not None)
+
+
+def _ends(path: Path) -> npt.NDArray[np.float64]:
+    """[n_frames + 1] seconds: when each frame begins, and when the last one ends."""
+    times, _ = timeline(path)
+    if not len(times):
+        raise VideoError(f"{path}: holds no frame")
+    step = float(np.median(np.diff(times))) if len(times) > 1 else 1 / 25
+    return np.append(times, times[-1] + step)
+
+
+def _wanted(path: Path, spans: Sequence[Span]) -> Iterator[tuple[int, Frame]]:
+    """The pictures of all parts, by their frame; what lies between them is only passed over."""
+    _, begins_again = timeline(path)
+    last = spans[-1][1]
+    ahead = iter(spans)
+    first, end = next(ahead)
+    for frame, _, picture in decode(path, "pyav" if begins_again else None):
+        if frame > end:
+            first, end = next(ahead)
+        if first <= frame <= end:
+            image = picture()
+            if image is None:
+                return
+            yield frame, image
+        if frame == last:
+            return
+
+
+class _Pictures:
+    """The video stream of the file that is written."""
+
+    def __init__(self, container: OutputContainer, rate: Fraction, ratio: Fraction | None) -> None:
+        self.container, self.count, self.ratio = container, 0, ratio
+        self.stream: VideoStream = container.add_stream(
+            "libx264", rate=rate.limit_denominator(1001), options=ENCODER
+        )
+        self.stream.pix_fmt = "yuv420p"
+        self.stream.codec_context.time_base = Fraction(1, CLOCK)
+        self.size: tuple[int, int] | None = None
+        self.stamps: list[int] = []
+
+    def add(self, image: Frame, seconds: float) -> None:
+        """Encode a picture that is shown from `seconds` on."""
+        height, width = (length // 2 * 2 for length in image.shape[:2])
+        if self.size is None:
+            self.size = height, width
+            self.stream.height, self.stream.width = height, width
+        if (height, width) != self.size:  # the video changes its size on the way
+            image = np.asarray(cv2.resize(image, self.size[::-1]), np.uint8)
+        even = np.ascontiguousarray(image[: self.size[0], : self.size[1]])
+        planes = np.asarray(cv2.cvtColor(even, cv2.COLOR_RGB2YUV_I420), np.uint8)
+        frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+        frame.pts, frame.time_base = round(seconds * CLOCK), Fraction(1, CLOCK)
+        self.container.mux(self.stream.encode(frame))
+        self.count += 1
+
+    def end(self, seconds: float) -> None:
+        """Encode what is left."""
+        self.container.mux(self.stream.encode(None))
+
+
+class _Sound:
+    """The audio stream of the file that is written."""
+
+    def __init__(self, container: OutputContainer, heard: AudioStream) -> None:
+        self.container, self.done = container, 0
+        self.layout = "mono" if heard.codec_context.layout.nb_channels == 1 else "stereo"
+        self.stream: AudioStream = container.add_stream("aac", rate=RATE, layout=self.layout)
+
+    def add(self, samples: npt.NDArray[np.float32]) -> None:
+        """Encode [channels, samples]."""
+        if samples.shape[1]:
+            piece = av.AudioFrame.from_ndarray(
+                np.ascontiguousarray(samples), format="fltp", layout=self.layout
+            )
+            piece.sample_rate, piece.pts = RATE, self.done
+            piece.time_base = Fraction(1, RATE)
+            self.container.mux(self.stream.encode(piece))
+            self.done += samples.shape[1]
+
+    def end(self) -> None:
+        """Encode what is left."""
+        self.container.mux(self.stream.encode(None))
+
+
+def _sound_of(source: InputContainer) -> AudioStream | None:
+    """The track that a player would choose; None where there is none that can be decoded."""
+    best: AudioStream | None = source.streams.best("audio")  # type: ignore[assignment]
+    return best if best is not None and best.codec_context is not None else None
+
+
+def _heard(
+    source: InputContainer,
+    stream: VideoStream,
+    heard: AudioStream,
+    parts: Sequence[tuple[float, float]],
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Per part float32 [channels, samples] of exactly its time; silence where there is no sound."""
+    channels = 1 if heard.codec_context.layout.nb_channels == 1 else 2
+    began = float((stream.start_time or 0) * (stream.time_base or 0))
+    # Ends are rounded on the written clock, so that parts do not drift apart from their pictures.
+    starts = np.cumsum([0.0] + [end - start for start, end in parts])
+    lengths = np.diff(np.rint(starts * RATE).astype(int))
+    decoded = _samples(source, heard, channels, began)
+    waiting: tuple[int, npt.NDArray[np.float32]] | None = None
+    for (start, _), length in zip(parts, lengths, strict=True):
+        first = round(start * RATE)
+        part = np.zeros((channels, length), np.float32)
+        while True:
+            waiting = waiting or next(decoded, None)
+            if waiting is None or waiting[0] >= first + length:
+                break
+            at, samples = waiting
+            low, high = max(at, first), min(at + samples.shape[1], first + length)
+            if low < high:
+                part[:, low - first : high - first] = samples[:, low - at : high - at]
+            if at + samples.shape[1] > first + length:
+                break  # the next part may begin in the same piece
+            waiting = None
+        yield _faded(part)
+
+
+def _samples(
+    source: InputContainer, heard: AudioStream, channels: int, began: float
+) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
+    """Pieces of sound [channels, samples] and where each begins, in samples from the start of the
+    picture; a track whose time stamps begin again goes on where it was.
+    """
+    layout = "mono" if channels == 1 else "stereo"
+    resampler = av.AudioResampler(format="fltp", layout=layout, rate=RATE)
+    shift, end = 0, None
+    try:
+        for frame in source.decode(heard):
+            if frame.pts is not None and frame.time_base is not None:
+                at = round((float(frame.pts * frame.time_base) - began) * RATE) + shift
+                if end is not None and at < end - RESTART * RATE:
+                    shift += end - at
+                    at = end
+            else:
+                at = end or 0
+            pieces: list[Any] = [piece.to_ndarray() for piece in resampler.resample(frame)]
+            for piece in pieces:
+                # Rounding of time stamps must not leave holes of a sample or two.
+                if end is not None and abs(at - end) <= RATE // 200:
+                    at = end
+                yield at, piece
+                at += piece.shape[1]
+            end = at
+    except av.FFmpegError:
+        return  # damaged from here on: silence
+
+
+def _faded(part: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    n = min(round(FADE * RATE), part.shape[1] // 2)
+    if n:
+        ramp = np.linspace(0, 1, n, dtype=np.float32)
+        part[:, :n] *= ramp
+        part[:, -n:] *= ramp[::-1]
+    return part

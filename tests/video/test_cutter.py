@@ -1,0 +1,153 @@
+"""Cutting: the very frames, at their times, with the sound that belongs to them."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from llmvs.errors import VideoError
+from llmvs.video.cutter import FADE, RATE, cut
+from llmvs.video.writer import write
+
+FPS = 25
+BEEP = 0.08
+
+
+def picture(number: int, size: tuple[int, int] = (96, 128)) -> np.ndarray:
+    """A grey that tells the frame's number; white flashes twice a second."""
+    image = np.full((*size, 3), 20 + 2 * (number % 90), np.uint8)
+    if number % 25 in (10, 11):
+        image[:] = 255
+    return image
+
+
+def flash_and_beep(path: Path, seconds: int = 12, channels: int = 1) -> Path:
+    """A beep with every flash."""
+    sound = np.zeros(seconds * RATE, np.float32)
+    beep = 0.8 * np.sin(2 * np.pi * 1000 * np.arange(int(BEEP * RATE)) / RATE)
+    for second in range(seconds):
+        at = int((second + 10 / FPS) * RATE)
+        sound[at : at + len(beep)] = beep
+    write(path, (picture(i) for i in range(seconds * FPS)), FPS, sound if channels else None)
+    return path
+
+
+def shown(path: Path) -> tuple[list[float], list[float]]:
+    """When every picture of a file is shown, and its mean grey."""
+    with av.open(str(path)) as container:
+        frames = list(container.decode(video=0))
+        times = [float(frame.pts * frame.time_base) for frame in frames]
+        return times, [float(frame.to_ndarray(format="gray").mean()) for frame in frames]
+
+
+def onsets(path: Path) -> tuple[list[float], float]:
+    """When the beeps of a file begin, and how long its sound is."""
+    with av.open(str(path)) as container:
+        frames = list(container.decode(audio=0))
+    start = float(frames[0].pts * frames[0].time_base)
+    loud = np.abs(np.concatenate([frame.to_ndarray()[0] for frame in frames])) > 0.25
+    found, quiet_until = [], 0
+    for at in np.flatnonzero(loud):
+        if at >= quiet_until:
+            found.append(start + at / RATE)
+            quiet_until = at + RATE // 2
+    return found, len(loud) / RATE
+
+
+def test_pictures_and_sound_of_every_part_stay_together(tmp_path):
+    spans = [(30, 74), (110, 149), (200, 280)]
+    done = cut(flash_and_beep(tmp_path / "in.mp4"), tmp_path / "out.mp4", spans)
+    times, greys = shown(tmp_path / "out.mp4")
+    wanted = [number for first, last in spans for number in range(first, last + 1)]
+    assert done.n_frames == len(times) == len(wanted)
+    assert done.seconds == pytest.approx(len(wanted) / FPS)
+    assert done.starts == pytest.approx([0, 45 / FPS, 85 / FPS])
+    assert done.sound
+    assert times == pytest.approx(np.arange(len(wanted)) / FPS, abs=1e-4)
+    expected = [picture(number).mean() for number in wanted]
+    assert np.abs(np.array(greys) - expected).max() < 6  # greys of other frames differ by more
+    flashes = [time for time, number in zip(times, wanted, strict=True) if number % 25 == 10]
+    heard, length = onsets(tmp_path / "out.mp4")
+    assert heard == pytest.approx(flashes, abs=0.04)
+    assert length == pytest.approx(done.seconds, abs=0.03)  # AAC comes in pieces of 21 ms
+
+
+def test_a_variable_rate_stays_variable(tmp_path):
+    stamps = np.cumsum([0, *np.random.default_rng(0).choice([1, 2, 5], 59)])
+    with av.open(str(tmp_path / "in.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=20)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 20)
+        for number, stamp in enumerate(stamps):
+            frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
+            frame.pts, frame.time_base = int(stamp), Fraction(1, 20)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    done = cut(tmp_path / "in.mp4", tmp_path / "out.mp4", [(5, 14), (40, 49)])
+    times, _ = shown(tmp_path / "out.mp4")
+    first = (stamps[5:15] - stamps[5]) / 20
+    second = (stamps[15] - stamps[5] + stamps[40:50] - stamps[40]) / 20
+    assert times == pytest.approx([*first, *second], abs=1e-3)
+    assert done.seconds == pytest.approx((stamps[15] - stamps[5] + stamps[50] - stamps[40]) / 20)
+    assert not done.sound
+
+
+@pytest.mark.parametrize("layout", ["mono", "stereo", "5.1"])
+@pytest.mark.parametrize("size", [(97, 131), (96, 128)])
+def test_any_layout_of_sound_and_odd_sizes(layout, size, tmp_path):
+    with av.open(str(tmp_path / "in.mkv"), "w") as container:
+        video = container.add_stream("ffv1", rate=FPS)
+        video.width, video.height, video.pix_fmt = size[1], size[0], "yuv444p"
+        audio = container.add_stream("pcm_s16le", rate=44_100, layout=layout)
+        for number in range(50):
+            frame = av.VideoFrame.from_ndarray(picture(number, size), format="rgb24")
+            container.mux(video.encode(frame))
+        channels = audio.codec_context.layout.nb_channels
+        tone = (9000 * np.sin(np.arange(2 * 44_100) / 20)).astype(np.int16)
+        piece = av.AudioFrame.from_ndarray(
+            np.repeat(tone, channels)[None], format="s16", layout=layout
+        )
+        piece.sample_rate, piece.pts = 44_100, 0
+        container.mux(audio.encode(piece))
+        for stream in (video, audio):
+            container.mux(stream.encode(None))
+    cut(tmp_path / "in.mkv", tmp_path / "out.mp4", [(10, 19), (30, 39)])
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert (container.streams.video[0].height, container.streams.video[0].width) == (
+            96,
+            size[1] // 2 * 2,
+        )
+        heard = np.concatenate([f.to_ndarray() for f in container.decode(audio=0)], axis=1)
+    assert len(heard) == (1 if layout == "mono" else 2)
+    middle = np.abs(heard[:, RATE // 10 : 3 * RATE // 10]).max()
+    assert middle > 0.1
+    at_cut = heard[:, round(0.4 * RATE) - 20 : round(0.4 * RATE) + 20]
+    assert np.abs(at_cut).max() < middle / 3, f"a fade of {FADE} s"
+
+
+def test_a_video_that_ends_early_and_parts_that_are_none(tmp_path):
+    path = flash_and_beep(tmp_path / "in.mp4", 2, channels=0)
+    for spans in ([], [(3, 2)], [(-1, 2)], [(0, 5), (5, 9)], [(6, 9), (0, 2)]):
+        with pytest.raises(ValueError, match="expected parts"):
+            cut(path, tmp_path / "out.mp4", spans)
+    with pytest.raises(VideoError, match="has 50 frames, none with number 50"):
+        cut(path, tmp_path / "out.mp4", [(40, 50)])
+    (tmp_path / "text.mp4").write_text("no video")
+    with pytest.raises(VideoError, match="not a readable video"):
+        cut(tmp_path / "text.mp4", tmp_path / "out.mp4", [(0, 1)])
+    assert not (tmp_path / "out.mp4").exists()
+    assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".")] == []
+
+
+def test_real_clips(shared, tmp_path):
+    for name, n_frames in (("fire2.mp4", 25), ("nasa_13013.mp4", 325), ("no_duration.webm", 74)):
+        spans = [(1, n_frames // 5), (n_frames // 2, n_frames - 1)]
+        done = cut(shared / "clips" / name, tmp_path / name, spans)
+        times, _ = shown(tmp_path / name)
+        assert len(times) == done.n_frames == sum(last - first + 1 for first, last in spans)
+        assert (np.diff(times) > 0).all()
+        assert done.sound
+    with pytest.raises(VideoError, match="damaged: only"):
+        cut(shared / "clips" / "corrupted.mp4", tmp_path / "out.mp4", [(0, 45)])
