@@ -23,13 +23,14 @@ FLOORS = [  # a module may import from its own floor and from those below it
     {"models"},
     {"training"},
     {"methods"},
-    {"results"},
+    {"results", "summary"},
     {"experiments"},
     {"commands"},
     {"cli", "__main__"},
 ]
 LIGHTNING_FREE = (
     "evaluation",
+    "summary",
     "extraction",
     "demo",
     "datasets",
