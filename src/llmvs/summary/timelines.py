@@ -1,0 +1,119 @@
+"""What an editor or a player takes over from a summary: chapters, and a timeline of the cuts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llmvs.errors import UserError, require_package
+
+EDITORS = {"timeline.otio": "otio_json", "timeline.edl": "cmx_3600"}
+"""File -> the name of its format in OpenTimelineIO. The EDL has one video track and a whole frame
+rate, as the format knows no others.
+"""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the video that is in the summary."""
+
+    first: int
+    """First frame."""
+    last: int
+    """Last frame, inclusive."""
+    start: float
+    """Seconds in the video."""
+    end: float
+    """Seconds in the video; where the next frame starts."""
+    title: str = ""
+
+
+def chapters(parts: Sequence[Part]) -> str:
+    """Write the parts as chapters of the summary video (WebVTT).
+
+    >>> print(chapters([Part(50, 99, 2.0, 4.0), Part(200, 224, 8.0, 9.0, "a dog jumps")]))
+    WEBVTT
+    <BLANKLINE>
+    00:00:00.000 --> 00:00:02.000
+    Part 1
+    <BLANKLINE>
+    00:00:02.000 --> 00:00:03.000
+    a dog jumps
+    <BLANKLINE>
+    """
+    lines, at = ["WEBVTT", ""], 0.0
+    for number, part in enumerate(parts, 1):
+        until = at + part.end - part.start
+        # A cue ends at an empty line, and `-->` begins the next one.
+        title = " ".join(part.title.replace("-->", "->").split()) or f"Part {number}"
+        lines += [f"{_stamp(at)} --> {_stamp(until)}", title, ""]
+        at = until
+    return "\n".join(lines)
+
+
+def timeline(name: str, video: Path, fps: float, n_frames: int, parts: Sequence[Part]) -> Any:
+    """Make an OpenTimelineIO timeline: the parts of the video one after the other.
+
+    Args:
+        name: of the timeline.
+        video: the file that is cut.
+        fps: its mean frames per second.
+        n_frames: how many it has.
+        parts: in the order of the summary.
+
+    Raises:
+        UserError: OpenTimelineIO is not installed.
+    """
+    require_package("opentimelineio", "edit", "a timeline for editors")
+    import opentimelineio as otio
+
+    def span(first: int, frames: int) -> Any:
+        return otio.opentime.TimeRange(
+            otio.opentime.RationalTime(first, fps), otio.opentime.RationalTime(frames, fps)
+        )
+
+    media = otio.schema.ExternalReference(video.absolute().as_uri(), span(0, n_frames))
+    made = otio.schema.Timeline(name)
+    for kind in (otio.schema.TrackKind.Video, otio.schema.TrackKind.Audio):
+        track = otio.schema.Track(kind.lower(), kind=kind)
+        for number, part in enumerate(parts, 1):
+            clip = otio.schema.Clip(
+                part.title or f"Part {number}",
+                media.clone(),
+                span(part.first, part.last - part.first + 1),
+            )
+            track.append(clip)
+        made.tracks.append(track)
+    return made
+
+
+def for_editors(made: Any, fps: float) -> dict[str, str]:
+    """Give the content of every editor's file, by its name.
+
+    Raises:
+        UserError: a format that cannot hold the timeline.
+    """
+    import opentimelineio as otio
+
+    written = {}
+    for name, form in EDITORS.items():
+        options = {"rate": round(fps)} if form == "cmx_3600" else {}
+        one = _picture_alone(made) if form == "cmx_3600" else made
+        try:
+            written[name] = otio.adapters.write_to_string(one, form, **options)
+        except otio.exceptions.OTIOError as error:
+            raise UserError(f"{name}: {' '.join(str(error).split())[:200]}") from error
+    return written
+
+
+def _picture_alone(made: Any) -> Any:
+    """A copy with the video track alone, which is all that an EDL holds."""
+    copy = made.clone()
+    for track in list(copy.audio_tracks()):
+        copy.tracks.remove(track)
+    return copy
+
+
+def _stamp(seconds: float) -> str:
+    whole, thousandths = divmod(round(seconds * 1000), 1000)
+    return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}.{thousandths:03}"

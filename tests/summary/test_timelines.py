@@ -1,0 +1,49 @@
+"""What editors and players take over: read back by their own library."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from llmvs.errors import UserError
+from llmvs.summary.timelines import Part, chapters, for_editors, timeline
+
+PARTS = [Part(50, 99, 2.0, 4.0), Part(200, 224, 8.0, 9.0, "a dog\n--> jumps")]
+
+
+def test_chapters_follow_each_other_whatever_their_titles():
+    lines = chapters([*PARTS, Part(90_000, 99_000, 3600.0, 7200.5)]).splitlines()
+    assert lines[0] == "WEBVTT"
+    assert [line for line in lines if " --> " in line] == [
+        "00:00:00.000 --> 00:00:02.000",
+        "00:00:02.000 --> 00:00:03.000",
+        "00:00:03.000 --> 01:00:03.500",
+    ]
+    assert "a dog -> jumps" in lines
+    assert "Part 3" in lines
+
+
+@pytest.mark.parametrize(("fps", "second"), [(25.0, "00:00:08:00"), (30000 / 1001, "00:00:06:20")])
+def test_editors_find_the_very_frames(fps, second, tmp_path):
+    otio = pytest.importorskip("opentimelineio", reason="needs opentimelineio")
+    video = tmp_path / "my día.mp4"
+    files = for_editors(timeline("mine", video, fps, 500, PARTS), fps)
+    back = otio.adapters.read_from_string(files["timeline.otio"], "otio_json")
+    assert [track.kind for track in back.tracks] == ["Video", "Audio"]
+    for track in back.tracks:
+        ranges = [clip.source_range for clip in track.find_clips()]
+        assert [(one.start_time.value, one.duration.value) for one in ranges] == [
+            (50, 50),
+            (200, 25),
+        ]
+        assert {clip.media_reference.target_url for clip in track.find_clips()} == {video.as_uri()}
+        assert ranges[0].start_time.rate == pytest.approx(fps)
+    cuts = [line for line in files["timeline.edl"].splitlines() if line[:3] in ("001", "002")]
+    assert len(cuts) == 2
+    assert cuts[1].split()[4] == second
+
+
+def test_without_the_extra_one_line_names_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "opentimelineio", None)
+    with pytest.raises(UserError, match=r"needs opentimelineio: pip install 'llmvs\[edit\]'"):
+        timeline("mine", Path("a.mp4"), 25.0, 500, PARTS)
