@@ -20,6 +20,7 @@ FLOORS = [  # a module may import from its own floor and from those below it
     {"evaluation", "cache"},
     {"extraction"},
     {"demo"},
+    {"summary"},
     {"models"},
     {"training"},
     {"methods"},
@@ -38,7 +39,10 @@ LIGHTNING_FREE = (
     "cache",
     "config",
     "files",
+    "summary",
 )
+NEEDS = {"config", "video", "datasets.video", "evaluation.keyshots", "errors", "files"}
+"""What the summary room is made of: neither annotations nor models."""
 MODULES = sorted(SRC.rglob("*.py"))
 
 
@@ -72,6 +76,15 @@ def test_imports_run_one_way(path):
             assert not name.startswith(("lightning", "pytorch_lightning")), (
                 f"{path.name} imports {name}"
             )
+
+
+@pytest.mark.parametrize("path", sorted((SRC / "summary").glob("*.py")), ids=lambda path: path.name)
+def test_a_summary_needs_neither_annotations_nor_models(path):
+    for name in imports(path):
+        assert not name.startswith(("torch", "transformers")), f"{path.name} imports {name}"
+        own = name.removeprefix("llmvs.")
+        if own != name and not own.startswith(("summary.", "__version__")):
+            assert any(own == need or own.startswith(f"{need}.") for need in NEEDS), name
 
 
 def module_of(path):

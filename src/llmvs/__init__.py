@@ -16,10 +16,11 @@ _PUBLIC = {
     "LLMVS": ("llmvs.models.pretrained", "LLMVS"),
     "LLMVSModule": ("llmvs.models.module", "LLMVSModule"),
     "load_dataset": ("llmvs.datasets", "load"),
+    "summarize": ("llmvs.summary.summarize", "summarize"),
 }
 """Public name -> its module and its name there."""
 
-__all__ = ["LLMVS", "EmbeddingDataModule", "LLMVSModule", "load_dataset"]
+__all__ = ["LLMVS", "EmbeddingDataModule", "LLMVSModule", "load_dataset", "summarize"]
 
 
 def __getattr__(name: str) -> Any:

@@ -16,7 +16,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from llmvs.errors import VideoError
+from llmvs.errors import UserError, VideoError
 
 FORMATS = (
     "3dostr,4xm,apng,asf,asf_o,av1,avi,avs,avs2,avs3,bink,cavsvideo,dirac,dv,dxa,evc,film_cpk,"
@@ -65,6 +65,22 @@ def probe(path: str | Path) -> Probe:
 def is_video(path: Path) -> bool:
     """Tell by its name whether a file in a folder is a video; hidden files are not looked at."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def videos_in(path: Path) -> list[Path]:
+    """A file itself, or the videos of a folder in order of their names.
+
+    Raises:
+        UserError: no such file or folder, or a folder without videos.
+    """
+    if not path.exists():
+        raise UserError(f"{path}: no such file or folder (expected a video or a folder of videos)")
+    if not path.is_dir():
+        return [path]
+    found = [file for file in sorted(path.iterdir()) if is_video(file) and file.is_file()]
+    if not found:
+        raise UserError(f"{path}: no videos in this folder (known: {', '.join(SUFFIXES)})")
+    return found
 
 
 def mean_rate(stream: VideoStream) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 from llmvs.errors import VideoError
 from llmvs.video.clock import nearest, timeline
 from llmvs.video.container import Probe, probe
-from llmvs.video.decoders import DecoderName, Frame, decode
+from llmvs.video.decoders import Decoded, DecoderName, Frame, decode
 
 CLOCK = 1e-4
 """Seconds by which two readings of one time stamp may differ."""
@@ -47,6 +47,35 @@ def sample(
             more than 2 frames, and more than a second or 2 %, of what the header states.
         ValueError: both or neither of `fps` and `every_nth_frame`, or one that is not positive.
     """
+    for frame, is_step in scan(path, fps, every_nth_frame, decoder):
+        if is_step:
+            image = frame.picture()
+            if image is None:
+                _check_length(Path(path), frame.frame + 1, frame.seconds, probe(path))
+                return
+            yield Sampled(frame.frame, frame.seconds, image)
+
+
+def scan(
+    path: str | Path,
+    fps: float | None = None,
+    every_nth_frame: int | None = None,
+    decoder: DecoderName | None = None,
+) -> Iterator[tuple[Decoded, bool]]:
+    """Give every frame of a video, and whether `sample` would take it as a step.
+
+    For what looks at all frames and at the steps more closely, in one pass.
+
+    Args:
+        path: the video file.
+        fps: steps per second, as in `sample`.
+        every_nth_frame: as in `sample`.
+        decoder: as in `sample`.
+
+    Raises:
+        VideoError: as in `sample`.
+        ValueError: as in `sample`.
+    """
     path = Path(path)
     if (fps is None) == (every_nth_frame is None) or (fps or every_nth_frame or 0) <= 0:
         raise ValueError(
@@ -59,19 +88,15 @@ def sample(
         wanted = deque(nearest(times, fps))
         decoder = decoder or ("pyav" if begins_again else None)
     n_decoded, seconds = 0, 0.0
-    for index, seconds, picture in decode(path, decoder):
-        n_decoded = index + 1
+    for frame in decode(path, decoder):
+        n_decoded, seconds = frame.frame + 1, frame.seconds
         if wanted is None:
-            take = index % (every_nth_frame or 1) == 0
+            take = frame.frame % (every_nth_frame or 1) == 0
         else:
             take = bool(wanted) and seconds > wanted[0] - CLOCK
             while take and wanted and wanted[0] < seconds + CLOCK:
                 wanted.popleft()
-        if take:
-            image = picture()
-            if image is None:
-                break
-            yield Sampled(index, seconds, image)
+        yield frame, take
     _check_length(path, n_decoded, seconds, head)
 
 

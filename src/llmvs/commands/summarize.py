@@ -1,0 +1,136 @@
+"""`llmvs summarize`: a summary of your own videos, without any model."""
+
+import argparse
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmvs.commands._arguments import add_json
+from llmvs.errors import UserError, VideoError
+
+if TYPE_CHECKING:
+    from llmvs.summary.result import Summary
+
+logger = logging.getLogger(__name__)
+
+SUMMARY = "summarize your own videos: scores, shots, and the choice among them"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the verb."""
+    add_json(parser)
+    parser.add_argument(
+        "settings", nargs="+", metavar="VIDEO", help="video files, and folders of videos"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="new folder of the summary (of several: with a folder for each inside); default:"
+        " VIDEO-summary, here",
+    )
+    parser.add_argument(
+        "--length",
+        default="15%",
+        help="a share of the video (15%%) or a time (90s, 1:30); default: %(default)s",
+    )
+    parser.add_argument(
+        "--by",
+        choices=("shots", "steps", "top"),
+        default="shots",
+        help="shots: the most valuable ones that fit; steps: short pieces instead of shots; top:"
+        " shots from the best down; default: %(default)s",
+    )
+    for name, what in (("keep", "in"), ("drop", "not in")):
+        parser.add_argument(
+            f"--{name}",
+            action="append",
+            default=[],
+            metavar="0:30-0:40",
+            help=f"a range of times that is {what} the summary in any case; may be repeated",
+        )
+    parser.add_argument("--force", action="store_true", help="replace an earlier summary")
+
+
+def call(given: argparse.Namespace) -> int:
+    """Summarize the videos one by one; the status is 2 where one failed."""
+    from llmvs.files import dumps
+    from llmvs.summary.summarize import asked
+
+    wishes = asked(given.length, given.by, given.keep, given.drop)
+    places = _places([Path(one) for one in given.settings], given.output, given.force)
+    documents: list[dict[str, Any]] = []
+    failed: list[str] = []
+    for video, folder in places.items():
+        try:
+            summary = _summarize(video, wishes)
+            summary.save(folder, given.force)
+        except VideoError as error:
+            failed.append(str(error))
+            continue
+        documents.append({**summary.to_json(), "folder": str(folder)})
+        if not given.json:
+            print(table(summary, folder), flush=True)
+    if given.json:
+        print(dumps(documents))
+    if len(places) == 1 and failed:
+        raise UserError(failed[0])
+    for reason in failed:
+        logger.warning("failed: %s", " ".join(reason.split()))
+    return 2 if failed else 0
+
+
+def _summarize(video: Path, wishes: Any) -> "Summary":
+    """One video, with a progress bar where it takes long."""
+    from llmvs.console import ProgressBar
+    from llmvs.summary.summarize import summarize_as
+    from llmvs.video.container import probe
+
+    seconds = probe(video).seconds
+    total = round(seconds) if seconds else None
+    with ProgressBar(video.name, total, "second", delay=2.0, leave=False) as bar:
+        return summarize_as(video, wishes, progress=lambda seen: bar.update(seen - bar.done))
+
+
+def _places(paths: list[Path], output: Path | None, force: bool) -> dict[Path, Path]:
+    """Video -> the folder of its summary; refused before any video is read.
+
+    Raises:
+        UserError: a path that does not exist, two videos for one folder, a folder that exists.
+    """
+    from llmvs.summary.folder import check_new
+    from llmvs.video.container import videos_in
+
+    videos = list(dict.fromkeys(video for path in paths for video in videos_in(path)))
+    single = len(videos) == 1 and not paths[0].is_dir()
+    found: dict[Path, Path] = {}
+    for video in videos:
+        folder = (output or Path()) / f"{video.stem}-summary"
+        if output is not None:
+            folder = output if single else output / video.stem
+        if folder in found.values():
+            other = next(one for one, place in found.items() if place == folder)
+            raise UserError(
+                f"{video} and {other} would both be summarized in {folder}: rename one, or do"
+                " them one by one with -o"
+            )
+        check_new(folder, force)
+        found[video] = folder
+    return found
+
+
+def table(summary: "Summary", folder: Path) -> str:
+    """The chosen shots, a line each, and where everything is written."""
+    from llmvs.summary.times import clock
+
+    head = (
+        f"{summary.path.name}: {clock(summary.seconds)} of {clock(summary.duration)},"
+        f" {len(summary.chosen)} of {len(summary.shots)} shots, in {folder}"
+    )
+    width = len(clock(summary.duration))
+    lines = [
+        f"  {clock(shot.start):>{width}} - {clock(shot.end):>{width}}  {shot.score:.2f}"
+        for shot in summary.chosen
+    ]
+    return "\n".join([head, *lines])

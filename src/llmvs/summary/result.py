@@ -1,0 +1,164 @@
+"""A summarized video: its shots, scores and what was asked for, and the folder it is written to."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+import llmvs
+from llmvs.files import write_json
+from llmvs.summary.choice import Wishes
+from llmvs.summary.folder import MARK, whole_folder
+from llmvs.video.decoders import Frame
+from llmvs.video.pictures import pictures
+
+FORMAT = 1
+"""Of `summary.json`."""
+METHOD = "visual"
+"""How the steps are scored: without a model (see `llmvs.summary.visual`)."""
+JPEG = [int(cv2.IMWRITE_JPEG_QUALITY), 92]
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One shot of a summarized video."""
+
+    start: float
+    """Seconds from the start of the video."""
+    end: float
+    """Seconds: where the next shot begins, or the video ends."""
+    first: int
+    """Frame index."""
+    last: int
+    """Frame index, inclusive."""
+    score: float
+    """Mean score of its frames, 0 to 1."""
+    chosen: bool
+    """Whether it is in the summary."""
+    keyframe: int
+    """Frame index of its sharpest step among the better half."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A summarized video."""
+
+    path: Path
+    """The video file."""
+    duration: float
+    """Seconds."""
+    fps: float
+    """Mean frames per second."""
+    steps: npt.NDArray[np.float64]
+    """[T] seconds at which each step is shown."""
+    picks: npt.NDArray[np.int64]
+    """[T] frame index of each step."""
+    scores: npt.NDArray[np.float64]
+    """[T] from 0 to 1."""
+    parts: dict[str, npt.NDArray[np.float64]]
+    """Part of the score -> [T] from 0 to 1."""
+    shots: tuple[Shot, ...]
+    """All shots, in order; they cover the video."""
+    wishes: Wishes
+    """What was asked for."""
+    times: npt.NDArray[np.float64]
+    """[n_frames] seconds at which each frame is shown."""
+
+    @property
+    def chosen(self) -> tuple[Shot, ...]:
+        """The shots of the summary, in order."""
+        return tuple(shot for shot in self.shots if shot.chosen)
+
+    @property
+    def seconds(self) -> float:
+        """How long the summary is."""
+        return sum(shot.end - shot.start for shot in self.chosen)
+
+    def to_json(self) -> dict[str, Any]:
+        """The summary as `summary.json` holds it; times in seconds, frames from 0."""
+        wishes, names = self.wishes, keyframe_names(self)
+        return {
+            "format": FORMAT,
+            "llmvs": llmvs.__version__,
+            "video": self.path.name,
+            "duration": round(self.duration, 6),
+            "n_frames": len(self.times),
+            "fps": round(self.fps, 6),
+            "method": METHOD,
+            "length": wishes.length,
+            "by": wishes.by,
+            "keep": [list(one) for one in wishes.keep],
+            "drop": [list(one) for one in wishes.drop],
+            "shortest": wishes.shortest,
+            "summary_seconds": round(self.seconds, 6),
+            "shots": [_shot(shot, names) for shot in self.shots],
+        }
+
+    def save(self, folder: str | Path, force: bool = False) -> Path:
+        """Write `scores.csv`, `summary.json` and `keyframes/` into a new folder, whole or not at
+        all.
+
+        Args:
+            folder: is made; folders above it too.
+            force: replace the folder where it holds an earlier summary.
+
+        Returns:
+            The folder.
+
+        Raises:
+            UserError: it exists, or cannot be written.
+        """
+        folder = Path(folder)
+        with whole_folder(folder, force) as new:
+            _write_scores(self, new / "scores.csv")
+            (new / "keyframes").mkdir()
+            names = keyframe_names(self)
+            for frame, image in pictures(self.path, list(names), self.times):
+                _write_picture(image, new / names[frame])
+            write_json(new / MARK, self.to_json())
+        return folder
+
+
+def keyframe_names(summary: Summary) -> dict[int, str]:
+    """Frame index -> `keyframes/03.jpg`, for every chosen shot by its number among all shots."""
+    digits = max(2, len(str(len(summary.shots))))
+    return {
+        shot.keyframe: f"keyframes/{number:0{digits}d}.jpg"
+        for number, shot in enumerate(summary.shots, start=1)
+        if shot.chosen
+    }
+
+
+def _shot(shot: Shot, names: dict[int, str]) -> dict[str, Any]:
+    picture = {"keyframe": names[shot.keyframe]} if shot.chosen else {}
+    return {
+        "start": round(shot.start, 6),
+        "end": round(shot.end, 6),
+        "first_frame": shot.first,
+        "last_frame": shot.last,
+        "score": round(shot.score, 6),
+        "chosen": shot.chosen,
+        **picture,
+    }
+
+
+def _write_scores(summary: Summary, path: Path) -> None:
+    """A row per step."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["step", "frame", "seconds", "score", *summary.parts])
+        for step, (frame, seconds) in enumerate(zip(summary.picks, summary.steps, strict=True)):
+            figures = [summary.scores[step], *(part[step] for part in summary.parts.values())]
+            rows.writerow(
+                [step, int(frame), f"{seconds:.3f}", *(f"{figure:.6f}" for figure in figures)]
+            )
+
+
+def _write_picture(image: Frame, path: Path) -> None:
+    ok, encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), JPEG)
+    assert ok
+    path.write_bytes(encoded.tobytes())

@@ -1,0 +1,188 @@
+"""Find the shots of a video: Kernel Temporal Segmentation, then the exact frame of every cut.
+
+KTS (Potapov et al., Category-specific video summarization, ECCV 2014) places m changes among the N
+steps so that
+
+    L(m) / N + penalty * m / (2 N) * (log(N / m) + 1)
+
+is least, L(m) being the least sum, over segments, of squared distances to the segment's mean. The
+published program fills a table of all m. This one finds the same optimum without it: the penalty is
+concave in m, so the optimum lies on the lower convex hull of L, and every corner of the hull is the
+solution for some constant price of a change, which one pass of dynamic programming finds (Jackson
+et al. 2005, with the exact pruning of PELT, Killick et al. 2012). A dozen passes or two close in on
+the best corner; parts of the hull that cannot hold it are never looked at.
+
+What is exact: the changes, for up to `LONGEST` steps (83 minutes at 2 a second), as long as the
+optimum has at most one change a second; else they are the best corner of the hull with so few. In
+longer videos changes may stand at every second, third, ... step only; all steps count in L.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from llmvs.summary.features import Footage
+
+PENALTY = 0.1
+"""Weight of the penalty, for features of length 1 as `llmvs.summary.features` makes them."""
+LONGEST = 10_000
+"""Most places for changes: the table of costs then has 400 MB."""
+PER_SECOND = 1.0
+"""Most changes per second of video."""
+ROUNDING = 1e-9
+ROWS = 256
+"""Rows of the table of costs that are computed at once."""
+
+
+def find_shots(footage: Footage, penalty: float = PENALTY) -> npt.NDArray[np.int64]:
+    """Find the shots of a video.
+
+    Returns:
+        [S, 2] first and last frame of every shot, inclusive; they cover the video.
+    """
+    most = max(1, int(footage.duration * PER_SECOND))
+    changes, between = segment(footage.features, penalty, most)
+    starts = [0]
+    for change in changes:
+        before = footage.picks[max(change - (between + 1) // 2, 0)]
+        after = footage.picks[min(change + between // 2, len(footage.picks) - 1)]
+        starts.append(int(before + 1 + np.argmax(footage.change[before + 1 : after + 1])))
+    ends = [*(start - 1 for start in starts[1:]), len(footage.times) - 1]
+    return np.array([starts, ends], dtype=np.int64).T
+
+
+def segment(
+    features: npt.NDArray, penalty: float = PENALTY, most: int | None = None
+) -> tuple[npt.NDArray[np.int64], int]:
+    """Place changes among the steps of a video (KTS; see above what is exact).
+
+    Args:
+        features: [T, D] of every step.
+        penalty: weight of the penalty; higher means fewer changes.
+        most: changes at most; None: T - 1.
+
+    Returns:
+        [m] the steps at which segments begin, increasing, without step 0; and how many steps the
+        places for changes are apart (1 up to `LONGEST` steps).
+    """
+    n_steps = len(features)
+    between = -(-n_steps // LONGEST)
+    edges = np.append(np.arange(0, n_steps, between), n_steps)
+    most = len(edges) - 2 if most is None else min(most, len(edges) - 2)
+    if most < 1:
+        return np.zeros(0, dtype=np.int64), between
+    costs = _Costs(np.asarray(features, dtype=np.float64), edges)
+
+    def charge(changes: float) -> float:
+        return penalty / 2 * changes * (np.log(n_steps / changes) + 1) if changes else 0.0
+
+    none = _Corner(0, costs.of(np.zeros(0, dtype=np.int64)), np.zeros(0, dtype=np.int64), np.inf)
+    every = np.arange(1, len(edges) - 1)
+    best, least = none, none.cost
+    gaps = [(none, _Corner(len(every), costs.of(every), every, 0.0))]
+    if len(every) <= most and gaps[0][1].cost + charge(len(every)) < least:
+        best, least = gaps[0][1], gaps[0][1].cost + charge(len(every))
+    while gaps:
+        left, right = gaps.pop()
+        inside = range(left.changes + 1, min(right.changes - 1, most) + 1)
+        if not inside or _floor(left, right, inside, charge) >= least:
+            continue
+        price = (left.cost - right.cost) / (right.changes - left.changes)
+        if price <= ROUNDING:
+            continue  # no change between lowers the cost
+        found = _cheapest(costs, price)
+        edge = left.cost + price * left.changes
+        if found.cost + price * found.changes >= edge - ROUNDING * max(1.0, edge):
+            continue  # a straight part of the hull
+        if found.changes <= most and found.cost + charge(found.changes) < least:
+            best, least = found, found.cost + charge(found.changes)
+        gaps += [(found, right), (left, found)]
+    return edges[best.places], between
+
+
+@dataclass(frozen=True)
+class _Corner:
+    """A solution on the lower convex hull of L(m)."""
+
+    changes: int
+    cost: float
+    """L(changes)."""
+    places: npt.NDArray[np.int64]
+    """[changes] among the edges."""
+    price: float
+    """Of a change, at which it is the solution: the hull's slope there."""
+
+
+def _floor(left: _Corner, right: _Corner, inside: range, charge: Callable[[float], float]) -> float:
+    """A bound below which no solution with so many changes can be: the hull lies above its tangents
+    in both corners.
+    """
+    first, last = inside[0], inside[-1]
+    if np.isinf(left.price):
+        meet = float(first)
+    else:
+        rise = left.cost + left.price * left.changes - right.cost - right.price * right.changes
+        meet = rise / max(left.price - right.price, ROUNDING)
+    places = {first, last, *np.clip([np.floor(meet), np.ceil(meet)], first, last)}
+    return min(_tangents(left, right, place) + charge(place) for place in places)
+
+
+def _tangents(left: _Corner, right: _Corner, changes: float) -> float:
+    at_right = right.cost + right.price * (right.changes - changes)
+    if np.isinf(left.price):
+        return at_right
+    return max(at_right, left.cost - left.price * (changes - left.changes))
+
+
+class _Costs:
+    """The sum of squared distances to the mean, of every segment between two edges."""
+
+    def __init__(self, features: npt.NDArray[np.float64], edges: npt.NDArray[np.int64]) -> None:
+        """Fill the table, a block of rows at a time: row l holds segments that end at edge l."""
+        centred = features - features.mean(axis=0)
+        sums = np.zeros((len(edges), features.shape[1]))
+        np.cumsum(np.add.reduceat(centred, edges[:-1], axis=0), axis=0, out=sums[1:])
+        squares = np.zeros(len(edges))
+        np.cumsum(np.add.reduceat((centred**2).sum(axis=1), edges[:-1]), out=squares[1:])
+        lengths = np.einsum("ij,ij->i", sums, sums)
+        self.n = len(edges) - 1
+        self.table = np.empty(self.n * (self.n + 1) // 2)
+        for begin in range(1, self.n + 1, ROWS):
+            end = min(begin + ROWS, self.n + 1)
+            products = sums[begin:end] @ sums[:end].T
+            for last in range(begin, end):
+                apart = lengths[last] + lengths[:last] - 2 * products[last - begin, :last]
+                within = squares[last] - squares[:last] - apart / (edges[last] - edges[:last])
+                self.row(last)[:] = np.maximum(within, 0)
+
+    def row(self, last: int) -> npt.NDArray[np.float64]:
+        """[last] costs of the segments from edge 0, 1, ... to edge `last`."""
+        return self.table[last * (last - 1) // 2 : last * (last + 1) // 2]
+
+    def of(self, places: npt.NDArray[np.int64]) -> float:
+        """The cost of all segments between changes at these edges."""
+        ends = np.append(places, self.n)
+        begins = np.append(0, places)
+        return float(sum(self.row(end)[begin] for begin, end in zip(begins, ends, strict=True)))
+
+
+def _cheapest(costs: _Costs, price: float) -> _Corner:
+    """The segmentation of least cost when every change has this price."""
+    least = np.zeros(costs.n + 1)
+    least[0] = -price
+    previous = np.zeros(costs.n + 1, dtype=np.int64)
+    open_ = np.zeros(1, dtype=np.int64)
+    for last in range(1, costs.n + 1):
+        ways = least[open_] + costs.row(last)[open_]
+        way = int(np.argmin(ways))
+        previous[last], least[last] = open_[way], ways[way] + price
+        kept = open_[ways <= least[last] + ROUNDING]  # the others can never be better than `last`
+        open_ = np.append(kept, last)
+    places, place = [], int(previous[costs.n])
+    while place:
+        places.append(place)
+        place = int(previous[place])
+    found = np.array(places[::-1], dtype=np.int64)
+    return _Corner(len(found), costs.of(found), found, price)
