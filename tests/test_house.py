@@ -24,7 +24,7 @@ FLOORS = [  # a module may import from its own floor and from those below it
     {"models"},
     {"training"},
     {"methods"},
-    {"results", "summary"},
+    {"results"},
     {"experiments"},
     {"commands"},
     {"cli", "__main__"},
@@ -39,7 +39,6 @@ LIGHTNING_FREE = (
     "cache",
     "config",
     "files",
-    "summary",
 )
 NEEDS = {"config", "video", "datasets.video", "evaluation.keyshots", "errors", "files"}
 """What the summary room is made of: neither annotations nor models."""

@@ -23,7 +23,15 @@ def test_chapters_follow_each_other_whatever_their_titles():
     assert "Part 3" in lines
 
 
-@pytest.mark.parametrize(("fps", "second"), [(25.0, "00:00:08:00"), (30000 / 1001, "00:00:06:20")])
+@pytest.mark.parametrize(
+    ("fps", "second"),
+    [
+        (25.0, "00:00:08:00"),
+        (30000 / 1001, "00:00:06:20"),
+        (10.0, "00:00:20:00"),
+        (120.0, "00:00:01:40"),
+    ],
+)
 def test_editors_find_the_very_frames(fps, second, tmp_path):
     otio = pytest.importorskip("opentimelineio", reason="needs opentimelineio")
     video = tmp_path / "my día.mp4"

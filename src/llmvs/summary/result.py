@@ -13,6 +13,10 @@ import llmvs
 from llmvs.files import write_json
 from llmvs.summary.choice import Wishes
 from llmvs.summary.folder import MARK, whole_folder
+from llmvs.summary.outputs import STORYBOARD, write_page, write_storyboard, write_video
+from llmvs.summary.page import Page, PageShot
+from llmvs.summary.timelines import Part
+from llmvs.summary.times import clock
 from llmvs.video.decoders import Frame
 from llmvs.video.pictures import pictures
 
@@ -98,9 +102,39 @@ class Summary:
             "shots": [_shot(shot, names) for shot in self.shots],
         }
 
+    def page(self) -> Page:
+        """What `report.html` shows, but for its pictures."""
+        wishes = self.wishes
+        shots = [
+            PageShot(
+                shot.start,
+                shot.end,
+                shot.last - shot.first + 1,
+                shot.score,
+                shot.chosen,
+                _inside(shot, wishes.keep),
+                _inside(shot, wishes.drop),
+            )
+            for shot in self.shots
+        ]
+        return Page(
+            title=self.path.name,
+            about=(
+                f"{clock(self.seconds)} of {clock(self.duration)} (asked for: {wishes.length}),"
+                f" {len(self.chosen)} of {len(self.shots)} shots"
+            ),
+            duration=self.duration,
+            ticks=len(self.times),
+            percent=100 * self.seconds / self.duration,
+            times=self.steps.tolist(),
+            scores=self.scores.tolist(),
+            shots=shots,
+        )
+
     def save(self, folder: str | Path, force: bool = False) -> Path:
-        """Write `scores.csv`, `summary.json` and `keyframes/` into a new folder, whole or not at
-        all.
+        """Write the summary into a new folder, whole or not at all: `summary.mp4`, `report.html`,
+        `storyboard.png`, `keyframes/`, `chapters.vtt`, `scores.csv`, `summary.json`, and (with the
+        extra `edit`) `timeline.otio` and `timeline.edl`.
 
         Args:
             folder: is made; folders above it too.
@@ -117,8 +151,15 @@ class Summary:
             _write_scores(self, new / "scores.csv")
             (new / "keyframes").mkdir()
             names = keyframe_names(self)
+            cards = []
+            labels = {one.keyframe: f"{clock(one.start)}  {one.score:.2f}" for one in self.chosen}
             for frame, image in pictures(self.path, list(names), self.times):
                 _write_picture(image, new / names[frame])
+                cards.append((labels[frame], image))
+            write_storyboard(cards, new / STORYBOARD)
+            parts = [Part(one.first, one.last, one.start, one.end) for one in self.chosen]
+            write_video(self.path, parts, self.fps, len(self.times), new)
+            write_page(self.page(), self.path, new, folder)
             write_json(new / MARK, self.to_json())
         return folder
 
@@ -131,6 +172,12 @@ def keyframe_names(summary: Summary) -> dict[int, str]:
         for number, shot in enumerate(summary.shots, start=1)
         if shot.chosen
     }
+
+
+def _inside(shot: Shot, ranges: tuple[tuple[float, float], ...]) -> bool:
+    """Whether the middle of a shot lies in one of the ranges; shots are cut at their ends."""
+    middle = (shot.start + shot.end) / 2
+    return any(begin <= middle < end for begin, end in ranges)
 
 
 def _shot(shot: Shot, names: dict[int, str]) -> dict[str, Any]:

@@ -12,6 +12,9 @@ EDITORS = {"timeline.otio": "otio_json", "timeline.edl": "cmx_3600"}
 rate, as the format knows no others.
 """
 
+RATES = (24, 25, 30, 48, 50, 60)
+"""Frames per second that a time code of an EDL can count in; the nearest is taken."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -97,7 +100,9 @@ def for_editors(made: Any, fps: float) -> dict[str, str]:
 
     written = {}
     for name, form in EDITORS.items():
-        options = {"rate": round(fps)} if form == "cmx_3600" else {}
+        options = (
+            {"rate": min(RATES, key=lambda rate: abs(rate - fps))} if form == "cmx_3600" else {}
+        )
         one = _picture_alone(made) if form == "cmx_3600" else made
         try:
             written[name] = otio.adapters.write_to_string(one, form, **options)

@@ -107,15 +107,15 @@ def _wanted(path: Path, spans: Sequence[Span]) -> Iterator[tuple[int, Frame]]:
     last = spans[-1][1]
     ahead = iter(spans)
     first, end = next(ahead)
-    for frame, _, picture in decode(path, "pyav" if begins_again else None):
-        if frame > end:
+    for found in decode(path, "pyav" if begins_again else None):
+        if found.frame > end:
             first, end = next(ahead)
-        if first <= frame <= end:
-            image = picture()
+        if first <= found.frame <= end:
+            image = found.picture()
             if image is None:
                 return
-            yield frame, image
-        if frame == last:
+            yield found.frame, image
+        if found.frame == last:
             return
 
 

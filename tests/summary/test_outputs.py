@@ -1,0 +1,111 @@
+"""The folder of a summary: everything is there, and says the same."""
+
+import json
+import re
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from llmvs.errors import UserError
+from llmvs.summary.outputs import COLUMNS, write_storyboard
+from llmvs.summary.summarize import summarize
+from llmvs.video.writer import write
+
+FPS = 10
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    """Twelve scenes of two seconds, every third one moving, with sound."""
+    rng = np.random.default_rng(0)
+    scenes = [
+        np.kron(rng.integers(0, 255, (4, 6, 3)), np.ones((16, 16, 1))).astype(np.uint8)
+        for _ in range(12)
+    ]
+    path = tmp_path_factory.mktemp("own") / "my día & <night>.mp4"
+    frames = (np.roll(scenes[i // 20], 4 * i * (i // 20 % 3 == 0), axis=1) for i in range(240))
+    sound = np.sin(np.arange(24 * 48_000) / 10).astype(np.float32) / 4
+    write(path, frames, FPS, sound)
+    return path
+
+
+@pytest.fixture(scope="module")
+def saved(video, tmp_path_factory):
+    summary = summarize(video, "25%")
+    return summary, summary.save(tmp_path_factory.mktemp("out") / "one" / "summary")
+
+
+def test_all_files_are_there(saved):
+    _, folder = saved
+    names = {path.name for path in folder.iterdir()}
+    assert {
+        "summary.mp4",
+        "report.html",
+        "storyboard.png",
+        "keyframes",
+        "chapters.vtt",
+        "scores.csv",
+        "summary.json",
+    } <= names
+    assert names <= {*names, "timeline.otio", "timeline.edl"}
+    assert not [name for name in names if name.startswith(".")]
+
+
+def test_the_video_is_the_choice(saved):
+    summary, folder = saved
+    with av.open(str(folder / "summary.mp4")) as container:
+        frames = sum(1 for _ in container.decode(video=0))
+        assert container.streams.audio
+        length = float(container.streams.video[0].duration * container.streams.video[0].time_base)
+    assert frames == sum(shot.last - shot.first + 1 for shot in summary.chosen)
+    assert length == pytest.approx(summary.seconds, abs=1 / FPS)
+    assert summary.seconds <= 0.25 * summary.duration + 1 / FPS
+    document = json.loads((folder / "summary.json").read_text())
+    assert document["summary_seconds"] == pytest.approx(length, abs=1 / FPS)
+
+
+def test_the_page_leads_to_the_video_and_shows_the_choice(saved, video):
+    summary, folder = saved
+    text = (folder / "report.html").read_text()
+    data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL).group(1))
+    assert data["title"] == video.name
+    assert "%26%20%3Cnight%3E.mp4" in data["video"]
+    assert [one["chosen"] for one in data["shots"]] == [one.chosen for one in summary.shots]
+    assert len(data["pictures"]) == len(summary.steps)
+    assert sum(one["size"] for one in data["shots"]) == data["ticks"] == 240
+
+
+def test_the_storyboard_has_a_card_for_every_shot(saved):
+    summary, folder = saved
+    board = cv2.imread(str(folder / "storyboard.png"))
+    assert board.shape[1] == 320 * min(COLUMNS, len(summary.chosen))
+    assert len(list((folder / "keyframes").iterdir())) == len(summary.chosen)
+
+
+def test_a_storyboard_of_none_and_of_many(tmp_path):
+    write_storyboard([], tmp_path / "none.png")
+    assert not (tmp_path / "none.png").exists()
+    tall = np.full((90, 30, 3), 200, np.uint8)
+    write_storyboard([("0:01", tall)] * 6, tmp_path / "six.png")
+    assert cv2.imread(str(tmp_path / "six.png")).shape == (2 * 206, 4 * 320, 3)
+
+
+def test_what_is_kept_and_dropped_stays_so_in_the_page(video):
+    page = summarize(video, "25%", keep=["4-6"], drop=["0-2"]).page()
+    assert [(one.start, one.chosen) for one in page.shots if one.kept] == [(4.0, True)]
+    assert all(not one.chosen for one in page.shots if one.dropped)
+    assert next(one.start for one in page.shots if one.dropped) == 0
+
+
+def test_an_earlier_summary_is_replaced_when_asked(saved, tmp_path):
+    summary, _ = saved
+    folder = summary.save(tmp_path / "again")
+    (folder / "note.txt").write_text("mine")
+    with pytest.raises(UserError, match="exists"):
+        summary.save(folder)
+    assert (folder / "note.txt").is_file()
+    summary.save(folder, force=True)
+    assert not (folder / "note.txt").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["again"]
