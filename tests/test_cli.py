@@ -25,6 +25,7 @@ VERBS = (
     "export",
     "sweep",
     "cache",
+    "summarize",
 )
 
 

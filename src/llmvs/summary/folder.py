@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from llmvs.errors import UserError
-from llmvs.files import is_temporary, printable, temporary_prefix, unwritable
+from llmvs.files import printable, temporary_prefix, unwritable
 
 MARK = "summary.json"
 """The file by which an earlier summary is known."""
@@ -46,39 +46,29 @@ def whole_folder(folder: Path, force: bool = False) -> Iterator[Path]:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         prefix = temporary_prefix(folder.name)
-        new = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
+        beside = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
     except OSError as error:
         raise unwritable(folder, error) from error
     try:
+        new = beside / "new"
+        new.mkdir()  # with the rights that folders get here; the temporary one is ours alone
         yield new
-        new.chmod(0o777 & ~_mask(folder.parent))
-        _replace(folder, new, force)
+        check_new(folder, force)
+        _replace(folder, new, beside / "old")
     except OSError as error:
         raise unwritable(folder, error) from error
     finally:
-        if is_temporary(new.name):
-            shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(beside, ignore_errors=True)
 
 
-def _mask(beside: Path) -> int:
-    """The rights that a new folder does not get here."""
-    with tempfile.TemporaryDirectory(dir=beside) as probe:
-        inner = Path(probe) / "a"
-        inner.mkdir()
-        return 0o777 & ~inner.stat().st_mode
-
-
-def _replace(folder: Path, new: Path, force: bool) -> None:
-    """Put a finished folder in its place; an earlier one goes only when the new one stands."""
-    check_new(folder, force)
-    if not folder.exists():
-        new.rename(folder)
-        return
-    old = Path(tempfile.mkdtemp(prefix=temporary_prefix(folder.name), dir=folder.parent))
-    folder.rename(old)  # over the empty one
+def _replace(folder: Path, new: Path, old: Path) -> None:
+    """Put a finished folder in its place; an earlier one comes back where that fails."""
+    earlier = folder.exists()
+    if earlier:
+        folder.rename(old)
     try:
         new.rename(folder)
     except OSError:
-        old.rename(folder)
+        if earlier:
+            old.rename(folder)
         raise
-    shutil.rmtree(old, ignore_errors=True)
