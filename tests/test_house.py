@@ -14,7 +14,7 @@ from llmvs import __version__
 
 SRC = Path(__file__).parents[1] / "src" / "llmvs"
 FLOORS = [  # a module may import from its own floor and from those below it
-    {"errors", "files", "console", "processes", "__init__"},
+    {"errors", "files", "console", "interruption", "memory", "processes", "__init__"},
     {"config", "video"},
     {"datasets"},
     {"evaluation", "cache"},

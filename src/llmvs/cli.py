@@ -5,6 +5,7 @@ Tables and documents go to standard output, everything else to standard error.
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -14,6 +15,8 @@ from llmvs.commands import all_verbs
 from llmvs.console import printed_messages
 from llmvs.errors import UserError
 from llmvs.files import shown
+from llmvs.interruption import end_of, interruptible, received
+from llmvs.memory import exhausted
 
 SILENCED = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -40,29 +43,39 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a verb. Returns the exit status: 0, 2 after a user's mistake, 130 after Ctrl-C."""
+    """Run a verb. Returns the exit status: 0, 2 after a user's mistake, 130 after Ctrl-C, 143 after
+    SIGTERM.
+    """
     for name, value in SILENCED.items():
         os.environ.setdefault(name, value)
     try:
-        with printed_messages():
+        with interruptible(), printed_messages():
             return _run(list(sys.argv[1:] if arguments is None else arguments))
-    except UserError as error:
-        print(f"llmvs: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
-        print("llmvs: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
+        return end_of(received() or signal.SIGINT)
+    except Exception as error:  # noqa: BLE001 - what nobody foresaw is raised again
+        # An interruption of an import, or of other processes, comes out as an error of theirs.
+        return end_of(number) if (number := received()) else _failed(error)
+
+
+def _failed(error: Exception) -> int:
+    """Say in one line what ended a verb, and return the exit status; raise what nobody foresaw."""
+    if isinstance(error, BrokenPipeError):
         sys.stderr.close()  # the reader of our output has left; nothing to say
         return 0
-    except OSError as error:
-        if error.filename is None and error.errno is None:
-            raise
-        print(
-            f"llmvs: {_place(error)}: {error.strerror}",
-            file=sys.stderr,
+    if isinstance(error, UserError):
+        line = " ".join(str(error).split())
+    elif exhausted(error):
+        line = (
+            "out of memory: close other programs, or reduce extract.tokens_per_batch, caption.batch"
+            " or optim.batch_videos"
         )
-        return 2
+    elif isinstance(error, OSError) and (error.filename, error.errno) != (None, None):
+        line = f"{_place(error)}: {error.strerror}"
+    else:
+        raise error
+    print(f"llmvs: {line}", file=sys.stderr)
+    return 2
 
 
 def _run(arguments: list[str]) -> int:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from llmvs import __version__
 from llmvs.errors import UserError
+from llmvs.files import regular
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,12 @@ class LogFile(logging.FileHandler):
         super().__init__(path, encoding="utf-8", delay=True)
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         self.path: Path | None = path
+
+    def _open(self) -> Any:
+        """Open the file; a pipe would wait for a reader."""
+        if self.path is not None and self.path.exists():
+            regular(self.path)
+        return super()._open()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one message."""

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import tempfile
 import unicodedata
 from collections.abc import Iterator
@@ -236,10 +237,23 @@ def dumps(value: Any) -> str:
     return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
 
 
+def regular(path: Path) -> Path:
+    """Give back the path of a file that can be read from its beginning to its end: opening a pipe
+    would wait for somebody who writes into it.
+
+    Raises:
+        OSError: a pipe or a device; or missing.
+    """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a folder is refused by whoever opens it
+        raise OSError(errno.ESPIPE, "a pipe or a device, not a file", str(path))
+    return path
+
+
 def sha256(path: Path) -> str:
     """The checksum of a whole file, of any size."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with regular(path).open("rb") as file:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
@@ -256,7 +270,7 @@ def read_json(path: Path, what: str) -> Any:
         UserError: missing, unreadable, not JSON, or a key that stands twice.
     """
     try:
-        content = path.read_bytes()
+        content = regular(path).read_bytes()
     except FileNotFoundError:
         raise UserError(f"{path}: no such file (expected {what})") from None
     except (OSError, ValueError, RecursionError) as error:

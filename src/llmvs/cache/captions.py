@@ -24,7 +24,7 @@ from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.cache.fingerprint import CAPTIONS_FORMAT, LINES, MANIFEST, TENSORS, Identity
 from llmvs.cache.store import Store
 from llmvs.errors import UserError, VideoError
-from llmvs.files import is_name, write_text
+from llmvs.files import is_name, regular, write_text
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def read_captions(path: Path) -> Captions:
             or no step at all.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = regular(path).read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise VideoError(f"{path}: captions cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:
@@ -134,7 +134,7 @@ class CaptionCache(Store):
             UserError: missing or damaged.
         """
         try:
-            with safe_open(self._file(key, TENSORS), framework="pt") as file:
+            with safe_open(regular(self._file(key, TENSORS)), framework="pt") as file:
                 return file.get_tensor("v")
         except (SafetensorError, OSError) as error:
             raise UserError(

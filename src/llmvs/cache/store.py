@@ -27,7 +27,7 @@ from llmvs.cache.fingerprint import (
     write_fingerprint,
 )
 from llmvs.errors import UserError
-from llmvs.files import atomic, check_name
+from llmvs.files import atomic, check_name, regular
 
 
 class Store:
@@ -99,7 +99,7 @@ class Store:
                 " settings"
             )
         try:
-            with safe_open(path, framework="pt") as file:
+            with safe_open(regular(path), framework="pt") as file:
                 header = file.metadata() or {}
         except (SafetensorError, OSError) as error:
             raise UserError(f"{path}: damaged ({error}): delete it and extract again") from error

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from llmvs.errors import UserError, nearest
+from llmvs.files import regular
 
 DEEPEST = 20
 """No file of this project nests deeper."""
@@ -78,7 +79,7 @@ def read_mapping(path: Path, known: Iterable[str] = (), old: bool = False) -> di
             mapping.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = regular(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UserError(f"{path}: no such file{nearest(str(path), known)}") from None
     except IsADirectoryError:

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 from llmvs.errors import UserError
-from llmvs.files import printable, shown
+from llmvs.files import printable, regular, shown
 
 UNREADABLE = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError)
 """What h5py raises for damaged files."""
@@ -28,7 +28,7 @@ def open_h5(path: Path) -> h5py.File:
         UserError: it is none, or damaged; names it.
     """
     try:
-        return h5py.File(path, "r")
+        return h5py.File(regular(path), "r")
     except OSError as error:
         raise UserError(
             f"{printable(path)}: not readable as an HDF5 file ({error}): is the download complete?"

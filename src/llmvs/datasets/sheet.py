@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmvs.errors import UserError
-from llmvs.files import printable
+from llmvs.files import printable, regular
 
 SEPARATORS = (",", ";", "\t")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
@@ -110,7 +110,7 @@ def seconds_of(cell: str) -> int | None:
 
 def _text(path: Path) -> str:
     try:
-        content = path.read_bytes()
+        content = regular(path).read_bytes()
         wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         return content.decode("utf-16" if wide else "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import torch
-
 from llmvs.cache.captions import CaptionCache, Captions, supplied
 from llmvs.cache.fingerprint import why_new
 from llmvs.config.schema import CaptionConfig, Config
@@ -20,11 +18,10 @@ from llmvs.extraction.caption_steps import caption_steps
 from llmvs.extraction.prompts import FRAME_QUESTION
 from llmvs.extraction.stage import Count, Stage, and_more
 from llmvs.extraction.steps import check_supplied, steps_of
+from llmvs.video.container import probe
 
 if TYPE_CHECKING:
     from llmvs.extraction.captioner import Captioner
-
-logger = logging.getLogger(__name__)
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +75,7 @@ class CaptionStage(Stage[Path | None, "Captioner"]):
             logger.info("%s", reason)
         again = config.extract.refresh == "always"
         super().__init__(kind, CaptionCache(place, made_with), again)
+        self.smaller = f"reduce caption.batch={config.caption.batch}, or set backbone.quantize"
 
     def read(self, video: Video) -> Captions:
         """Read the captions of a video, which are there."""
@@ -116,7 +114,6 @@ class CaptionStage(Stage[Path | None, "Captioner"]):
 
         Raises:
             VideoError: no file, an unreadable one, or one whose steps are not the annotations'.
-            UserError: the GPU's memory does not suffice.
         """
         extract, batch, path = self.config.extract, self.config.caption.batch, given
         if path is None:
@@ -124,16 +121,10 @@ class CaptionStage(Stage[Path | None, "Captioner"]):
                 f"{video.key}: no video file: put it where the dataset expects it, or give"
                 " extract.captions=DIR"
             )
-        if not path.is_file():
-            raise VideoError(f"{path}: no such video file")  # said before a model is loaded
+        probe(path)  # what is no video is said before a model is loaded
         captioner = self.model
         steps = steps_of(video, path, extract.fps, extract.every_nth_frame)
-        try:
-            frames, texts, features = caption_steps(steps, captioner, batch, count)
-        except torch.OutOfMemoryError:
-            raise UserError(
-                f"the captioner ran out of GPU memory: reduce caption.batch={batch}"
-            ) from None
+        frames, texts, features = caption_steps(steps, captioner, batch, count)
         made_with = identity.provenance(captioner.model.device)
         source = identity.file_hash(path)
         self.cache.write(video.key, Captions(frames, texts), features, source, made_with)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from llmvs.errors import UserError, require_package
 from llmvs.extraction import builtin
-from llmvs.files import read_json
+from llmvs.files import read_json, regular
 
 ADAPTER_WEIGHTS, ADAPTER_SETTINGS = "adapter_model.safetensors", "adapter_config.json"
 GGUF = ".gguf"
@@ -121,7 +121,7 @@ def check(scorer: str) -> None:
         from safetensors import SafetensorError, safe_open
 
         try:
-            with safe_open(path, framework="np") as file:
+            with safe_open(regular(path), framework="np") as file:
                 file.keys()
         except (SafetensorError, OSError) as error:
             raise UserError(
@@ -223,7 +223,10 @@ def _hash(files: Sequence[Path]) -> str:
     for path in files:
         size = path.stat().st_size if path.suffix in (".safetensors", ".bin", GGUF) else ""
         digest.update(f"{path.name}\0{size}\0".encode())
-        digest.update(_content(path))
+        try:
+            digest.update(_content(regular(path)))
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     return digest.hexdigest()[:16]
 
 

@@ -20,7 +20,7 @@ from llmvs.config.settings import reading
 from llmvs.errors import VideoError
 from llmvs.extraction.hub import identify
 from llmvs.extraction.prompts import Example, wording
-from llmvs.files import check_name
+from llmvs.files import check_name, regular
 
 if TYPE_CHECKING:
     import torch
@@ -121,7 +121,7 @@ def file_hash(path: Path) -> str:
     part = 1 << 20
     try:
         size = path.stat().st_size
-        with path.open("rb") as file:
+        with regular(path).open("rb") as file:
             digest = hashlib.sha256(f"{size}\0".encode() + file.read(part))
             file.seek(max(part, size - part))
             digest.update(file.read(part))

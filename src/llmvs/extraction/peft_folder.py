@@ -9,6 +9,7 @@ from torch import Tensor
 
 from llmvs.errors import UserError, first_few, require_package
 from llmvs.extraction.hub import ADAPTER_SETTINGS, ADAPTER_WEIGHTS
+from llmvs.files import regular
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -32,7 +33,7 @@ def load(model: Any, folder: Path) -> "PeftModel":
             # peft only warns of what is missing; it is refused below.
             warnings.filterwarnings("ignore", message="Found missing adapter keys")
             adapted: PeftModel = PeftModel.from_pretrained(model, folder, trust_remote_code=False)
-        with safe_open(folder / ADAPTER_WEIGHTS, framework="pt") as file:
+        with safe_open(regular(folder / ADAPTER_WEIGHTS), framework="pt") as file:
             missing = sorted(weights(adapted).keys() - set(file.keys()))
     except (
         OSError,

@@ -21,6 +21,7 @@ from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset
 from llmvs.datasets.h5 import open_h5, value_of
 from llmvs.errors import UserError
+from llmvs.files import regular
 
 
 def import_released(query: Path, answer: Path, dataset: Dataset, folder: Path) -> EmbeddingCache:
@@ -86,7 +87,7 @@ def _read(file: h5py.File, path: Path, video: Annotations) -> Tensor:
 def _digest(path: Path) -> str:
     digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
+        with regular(path).open("rb") as file:
             while block := file.read(1 << 22):
                 digest.update(block)
     except OSError as error:

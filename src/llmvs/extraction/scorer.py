@@ -22,6 +22,7 @@ from llmvs.extraction.cascade import plain_attention
 from llmvs.extraction.engines import Engine, Naive, Prompt, Read, Reader, deviation
 from llmvs.extraction.prompts import Template, Window
 from llmvs.extraction.shared import Attention, Shared
+from llmvs.memory import exhausted
 
 FASTEST_FIRST = ("cascade", "expand", "naive")
 TOLERANCE = {torch.float32: 1e-3}
@@ -126,8 +127,6 @@ class Scorer:
                 if error <= TOLERANCE.get(model.dtype, 0.1):
                     return engine
                 problem = f"differs from the naive engine by {error:.2g}"
-            except torch.OutOfMemoryError:
-                raise
             except (
                 NotImplementedError,
                 TypeError,
@@ -136,6 +135,8 @@ class Scorer:
                 IndexError,
                 RuntimeError,
             ) as reason:
+                if exhausted(reason):
+                    raise
                 problem = f"does not work with this model ({' '.join(str(reason).split())[:120]})"
             model.set_attn_implementation(plain)
         raise UserError(f"extract.engine={self.engine_name}: {problem}: use extract.engine=auto")

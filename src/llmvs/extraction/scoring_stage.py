@@ -52,6 +52,10 @@ class ScoringStage(Stage[Captions, "Scorer"]):
             logger.info("%s", reason)
         again = config.extract.refresh == "always"
         super().__init__("embeddings", EmbeddingCache(place, made_with), again)
+        self.smaller = (
+            f"reduce extract.tokens_per_batch={config.extract.tokens_per_batch}, or set"
+            " backbone.quantize"
+        )
 
     def load(self) -> "Scorer":
         """Load the scorer."""

@@ -19,6 +19,7 @@ from transformers.cache_utils import DynamicLayer
 from llmvs.errors import UserError
 from llmvs.extraction import cascade
 from llmvs.extraction.engines import Naive, Prompt, Read, Reader
+from llmvs.memory import exhausted
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +37,8 @@ class Shared:
         Args:
             reader: the model.
             prefix: token ids that (nearly) all prompts begin with.
-            budget: most query tokens in a batch, padding included; halved whenever the GPU's memory
-                does not suffice.
+            budget: most query tokens in a batch, padding included; halved whenever the memory does
+                not suffice.
             attention: `expand`: the prefix's keys are repeated for every row; `cascade`: they are
                 attended to once for all.
         """
@@ -74,7 +75,9 @@ class Shared:
             size = self._fitting([lengths[i] for i in waiting])
             try:
                 reads = self._batch([prompts[i].query for i in waiting[:size]])
-            except torch.OutOfMemoryError:
+            except (RuntimeError, MemoryError) as error:
+                if not exhausted(error):
+                    raise
                 self._halve(size)
                 continue
             yield from zip(waiting[:size], reads, strict=True)
@@ -108,7 +111,7 @@ class Shared:
                 " backbone.device_map, or reduce prompt.window or examples.count"
             )
         self.budget //= 2
-        logger.warning("out of GPU memory: going on with extract.tokens_per_batch=%s", self.budget)
+        logger.warning("out of memory: going on with extract.tokens_per_batch=%s", self.budget)
 
     def _batch(self, queries: list[list[int]]) -> list[Read]:
         """Queries of similar length, together: first all their tokens, then their answers token by

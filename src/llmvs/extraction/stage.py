@@ -15,6 +15,7 @@ from llmvs.console import FROM_ANY_RANK
 from llmvs.datasets.video import Video
 from llmvs.errors import UserError, VideoError
 from llmvs.extraction.progress import Progress, all_ranks, checked
+from llmvs.memory import enough_memory
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,9 @@ class Stage(ABC, Generic[Input, Model]):
         self.made: list[str] = []
         self.reused: list[str] = []
         self._model: Model | None = None
+
+    smaller = "use a smaller model"
+    """What to do where the memory does not suffice for a video."""
 
     @abstractmethod
     def load(self) -> Model:
@@ -89,7 +93,7 @@ class Stage(ABC, Generic[Input, Model]):
             Why a video could not be done, by key.
 
         Raises:
-            UserError: what concerns all videos.
+            UserError: what concerns all videos; too little memory for one.
         """
         there = self.there()
         new = [video for video in videos if video.key not in there]
@@ -99,11 +103,12 @@ class Stage(ABC, Generic[Input, Model]):
         with Progress(self.what, lengths, all_ranks(self.cache, n_videos)) as progress:
             for video in chain(new, checked(old)):
                 try:
-                    given = self.prepare(video)
-                    if video.key in there and not self.stale(video, given):
-                        self.reused.append(video.key)
-                        continue
-                    self.make(video, given, progress.steps)
+                    with enough_memory(f"{self.what} of {video.key}", self.smaller):
+                        given = self.prepare(video)
+                        if video.key in there and not self.stale(video, given):
+                            self.reused.append(video.key)
+                            continue
+                        self.make(video, given, progress.steps)
                     self.made.append(video.key)
                 except VideoError as error:
                     failed[video.key] = str(error)

@@ -16,7 +16,7 @@ from torch import Tensor
 from llmvs.cache.store import save_tensors
 from llmvs.config.schema import HeadConfig
 from llmvs.errors import UserError, first_few
-from llmvs.files import read_json, write_json
+from llmvs.files import read_json, regular, write_json
 from llmvs.models.head import Head
 
 SETTINGS = "config.json"
@@ -97,7 +97,7 @@ def read_head(settings: Path, weights: Path, device: str = "cpu") -> StoredHead:
     said = read_json(settings, "the settings of a trained head")
     try:
         head = Head(int(said["input_dim"]), HeadConfig(**said["head"]))
-        stored = load_file(weights, device=device)
+        stored = load_file(regular(weights), device=device)
         head.load_state_dict({name.removeprefix(PREFIX): value for name, value in stored.items()})
         wrong = [name for name, value in stored.items() if not value.isfinite().all()]
         if wrong:

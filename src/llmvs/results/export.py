@@ -16,7 +16,7 @@ from llmvs.config.settings import nested, reading, shaping_embeddings
 from llmvs.config.yaml_files import dump
 from llmvs.errors import UserError, first_few
 from llmvs.extraction.hub import ADAPTER_SETTINGS, ADAPTER_WEIGHTS
-from llmvs.files import read_json, write_json, write_text
+from llmvs.files import read_json, regular, write_json, write_text
 from llmvs.methods import method_of
 from llmvs.models.storage import load_head, save_head
 from llmvs.results.card import Kind, adapter_kind, head_kind, model_card
@@ -93,7 +93,7 @@ def _write_adapter(
     settings = _public(read_json(run / ADAPTER / ADAPTER_SETTINGS, "the settings of an adapter"))
     weights = run / ADAPTER / ADAPTER_WEIGHTS
     try:
-        tensors = load_file(weights)
+        tensors = load_file(regular(weights))
         wrong = [key for key, value in tensors.items() if not value.isfinite().all()]
         if wrong:
             raise SafetensorError(f"NaN or infinite: {first_few(wrong)}")

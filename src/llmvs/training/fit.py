@@ -21,6 +21,8 @@ from llmvs.datasets.video import Array
 from llmvs.errors import UserError
 from llmvs.evaluation.protocol import Values
 from llmvs.evaluation.protocols import by_name
+from llmvs.files import regular
+from llmvs.memory import enough_memory
 from llmvs.models.batch import START_OVER
 from llmvs.models.datamodule import EmbeddingDataModule, OtherDataset
 from llmvs.models.evaluated import EvaluatedModule
@@ -128,10 +130,11 @@ def fit(
         seed=config.seed,
         other_datasets=other_datasets,
     )
-    data.setup()
-    module = LLMVSModule(
-        data.input_dim if data.parts else None, config.head, config.optim, config.seed
-    )
+    with enough_memory(f"{folder}: embeddings and head", smaller(config)):
+        data.setup()
+        module = LLMVSModule(
+            data.input_dim if data.parts else None, config.head, config.optim, config.seed
+        )
     state, started_at = carry_out(config, module, data, folder, progress, loggers)
     if not data.parts:  # the ranks have made the embeddings, and this process has not seen them
         data.use(EmbeddingCache(Path(state[type(data).__qualname__]["cache"])))
@@ -150,6 +153,16 @@ def _save(folder: Path, config: Config, state: dict[str, Any], data: EmbeddingDa
     }
     weights, made_from = _kept(state)["weights"] or last, dict(data.cache.identity)
     save_head(folder, weights, data.input_dim, config.head, identity=made_from)
+
+
+def smaller(config: Config) -> str:
+    """Say what makes a training smaller, for an error about memory."""
+    if config.method.lora:
+        return f"reduce lora.batch_steps={config.lora.batch_steps}, or set backbone.quantize"
+    return (
+        f"reduce optim.batch_videos={config.optim.batch_videos}, head.dim={config.head.dim} or"
+        f" head.feedforward={config.head.feedforward}"
+    )
 
 
 def carry_out(
@@ -206,7 +219,7 @@ def _epochs_done(
 def _refuse_flipped_bits(path: Path) -> None:
     """Hold what an earlier attempt wrote against its checksums, which torch does not look at."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(regular(path)) as archive:
             damaged = archive.testzip()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
         damaged = " ".join(str(error).split())[:120]
@@ -257,7 +270,7 @@ def _train(
             ],
             *place,
         )
-        with errors_in_one_line(folder):
+        with errors_in_one_line(folder, smaller(config)):
             trainer.fit(
                 module, datamodule=data, ckpt_path=checkpoint if resume else None, weights_only=True
             )

@@ -5,6 +5,7 @@ what an exact resume needs.
 import importlib
 import inspect
 import logging
+import multiprocessing
 import os
 import re
 import signal
@@ -27,6 +28,7 @@ from tqdm import tqdm
 from llmvs.config.schema import Config, HardwareConfig
 from llmvs.console import Outlets
 from llmvs.errors import UserError, nearest
+from llmvs.memory import enough_memory
 from llmvs.training.callbacks import AtomicCheckpointIO
 from llmvs.training.loggers import silence
 
@@ -263,17 +265,25 @@ def few_threads(config: Config) -> Iterator[None]:
 
 
 @contextmanager
-def errors_in_one_line(folder: Path) -> Iterator[None]:
+def errors_in_one_line(folder: Path, smaller: str) -> Iterator[None]:
     """Turn what a training can end with into what a user can act on.
 
+    Args:
+        folder: of the run.
+        smaller: the settings to reduce where the memory does not suffice.
+
     Raises:
-        UserError: a rank's mistake, a rank that died, a folder that cannot be written.
+        UserError: a rank's mistake, a rank that died, a folder that cannot be written, too little
+            memory.
         KeyboardInterrupt: Ctrl-C.
     """
     try:
-        yield
+        with enough_memory(f"{folder}: training", smaller):
+            yield
     except SystemExit:  # Lightning's answer to Ctrl-C, which it then goes on ignoring
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        for rank in multiprocessing.active_children():  # only a terminal tells them, too
+            rank.terminate()
         raise KeyboardInterrupt from None
     except ProcessExitedException as error:
         how = (
