@@ -25,6 +25,7 @@ VERBS = {
     "extract": ["extract", "folder", *QUICK],
     "config": ["config", "tvsum"],
     "cache": ["cache", "verify"],
+    "summarize": ["summarize", "mine/videos", "-o", "summaries"],
 }
 
 

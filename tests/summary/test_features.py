@@ -136,3 +136,36 @@ def test_a_feature_tells_colours_and_layouts_apart():
 
 def test_sharpness():
     assert sharpness(picture()) > 2 * sharpness(cv2.GaussianBlur(picture(), (21, 21), 8))
+
+
+@pytest.mark.parametrize(
+    ("codec", "form", "size"),
+    [
+        ("ffv1", "yuv420p10le", (64, 48)),
+        ("libx265", "yuv420p10le", (64, 48)),
+        ("ffv1", "yuv444p", (63, 47)),
+        ("libvpx-vp9", "yuv420p", (64, 48)),
+        ("libsvtav1", "yuv420p", (64, 64)),
+        ("ffv1", "bgr0", (32, 90)),
+        ("mjpeg", "yuvj420p", (640, 480)),
+    ],
+)
+def test_the_pictures_of_many_formats(tmp_path, codec, form, size):
+    try:
+        av.codec.Codec(codec, "w")
+    except (ValueError, av.FFmpegError):
+        pytest.skip(f"this FFmpeg has no {codec}")
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream(codec, rate=10)
+        video.width, video.height, video.pix_fmt = *size, form
+        for i in range(30):
+            picture = np.zeros((size[1], size[0], 3), np.uint8)
+            picture[..., 0 if i < 12 else 1] = 220
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+    footage = watch(path)
+    assert footage.change.argmax() == 12
+    assert len(footage.picks) == 6
+    assert footage.features[0] @ footage.features[-1] < 0.7

@@ -86,6 +86,22 @@ def test_ruptures_finds_the_same_for_as_many_changes(seed):
     assert dynamic.predict(n_bkps=len(few))[:-1] == few
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_changes_that_must_be(seed):
+    rows = steps(seed, 14, noise=0.3)
+    must = [3, 4, 11]
+
+    def total(changes):
+        m, n = len(changes), len(rows)
+        within = sum(cost(rows[a:b]) for a, b in pairwise([0, *changes, n]))
+        return within / n + 0.2 * m / (2 * n) * (np.log(n / m) + 1)
+
+    others = [step for step in range(1, 14) if step not in must]
+    every = [sorted([*c, *must]) for m in range(11) for c in combinations(others, m)]
+    assert segment(rows, 0.2, must=must)[0].tolist() == min(every, key=total)
+    assert segment(rows, 100.0, most=1, must=must)[0].tolist() == must
+
+
 def test_changes_are_bounded():
     rows = steps(1)
     free = segment(rows, 0.01)[0]
@@ -166,5 +182,33 @@ def test_without_any_change_there_is_one_shot(footage):
     still = replace(
         footage,
         features=np.repeat(footage.features[:1], len(footage.features), axis=0),
+        change=np.ones(210, dtype=np.float32),
     )
     assert find_shots(still).tolist() == [[0, 209]]
+
+
+def test_a_hard_cut_between_alike_colours_is_found_and_a_flash_is_not(tmp_path):
+    one = np.kron(np.random.default_rng(0).integers(60, 190, (6, 8)), np.ones((8, 8)))
+    one = np.repeat(one[..., None], 3, axis=2).astype(np.uint8)
+    other = np.ascontiguousarray(one[::-1])
+    white = np.full_like(one, 250)
+
+    def frames():
+        for i in range(150):
+            yield white if i in (40, 41) else other if i >= 87 else one
+
+    write(tmp_path / "a.mp4", frames(), 25)
+    footage = watch(tmp_path / "a.mp4")
+    assert shots.hard_cuts(footage).tolist() == [87]
+    assert find_shots(footage, penalty=100.0).tolist() == [[0, 86], [87, 149]]
+
+
+def test_two_cuts_within_one_step_and_one_behind_the_last(footage):
+    change = np.ones(210, dtype=np.float32)
+    change[[0, 101, 110, 205]] = 0, 50, 60, 70
+    still = replace(
+        footage,
+        features=np.repeat(footage.features[:1], len(footage.features), axis=0),
+        change=change,
+    )
+    assert find_shots(still)[:, 0].tolist() == [0, 101, 110, 205]

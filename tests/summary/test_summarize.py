@@ -174,6 +174,11 @@ def test_wishes_are_checked_before_the_video_is_decoded(videos, monkeypatch, wis
     assert said in str(error.value)
 
 
+def test_a_bare_number_is_no_length(videos):
+    with pytest.raises(UserError, match=r"--length 0.15: 0.15 of what"):
+        summarize(videos / "cuts.mp4", 0.15)
+
+
 def test_the_command_line(videos, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["summarize", str(videos / "cuts.mp4"), "--length", "30%"]) == 0

@@ -59,11 +59,11 @@ class Wishes:
                         f" {clock(other)}-{clock(until)} overlap: shorten one of them"
                     )
 
-    def check(self, footage_name: str, duration: float) -> float:
+    def check(self, name: str, duration: float) -> float:
         """Compare the wishes with a video's duration; give the summary's length in seconds.
 
         Args:
-            footage_name: of the video, to begin an error with.
+            name: of the video, to begin an error with.
             duration: of the video, in seconds.
 
         Raises:
@@ -73,24 +73,24 @@ class Wishes:
         assert length is not None
         if length > duration + 1e-3:
             raise VideoError(
-                f"{footage_name}: --length {self.length} is longer than the video"
+                f"{name}: --length {self.length} is longer than the video"
                 f" ({clock(duration)}): ask for less, or for a share such as 15%"
             )
-        for name, ranges in (("keep", self.keep), ("drop", self.drop)):
+        for option, ranges in (("keep", self.keep), ("drop", self.drop)):
             for begin, end in ranges:
                 if begin >= duration or end > duration + TOLERANCE:
                     raise VideoError(
-                        f"{footage_name}: --{name} {clock(begin)}-{clock(end)} reaches beyond the"
+                        f"{name}: --{option} {clock(begin)}-{clock(end)} reaches beyond the"
                         f" end of the video ({clock(duration)})"
                     )
         kept = covered(self.keep, duration)
         if kept > length + 0.05:
             raise VideoError(
-                f"{footage_name}: --keep holds {kept:.1f} seconds, more than the summary's"
+                f"{name}: --keep holds {kept:.1f} seconds, more than the summary's"
                 f" {length:.1f} (--length {self.length}): keep less, or ask for more"
             )
         if covered(self.drop, duration) >= duration - 1e-3:
-            raise VideoError(f"{footage_name}: --drop leaves nothing of the video: drop less")
+            raise VideoError(f"{name}: --drop leaves nothing of the video: drop less")
         return length
 
 

@@ -1,4 +1,8 @@
-"""Find the shots of a video: Kernel Temporal Segmentation, then the exact frame of every cut.
+"""Find the shots of a video: hard cuts, Kernel Temporal Segmentation between them, and the exact
+frame of every change.
+
+A hard cut is a frame that differs from the one before it far more than its neighbours do from
+theirs; a flash is none, since its end differs as much. Whatever the penalty, it is a change.
 
 KTS (Potapov et al., Category-specific video summarization, ECCV 2014) places m changes among the N
 steps so that
@@ -13,7 +17,8 @@ et al. 2005, with the exact pruning of PELT, Killick et al. 2012). A dozen passe
 the best corner; parts of the hull that cannot hold it are never looked at.
 
 What is exact: the changes, for up to `LONGEST` steps (83 minutes at 2 a second), as long as the
-optimum has at most one change a second; else they are the best corner of the hull with so few. In
+optimum has at most one change a second; else they are the best corner of the hull with so few
+(more only where there are more hard cuts). In
 longer videos changes may stand at every second, third, ... step only; all steps count in L.
 """
 
@@ -25,12 +30,18 @@ import numpy.typing as npt
 
 from llmvs.summary.features import Footage
 
-PENALTY = 0.1
+PENALTY = 0.15
 """Weight of the penalty, for features of length 1 as `llmvs.summary.features` makes them."""
 LONGEST = 10_000
 """Most places for changes: the table of costs then has 400 MB."""
 PER_SECOND = 1.0
 """Most changes per second of video."""
+CUT = 4.0
+"""How many times a hard cut's change is the largest around it."""
+LEAST = 6.0
+"""Brightness (of 255) by which a hard cut changes a picture at least, in the mean."""
+AROUND = 0.25
+"""Seconds around a frame in which its change is compared."""
 ROUNDING = 1e-9
 ROWS = 256
 """Rows of the table of costs that are computed at once."""
@@ -42,19 +53,41 @@ def find_shots(footage: Footage, penalty: float = PENALTY) -> npt.NDArray[np.int
     Returns:
         [S, 2] first and last frame of every shot, inclusive; they cover the video.
     """
+    picks, change = footage.picks, footage.change
     most = max(1, int(footage.duration * PER_SECOND))
-    changes, between = segment(footage.features, penalty, most)
-    starts = [0]
-    for change in changes:
-        before = footage.picks[max(change - (between + 1) // 2, 0)]
-        after = footage.picks[min(change + between // 2, len(footage.picks) - 1)]
-        starts.append(int(before + 1 + np.argmax(footage.change[before + 1 : after + 1])))
-    ends = [*(start - 1 for start in starts[1:]), len(footage.times) - 1]
-    return np.array([starts, ends], dtype=np.int64).T
+    cuts = hard_cuts(footage)
+    must = np.unique(np.searchsorted(picks, cuts))
+    changes, between = segment(footage.features, penalty, most, must[must < len(picks)])
+    starts = {0, *cuts.tolist()}
+    for step in changes:
+        before = picks[max(step - (between + 1) // 2, 0)]
+        after = picks[min(step + between // 2, len(picks) - 1)]
+        if not ((before < cuts) & (cuts <= after)).any():
+            starts.add(int(before + 1 + np.argmax(change[before + 1 : after + 1])))
+    begin = np.array(sorted(starts), dtype=np.int64)
+    return np.stack([begin, np.append(begin[1:], len(footage.times)) - 1], axis=1)
+
+
+def hard_cuts(footage: Footage) -> npt.NDArray[np.int64]:
+    """Find the frames with which another picture begins at once.
+
+    Returns:
+        [m] frame indices, increasing, without frame 0.
+    """
+    around = max(2, round(AROUND * footage.fps))
+    padded = np.pad(footage.change.astype(np.float64), around)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, around).max(axis=1)
+    frames = len(footage.change)
+    others = np.maximum(windows[:frames], windows[around + 1 : around + 1 + frames])
+    found = (footage.change >= LEAST) & (footage.change >= CUT * (others + 1))
+    return np.flatnonzero(found)
 
 
 def segment(
-    features: npt.NDArray, penalty: float = PENALTY, most: int | None = None
+    features: npt.NDArray,
+    penalty: float = PENALTY,
+    most: int | None = None,
+    must: npt.ArrayLike = (),
 ) -> tuple[npt.NDArray[np.int64], int]:
     """Place changes among the steps of a video (KTS; see above what is exact).
 
@@ -62,6 +95,7 @@ def segment(
         features: [T, D] of every step.
         penalty: weight of the penalty; higher means fewer changes.
         most: changes at most; None: T - 1.
+        must: steps, increasing, that begin a segment in any case (at the nearest place for it).
 
     Returns:
         [m] the steps at which segments begin, increasing, without step 0; and how many steps the
@@ -70,18 +104,20 @@ def segment(
     n_steps = len(features)
     between = -(-n_steps // LONGEST)
     edges = np.append(np.arange(0, n_steps, between), n_steps)
-    most = len(edges) - 2 if most is None else min(most, len(edges) - 2)
+    pinned = (np.asarray(must, dtype=np.int64) + between // 2) // between
+    pinned = np.unique(pinned[(pinned > 0) & (pinned < len(edges) - 1)])
+    most = len(edges) - 2 if most is None else min(max(most, len(pinned)), len(edges) - 2)
     if most < 1:
         return np.zeros(0, dtype=np.int64), between
-    costs = _Costs(np.asarray(features, dtype=np.float64), edges)
+    costs = _Costs(np.asarray(features, dtype=np.float64), edges, pinned)
 
     def charge(changes: float) -> float:
         return penalty / 2 * changes * (np.log(n_steps / changes) + 1) if changes else 0.0
 
-    none = _Corner(0, costs.of(np.zeros(0, dtype=np.int64)), np.zeros(0, dtype=np.int64), np.inf)
+    fewest = _Corner(len(pinned), costs.of(pinned), pinned, np.inf)
     every = np.arange(1, len(edges) - 1)
-    best, least = none, none.cost
-    gaps = [(none, _Corner(len(every), costs.of(every), every, 0.0))]
+    best, least = fewest, fewest.cost + charge(len(pinned))
+    gaps = [(fewest, _Corner(len(every), costs.of(every), every, 0.0))]
     if len(every) <= most and gaps[0][1].cost + charge(len(every)) < least:
         best, least = gaps[0][1], gaps[0][1].cost + charge(len(every))
     while gaps:
@@ -139,8 +175,15 @@ def _tangents(left: _Corner, right: _Corner, changes: float) -> float:
 class _Costs:
     """The sum of squared distances to the mean, of every segment between two edges."""
 
-    def __init__(self, features: npt.NDArray[np.float64], edges: npt.NDArray[np.int64]) -> None:
-        """Fill the table, a block of rows at a time: row l holds segments that end at edge l."""
+    def __init__(
+        self,
+        features: npt.NDArray[np.float64],
+        edges: npt.NDArray[np.int64],
+        pinned: npt.NDArray[np.int64],
+    ) -> None:
+        """Fill the table, a block of rows at a time: row l holds segments that end at edge l. A
+        segment across a pinned edge costs more than any other.
+        """
         centred = features - features.mean(axis=0)
         sums = np.zeros((len(edges), features.shape[1]))
         np.cumsum(np.add.reduceat(centred, edges[:-1], axis=0), axis=0, out=sums[1:])
@@ -156,6 +199,8 @@ class _Costs:
                 apart = lengths[last] + lengths[:last] - 2 * products[last - begin, :last]
                 within = squares[last] - squares[:last] - apart / (edges[last] - edges[:last])
                 self.row(last)[:] = np.maximum(within, 0)
+                if (below := int(np.searchsorted(pinned, last))) > 0:
+                    self.row(last)[: pinned[below - 1]] = np.inf
 
     def row(self, last: int) -> npt.NDArray[np.float64]:
         """[last] costs of the segments from edge 0, 1, ... to edge `last`."""

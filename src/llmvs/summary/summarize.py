@@ -58,7 +58,7 @@ def asked(
     Raises:
         UserError: wishes that make no sense.
     """
-    return Wishes(length, by, _ranges(keep, "--keep"), _ranges(drop, "--drop"), shortest)
+    return Wishes(str(length), by, _ranges(keep, "--keep"), _ranges(drop, "--drop"), shortest)
 
 
 def summarize_as(
