@@ -8,6 +8,7 @@ import pytest
 from llmvs.cli import main
 from llmvs.demo.models.shipped import SHIPPED, WEIGHTS, shipped
 from llmvs.errors import UserError
+from tests.films import film
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_extraction_stops_before_a_damaged_model_is_used(
 ) -> None:
     (weights / name / "model.safetensors").write_bytes(b"")
     monkeypatch.setattr(shipped, "__defaults__", (weights,))
-    (tmp_path / "film.mp4").write_bytes(b"")
+    film(tmp_path / "film.mp4", 1)
     assert (
         main(
             [
