@@ -115,11 +115,7 @@ def fit(
             folder cannot be written.
         KeyboardInterrupt: Ctrl-C; the checkpoint stays.
     """
-    if config.selection == "val" and not fold.val:
-        raise UserError(
-            f"selection=val: fold {fold.index} of {dataset.name} holds no videos out: use"
-            " selection=last"
-        )
+    _refuse_nothing_held_out(config, dataset, fold)
     data = EmbeddingDataModule(
         dataset,
         fold,
@@ -142,6 +138,14 @@ def fit(
     if is_first_process():
         _save(folder, config, state, data)
     return outcome(state, config.selection, data.videos, started_at)
+
+
+def _refuse_nothing_held_out(config: Config, dataset: Dataset, fold: Fold) -> None:
+    if config.selection == "val" and not fold.val:
+        raise UserError(
+            f"selection=val: fold {fold.index} of {dataset.name} holds no videos out: use"
+            " selection=last"
+        )
 
 
 def _save(folder: Path, config: Config, state: dict[str, Any], data: EmbeddingDataModule) -> None:
