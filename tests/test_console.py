@@ -76,6 +76,7 @@ def test_batches_are_counted_in_english(clock: Clock) -> None:
     bar = ProgressBar("epoch 1", 3, "batch")
     bar.update(2)
     assert bar.line().startswith("epoch 1: 66 % (2 of 3 batches)")
+    assert ProgressBar("fold 0", 3, "epoch").line() == "fold 0: 0 % (0 of 3 epochs)"
 
 
 def test_another_rank_is_silent(

@@ -259,7 +259,7 @@ class ProgressBar:
     def line(self) -> str:
         """Say how far it is in one line: share, figures, note, and the time that is left."""
         whole = int(self.done)
-        units = f"{self.unit}es" if self.unit.endswith("ch") else f"{self.unit}s"
+        units = f"{self.unit}es" if self.unit.endswith("tch") else f"{self.unit}s"
         parts = [f"{whole} {self.unit if whole == 1 else units}"]
         if self._total:
             share = int(100 * self.done / self._total)
