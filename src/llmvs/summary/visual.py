@@ -82,8 +82,8 @@ def motion(footage: Footage) -> npt.NDArray[np.float64]:
 def spread(values: npt.NDArray[np.float64], least: float) -> npt.NDArray[np.float64]:
     """Spread a video's values over 0 to 1, between their 5th and 95th percentile.
 
-    >>> spread(np.array([1.0, 2.0, 3.0]), least=4.0).round(3).tolist()
-    [0.0, 0.225, 0.475]
+    >>> spread(np.array([0.0, 50.0, 100.0]), least=100.0).round(2).tolist()
+    [0.0, 0.45, 0.95]
     """
     low, high = np.percentile(values, [5, 95])
     return np.clip((values - low) / max(high - low, least), 0, 1)
