@@ -121,7 +121,8 @@ class CaptionStage(Stage[Path | None, "Captioner"]):
                 f"{video.key}: no video file: put it where the dataset expects it, or give"
                 " extract.captions=DIR"
             )
-        probe(path)  # what is no video is said before a model is loaded
+        if not path.is_file():
+            probe(path)  # says what is there in its place, before a model is loaded
         captioner = self.model
         steps = steps_of(video, path, extract.fps, extract.every_nth_frame)
         frames, texts, features = caption_steps(steps, captioner, batch, count)
