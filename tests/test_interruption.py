@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -100,3 +101,21 @@ def test_ctrl_c_while_the_command_line_is_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (130, LINE)
+
+
+def test_an_interrupted_import_does_not_change_the_status(tmp_path: Path) -> None:
+    (tmp_path / "command.py").write_text(
+        "import os, signal, sys\n"
+        "from llmvs import cli\n"
+        "cli._run = lambda arguments: exec('os.kill(os.getpid(), signal.SIGTERM)')\n"
+        "sys.exit(cli.main([]))\n"
+    )
+    paths = os.pathsep.join([str(tmp_path), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-m", "command"],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (143, LINE)

@@ -17,6 +17,12 @@ _received: list[tuple[int, float]] = []
 """(signal, time) of what has come since the command began."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """Told to end. A class of its own: where KeyboardInterrupt itself passes through `exec`, as it
+    may while a module with dataclasses is imported, Python ends by SIGINT whatever the status.
+    """
+
+
 def received() -> int | None:
     """The signal that has told this command to end; None where none has."""
     return _received[0][0] if _received else None
@@ -32,7 +38,7 @@ def end_of(number: int = signal.SIGINT) -> int:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Raise KeyboardInterrupt in the block for SIGTERM as well as for Ctrl-C, and remember which.
+    """Raise KeyboardInterrupt (`Interrupted`) in the block for SIGTERM as well as for Ctrl-C, and remember which.
 
     What runs in the background of a shell ignores Ctrl-C, and goes on doing so.
     """
@@ -55,4 +61,4 @@ def _interrupt(number: int, _: FrameType | None) -> None:
     again = any(one == number and now - at < TWICE for one, at in _received)
     _received.append((number, now))
     if not again:
-        raise KeyboardInterrupt
+        raise Interrupted

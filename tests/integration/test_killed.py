@@ -105,7 +105,7 @@ def test_killed_and_told_to_end_at_any_moment(place: Path) -> None:
             if process.returncode == -signal.SIGTERM:
                 assert said == ""  # before llmvs was there
             else:
-                assert process.returncode == 143
+                assert process.returncode == 143, said
                 assert said.endswith(LINE)
             assert "Traceback" not in said
             assert "Exception ignored" not in said
