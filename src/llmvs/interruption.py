@@ -38,7 +38,7 @@ def end_of(number: int = signal.SIGINT) -> int:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Raise KeyboardInterrupt (`Interrupted`) in the block for SIGTERM as well as for Ctrl-C, and remember which.
+    """Raise `Interrupted` in the block for SIGTERM as well as for Ctrl-C, and remember which.
 
     What runs in the background of a shell ignores Ctrl-C, and goes on doing so.
     """
