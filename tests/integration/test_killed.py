@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from llmvs.files import is_temporary
-from tests.films import film
+from tests.films import own_folder
 
 COMMAND = (
     "train folder data.root=mine backbone=tiny optim.epochs=3 head.dim=16 head.layers=1"
@@ -30,11 +30,7 @@ TIMES = ("seconds", "environment")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with six clips and two people's scores."""
     folder = tmp_path_factory.mktemp("killed")
-    rows = ["video,second,a,b"]
-    for name in "abcdef":
-        film(folder / "mine" / f"{name}.mp4", seconds=4, seed=ord(name))
-        rows += [f"{name},{t},{t % 3},{3 - t}" for t in range(4)]
-    (folder / "mine" / "scores.csv").write_text("\n".join(rows))
+    own_folder(folder / "mine", "abcdef", seconds=4)
     return folder
 
 

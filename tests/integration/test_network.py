@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.films import film
+from tests.films import own_folder
 
 STRACE = shutil.which("strace")
 OUTSIDE = re.compile(r"AF_INET6?.*(?:inet_addr\(\"(?!127\.)|inet_pton\(AF_INET6, \"(?!::1\"))")
@@ -33,12 +33,7 @@ VERBS = {
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six clips with two people's scores."""
     folder = tmp_path_factory.mktemp("offline")
-    (folder / "mine" / "videos").mkdir(parents=True)
-    rows = ["video,second,a,b"]
-    for name in "abcdef":
-        film(folder / "mine" / "videos" / f"{name}.mp4", seconds=4, seed=ord(name))
-        rows += [f"{name},{t},{t % 3},{3 - t}" for t in range(4)]
-    (folder / "mine" / "scores.csv").write_text("\n".join(rows))
+    own_folder(folder / "mine", "abcdef", seconds=4)
     return folder
 
 

@@ -16,7 +16,7 @@ import pytest
 from llmvs import files
 from llmvs.cli import main
 from llmvs.files import is_temporary
-from tests.films import film
+from tests.films import own_folder
 
 TRAIN = [
     "train",
@@ -36,11 +36,7 @@ RUN = "runs/folder-mine-tiny-*/fold0/seed1112"
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three clips with a person's scores, their cache, and a finished run."""
     folder = tmp_path_factory.mktemp("places")
-    rows = ["video,second,a"]
-    for name in "abc":
-        film(folder / "mine" / f"{name}.mp4", seconds=3, seed=ord(name))
-        rows += [f"{name},{t},{t}" for t in range(3)]
-    (folder / "mine" / "scores.csv").write_text("\n".join(rows))
+    own_folder(folder / "mine", "abc", seconds=3, people="a")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         assert main(TRAIN) == 0

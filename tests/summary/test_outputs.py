@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from llmvs.errors import UserError
+from llmvs.evaluation.keyshots import knapsack
 from llmvs.summary.outputs import COLUMNS, write_storyboard
 from llmvs.summary.summarize import summarize
 from llmvs.video.writer import write
@@ -75,6 +76,9 @@ def test_the_page_leads_to_the_video_and_shows_the_choice(saved, video):
     assert [one["chosen"] for one in data["shots"]] == [one.chosen for one in summary.shots]
     assert len(data["pictures"]) == len(summary.steps)
     assert sum(one["size"] for one in data["shots"]) == data["ticks"] == 240
+    assert [one["value"] for one in data["shots"]] == pytest.approx(
+        [one.score for one in summary.shots], abs=1e-5
+    )
 
 
 def test_the_storyboard_has_a_card_for_every_shot(saved):
@@ -97,6 +101,26 @@ def test_what_is_kept_and_dropped_stays_so_in_the_page(video):
     assert [(one.start, one.chosen) for one in page.shots if one.kept] == [(4.0, True)]
     assert all(not one.chosen for one in page.shots if one.dropped)
     assert next(one.start for one in page.shots if one.dropped) == 0
+
+
+@pytest.mark.parametrize("wishes", [{"length": "25%"}, {"length": "40%", "keep": ["4-6"]}])
+@pytest.mark.parametrize("name", ["own", "vfr"])
+def test_what_the_page_counts_with_gives_the_choice_again(name, wishes, video, request):
+    path = video
+    if name == "vfr":  # a real clip, whose frames last differently long
+        path = request.getfixturevalue("shared") / "clips" / "fire2.mp4"
+        wishes = {"length": wishes["length"]}
+    summary = summarize(path, **wishes)
+    page = summary.page()
+    free = [i for i, one in enumerate(page.shots) if not one.kept and not one.dropped]
+    share = float(wishes["length"].rstrip("%")) / 100
+    room = int(page.ticks * share + 1e-6) - sum(one.size for one in page.shots if one.kept)
+    taken = knapsack(
+        [page.shots[i].value for i in free], [page.shots[i].size for i in free], max(room, 0)
+    )
+    again = {free[item] for item in taken} | {i for i, one in enumerate(page.shots) if one.kept}
+    assert again == {i for i, one in enumerate(page.shots) if one.chosen}
+    assert again
 
 
 def test_an_earlier_summary_is_replaced_when_asked(saved, tmp_path):

@@ -14,7 +14,7 @@ from llmvs.experiments.opening import open_dataset
 from llmvs.experiments.other_datasets import open_other_datasets
 from llmvs.extraction.pipeline import Extraction
 from llmvs.training.distributed import extract_shared
-from llmvs.video.container import SUFFIXES
+from llmvs.video.container import videos_in
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def extract_files(config: Config, paths: Iterable[Path]) -> int:
             "examples.source=fold: files of your own belong to no fold: use examples.source=fixed"
         )
     sources, refused = [], []
-    for path in _videos(paths):
+    for path in [video for given in paths for video in videos_in(given, hidden=True)]:
         try:
             sources.append(Video.file(path))
         except VideoError as error:
@@ -71,23 +71,6 @@ def extract_files(config: Config, paths: Iterable[Path]) -> int:
 
 def _sources(dataset: Dataset) -> list[Video]:
     return list(dataset.videos.values())
-
-
-def _videos(paths: Iterable[Path]) -> list[Path]:
-    found: list[Path] = []
-    for path in paths:
-        if not path.exists():
-            raise UserError(
-                f"{path}: no such file or folder (expected a video, a folder of videos, a YAML file"
-                " or key=value)"
-            )
-        inside = [path]
-        if path.is_dir():  # a hidden file is looked at, too: it is named as one that cannot be done
-            inside = [file for file in sorted(path.iterdir()) if file.suffix.lower() in SUFFIXES]
-        if not inside:
-            raise UserError(f"{path}: no videos in this folder (known: {', '.join(SUFFIXES)})")
-        found += inside
-    return found
 
 
 def _report(extraction: Extraction) -> int:

@@ -104,6 +104,12 @@ class Choice:
     """[S] mean score of each."""
     chosen: npt.NDArray[np.bool_]
     """[S] whether it is in the summary."""
+    pieces: Pieces
+    """The same shots with what the user insists on."""
+    sizes: npt.NDArray[np.int64]
+    """[S] how much of the summary's length it takes, in ticks: frames of mean duration."""
+    ticks: int
+    """The length of the video in ticks."""
 
 
 def choose(
@@ -133,29 +139,35 @@ def choose(
     sizes = np.diff(np.append(pieces.starts, frames))
     values = np.add.reduceat(held, pieces.starts) / sizes
     ends = np.append(pieces.starts[1:], frames) - 1
+    tick = (footage.duration - float(footage.edges[0])) / frames
+    # Time stamps are rounded; 5 % of a frame is no frame more.
+    lasts = np.diff(np.append(footage.edges[pieces.starts], footage.duration))
+    ticks = np.maximum(np.ceil(lasts / tick - 0.05), 1).astype(np.int64)
+    capacity = math.floor(length / tick + 1e-6)
+    if wishes.length.strip().endswith("%"):
+        capacity = max(capacity, 1)  # a share of a few frames is one frame, not none
     return Choice(
-        np.stack([pieces.starts, ends], axis=1), values, _chosen(footage, pieces, values, wishes)
+        np.stack([pieces.starts, ends], axis=1),
+        values,
+        _chosen(pieces, values, ticks, capacity, wishes.by),
+        pieces,
+        ticks,
+        math.floor(footage.duration / tick + 1e-6),
     )
 
 
 def _chosen(
-    footage: Footage, pieces: Pieces, values: npt.NDArray[np.float64], wishes: Wishes
+    pieces: Pieces,
+    values: npt.NDArray[np.float64],
+    sizes: npt.NDArray[np.int64],
+    capacity: int,
+    by: By,
 ) -> npt.NDArray[np.bool_]:
     """[S] whether each piece is in the summary."""
-    edges, frames = footage.edges, len(footage.times)
-    tick = (footage.duration - float(edges[0])) / frames
-    length = length_of(wishes.length, footage.duration)
-    assert length is not None
-    capacity = math.floor(length / tick + 1e-6)
-    if wishes.length.strip().endswith("%"):
-        capacity = max(capacity, 1)  # a share of a few frames is one frame, not none
-    # Time stamps are rounded; 5 % of a frame is no frame more.
-    lasts = np.diff(np.append(edges[pieces.starts], footage.duration))
-    sizes = np.maximum(np.ceil(lasts / tick - 0.05), 1).astype(np.int64)
     chosen = pieces.kept.copy()
     capacity = max(capacity - int(sizes[chosen].sum()), 0)
     free = np.flatnonzero(~pieces.kept & ~pieces.dropped)
-    if wishes.by == "top":
+    if by == "top":
         for item in free[np.argsort(-values[free], kind="stable")]:
             if sizes[item] <= capacity:
                 chosen[item] = True

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 import llmvs
 from llmvs.files import write_json
-from llmvs.summary.choice import Wishes
+from llmvs.summary.choice import WORTH, Wishes
 from llmvs.summary.folder import MARK, whole_folder
 from llmvs.summary.outputs import STORYBOARD, write_page, write_storyboard, write_video
 from llmvs.summary.page import Page, PageShot
@@ -43,6 +43,12 @@ class Shot:
     """Mean score of its frames, 0 to 1."""
     chosen: bool
     """Whether it is in the summary."""
+    kept: bool
+    """Whether it would be whatever the length."""
+    dropped: bool
+    """Whether it would not be whatever the length."""
+    size: int
+    """How much of the summary's length it takes, in ticks (see `Summary.ticks`)."""
     keyframe: int
     """Frame index of its sharpest step among the better half."""
 
@@ -71,6 +77,8 @@ class Summary:
     """What was asked for."""
     times: npt.NDArray[np.float64]
     """[n_frames] seconds at which each frame is shown."""
+    ticks: int
+    """The video's length in frames of mean duration, in which the choice counts."""
 
     @property
     def chosen(self) -> tuple[Shot, ...]:
@@ -104,27 +112,26 @@ class Summary:
 
     def page(self) -> Page:
         """What `report.html` shows, but for its pictures."""
-        wishes = self.wishes
         shots = [
             PageShot(
                 shot.start,
                 shot.end,
-                shot.last - shot.first + 1,
-                shot.score,
+                shot.size,
+                shot.score + WORTH,
                 shot.chosen,
-                _inside(shot, wishes.keep),
-                _inside(shot, wishes.drop),
+                shot.kept,
+                shot.dropped,
             )
             for shot in self.shots
         ]
         return Page(
             title=self.path.name,
             about=(
-                f"{clock(self.seconds)} of {clock(self.duration)} (asked for: {wishes.length}),"
-                f" {len(self.chosen)} of {len(self.shots)} shots"
+                f"{clock(self.seconds)} of {clock(self.duration)} (asked for:"
+                f" {self.wishes.length}), {len(self.chosen)} of {len(self.shots)} shots"
             ),
             duration=self.duration,
-            ticks=len(self.times),
+            ticks=self.ticks,
             percent=100 * self.seconds / self.duration,
             times=self.steps.tolist(),
             scores=self.scores.tolist(),
@@ -172,12 +179,6 @@ def keyframe_names(summary: Summary) -> dict[int, str]:
         for number, shot in enumerate(summary.shots, start=1)
         if shot.chosen
     }
-
-
-def _inside(shot: Shot, ranges: tuple[tuple[float, float], ...]) -> bool:
-    """Whether the middle of a shot lies in one of the ranges; shots are cut at their ends."""
-    middle = (shot.start + shot.end) / 2
-    return any(begin <= middle < end for begin, end in ranges)
 
 
 def _shot(shot: Shot, names: dict[int, str]) -> dict[str, Any]:

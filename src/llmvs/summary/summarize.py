@@ -97,13 +97,14 @@ def _summary(footage: Footage, scored: Scores, choice: Choice, wishes: Wishes) -
             end=float(edges[last + 1]),
             first=int(first),
             last=int(last),
-            score=float(value),
-            chosen=bool(chosen),
+            score=float(choice.values[number]),
+            chosen=bool(choice.chosen[number]),
+            kept=bool(choice.pieces.kept[number]),
+            dropped=bool(choice.pieces.dropped[number]),
+            size=int(choice.sizes[number]),
             keyframe=keyframe(footage, scored.scores, int(first), int(last)),
         )
-        for (first, last), value, chosen in zip(
-            choice.shots, choice.values, choice.chosen, strict=True
-        )
+        for number, (first, last) in enumerate(choice.shots)
     )
     return Summary(
         path=footage.path,
@@ -116,6 +117,7 @@ def _summary(footage: Footage, scored: Scores, choice: Choice, wishes: Wishes) -
         shots=shots,
         wishes=wishes,
         times=footage.times,
+        ticks=choice.ticks,
     )
 
 

@@ -67,8 +67,13 @@ def is_video(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
-def videos_in(path: Path) -> list[Path]:
+def videos_in(path: Path, hidden: bool = False) -> list[Path]:
     """A file itself, or the videos of a folder in order of their names.
+
+    Args:
+        path: a file or a folder.
+        hidden: give all that is called like a video, hidden ones and what is no file, too: for
+            whoever names what cannot be done.
 
     Raises:
         UserError: no such file or folder, or a folder without videos.
@@ -77,7 +82,8 @@ def videos_in(path: Path) -> list[Path]:
         raise UserError(f"{path}: no such file or folder (expected a video or a folder of videos)")
     if not path.is_dir():
         return [path]
-    found = [file for file in sorted(path.iterdir()) if is_video(file) and file.is_file()]
+    named = [file for file in sorted(path.iterdir()) if file.suffix.lower() in SUFFIXES]
+    found = [file for file in named if hidden or (is_video(file) and file.is_file())]
     if not found:
         raise UserError(f"{path}: no videos in this folder (known: {', '.join(SUFFIXES)})")
     return found

@@ -76,17 +76,15 @@ def cut(path: Path, out: Path, spans: Sequence[Span]) -> Cut:
         with open_video(path) as (source, stream):
             heard = _sound_of(source)
             sound = _Sound(container, heard) if heard is not None else None
-            ratio = stream.sample_aspect_ratio
-            written = _Pictures(container, Fraction(mean_rate(stream) or 25), ratio)
+            written = _Pictures(container, Fraction(mean_rate(stream) or 25))
             pieces = iter(()) if heard is None else _heard(source, stream, heard, parts)
-            for index, image in _wanted(path, spans):
-                part = next(p for p, span in enumerate(spans) if span[0] <= index <= span[1])
+            for part, index, image in _wanted(path, spans):
                 written.add(image, starts[part] + times[index] - parts[part][0])
                 if sound is not None and index == spans[part][0]:
                     sound.add(next(pieces))
         if written.count < sum(last - first + 1 for first, last in spans):
             raise VideoError(f"{path}: damaged: only {written.count} of the frames can be decoded")
-        written.end(starts[-1])
+        written.end()
         if sound is not None:
             sound.end()
     return Cut(written.count, float(starts[-1]), starts[:-1].tolist(), heard is not None)
@@ -101,36 +99,33 @@ def _ends(path: Path) -> npt.NDArray[np.float64]:
     return np.append(times, times[-1] + step)
 
 
-def _wanted(path: Path, spans: Sequence[Span]) -> Iterator[tuple[int, Frame]]:
-    """The pictures of all parts, by their frame; what lies between them is only passed over."""
+def _wanted(path: Path, spans: Sequence[Span]) -> Iterator[tuple[int, int, Frame]]:
+    """Part, frame and picture, of all parts; what lies between them is only passed over."""
     _, begins_again = timeline(path)
-    last = spans[-1][1]
-    ahead = iter(spans)
-    first, end = next(ahead)
+    part = 0
     for found in decode(path, "pyav" if begins_again else None):
-        if found.frame > end:
-            first, end = next(ahead)
-        if first <= found.frame <= end:
+        if found.frame > spans[part][1]:
+            part += 1
+        if found.frame >= spans[part][0]:
             image = found.picture()
             if image is None:
                 return
-            yield found.frame, image
-        if found.frame == last:
+            yield part, found.frame, image
+        if found.frame == spans[-1][1]:
             return
 
 
 class _Pictures:
     """The video stream of the file that is written."""
 
-    def __init__(self, container: OutputContainer, rate: Fraction, ratio: Fraction | None) -> None:
-        self.container, self.count, self.ratio = container, 0, ratio
+    def __init__(self, container: OutputContainer, rate: Fraction) -> None:
+        self.container, self.count = container, 0
         self.stream: VideoStream = container.add_stream(
             "libx264", rate=rate.limit_denominator(1001), options=ENCODER
         )
         self.stream.pix_fmt = "yuv420p"
         self.stream.codec_context.time_base = Fraction(1, CLOCK)
         self.size: tuple[int, int] | None = None
-        self.stamps: list[int] = []
 
     def add(self, image: Frame, seconds: float) -> None:
         """Encode a picture that is shown from `seconds` on."""
@@ -147,7 +142,7 @@ class _Pictures:
         self.container.mux(self.stream.encode(frame))
         self.count += 1
 
-    def end(self, seconds: float) -> None:
+    def end(self) -> None:
         """Encode what is left."""
         self.container.mux(self.stream.encode(None))
 
