@@ -123,7 +123,7 @@ def test_a_disk_that_fills_at_any_file(place: Path, capsys: pytest.CaptureFixtur
 
 
 PIPES = [
-    ("mine/a.mp4", ["extract", *TRAIN[1:], "extract.refresh=always"]),
+    ("mine/videos/a.mp4", ["extract", *TRAIN[1:], "extract.refresh=always"]),
     ("mine/scores.csv", ["train", *TRAIN[1:], "resume=false"]),
     ("more.yaml", ["train", "more.yaml", *TRAIN[1:]]),
     ("cache/folder-mine/embeddings-*/fingerprint.json", [*TRAIN, "resume=false"]),
@@ -207,7 +207,7 @@ def test_names_that_are_no_ordinary_names(place: Path) -> None:
     odd = os.fsencode(place / "odd")
     os.mkdir(odd)
     for name in NAMES:
-        shutil.copyfile(os.fsencode(place / "mine" / "a.mp4"), os.path.join(odd, name))
+        shutil.copyfile(os.fsencode(place / "mine" / "videos" / "a.mp4"), os.path.join(odd, name))
     done = subprocess.run(
         [sys.executable, "-m", "llmvs", "extract", "backbone=tiny", "odd"],
         cwd=place,
