@@ -17,9 +17,9 @@ from typing import TypeVar
 import numpy as np
 
 from llmvs.summary.choice import Wishes, choose
-from llmvs.summary.features import watch
-from llmvs.summary.shots import find_shots, segment
-from llmvs.summary.visual import visual_scores
+from llmvs.video.footage import watch
+from llmvs.video.shots import find_shots, segment
+from llmvs.video.visual import visual_scores
 
 T = TypeVar("T")
 

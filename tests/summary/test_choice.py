@@ -10,7 +10,7 @@ import pytest
 
 from llmvs.errors import UserError, VideoError
 from llmvs.summary.choice import WORTH, Wishes, choose, covered
-from tests.summary.made import cut_at, seen
+from tests.video.seen import cut_at, seen
 
 SHOTS = cut_at(0, 35, 60, 90, 120, 155, 180, 220, 250, 280)
 

@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from llmvs.errors import UserError, VideoError, nearest
 from llmvs.evaluation.keyshots import hold, knapsack
-from llmvs.summary.features import Footage
 from llmvs.summary.pieces import By, Pieces, make_pieces
 from llmvs.summary.times import Range, clock, length_of
+from llmvs.video.footage import Footage
 
 SHORTEST = 1.5
 """Seconds: shots are at least so long, where they can be."""

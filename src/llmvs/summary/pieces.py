@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from llmvs.summary.features import Footage
 from llmvs.summary.times import Range
+from llmvs.video.footage import Footage
 
 By = Literal["shots", "steps", "top"]
 SHARE = 3

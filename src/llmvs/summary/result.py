@@ -23,7 +23,7 @@ from llmvs.video.pictures import pictures
 FORMAT = 1
 """Of `summary.json`."""
 METHOD = "visual"
-"""How the steps are scored: without a model (see `llmvs.summary.visual`)."""
+"""How the steps are scored: without a model (see `llmvs.video.visual`)."""
 JPEG = [int(cv2.IMWRITE_JPEG_QUALITY), 92]
 
 

@@ -7,13 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from llmvs.summary.choice import SHORTEST, Choice, Wishes, choose
-from llmvs.summary.features import FPS, Footage, watch
 from llmvs.summary.pieces import By
 from llmvs.summary.result import Shot, Summary
-from llmvs.summary.shots import PENALTY, find_shots
 from llmvs.summary.times import Range, range_of
-from llmvs.summary.visual import Scores, visual_scores
 from llmvs.video.container import probe
+from llmvs.video.footage import FPS, Footage, watch
+from llmvs.video.shots import PENALTY, find_shots
+from llmvs.video.visual import Scores, visual_scores
 
 
 def summarize(

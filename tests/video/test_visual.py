@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from llmvs.summary.visual import LEAST, motion, novelty, spread, visual_scores
-from tests.summary.made import seen
+from llmvs.video.visual import LEAST, motion, novelty, spread, visual_scores
+from tests.video.seen import seen
 
 
 def test_novelty_is_the_mean_cosine_distance():

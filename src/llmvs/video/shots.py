@@ -28,10 +28,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from llmvs.summary.features import Footage
+from llmvs.video.footage import Footage
 
 PENALTY = 0.15
-"""Weight of the penalty, for features of length 1 as `llmvs.summary.features` makes them."""
+"""Weight of the penalty, for features of length 1 as `llmvs.video.footage` makes them."""
 LONGEST = 10_000
 """Most places for changes: the table of costs then has 400 MB."""
 PER_SECOND = 1.0

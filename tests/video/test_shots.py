@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from llmvs.summary import shots
-from llmvs.summary.features import watch
-from llmvs.summary.shots import find_shots, segment
+from llmvs.video import shots
+from llmvs.video.footage import watch
+from llmvs.video.shots import find_shots, segment
 from llmvs.video.writer import write
 
 CUTS = [0, 23, 61, 74, 150, 181]

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from llmvs.errors import VideoError
-from llmvs.summary.sound import loudness
 from llmvs.video.container import probe
 from llmvs.video.decoders import Decoded, Frame
 from llmvs.video.reader import scan
+from llmvs.video.sound import loudness
 
 FPS = 2.0
 """Steps per second."""
@@ -48,7 +48,7 @@ class Footage:
     sharpness: npt.NDArray[np.float32]
     """[T] variance of the Laplacian of every step's picture: higher is sharper."""
     sound: npt.NDArray[np.float64] | None
-    """[T] decibels below full scale (`llmvs.summary.sound`); None without sound."""
+    """[T] decibels below full scale (`llmvs.video.sound`); None without sound."""
 
     @property
     def seconds(self) -> npt.NDArray[np.float64]:

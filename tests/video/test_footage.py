@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from llmvs.errors import VideoError
-from llmvs.summary.features import colour_and_layout, sharpness, watch
-from llmvs.summary.sound import SILENCE
 from llmvs.video.clock import frame_times, step_frames
+from llmvs.video.footage import colour_and_layout, sharpness, watch
 from llmvs.video.reader import sample
+from llmvs.video.sound import SILENCE
 from llmvs.video.writer import write
 from tests.films import film
 from tests.video.test_reader import write_video

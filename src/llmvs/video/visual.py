@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from llmvs.summary.features import Footage
+from llmvs.video.footage import Footage
 
 LEAST = {"novelty": 0.02, "motion": 10.0, "sound": 6.0}
 """The least range of each part that is spread over 0 to 1: cosine, brightness (of 255) per second,

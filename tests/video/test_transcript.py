@@ -3,7 +3,7 @@
 import pytest
 
 from llmvs.errors import UserError
-from llmvs.summary.transcript import Spoken, beside, read_transcript, words_around
+from llmvs.video.transcript import Spoken, beside, read_transcript, words_around
 
 SRT = """1
 00:00:01,000 --> 00:00:02,500

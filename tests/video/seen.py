@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from llmvs.summary.features import Footage
+from llmvs.video.footage import Footage
 
 
 def seen(n_frames=300, fps=10.0, every=5, times=None, change=None, sound=None, seed=0) -> Footage:
