@@ -7,7 +7,7 @@ from llmvs.errors import UserError
 from llmvs.extraction import examples
 from llmvs.extraction.chat import Chat, Form, form_of_answers
 from llmvs.extraction.numbers import Numbers
-from llmvs.extraction.prompts import Template, Window, question
+from llmvs.extraction.prompts import QUESTION, Template, Window, question
 
 LLAMA2 = (  # the format's own rules, as a jinja template: the oracle for the built-in rendering
     "{% if messages[0]['role'] == 'system' %}{% set rest = messages[1:] %}{% set system ="
@@ -46,7 +46,9 @@ def with_template(template):
 def test_llama2_format_is_the_one_of_its_template(count: int) -> None:
     plain, templated = tokenizer(), tokenizer()
     templated.chat_template = LLAMA2
-    turns = [(question(e.window, "numeric"), str(e.score)) for e in examples.fixed(count, 7)]
+    turns = [
+        (question(e.window, QUESTION["numeric"]), str(e.score)) for e in examples.fixed(count, 7)
+    ]
     assert Chat(plain).render("Be brief.", turns, "What?") == Chat(templated).render(
         "Be brief.", turns, "What?"
     )
@@ -106,7 +108,9 @@ def test_the_settings_reach_the_template():
     )
     template = Template(text, "numeric", [], {"mood": "calm"})
     assert template.render(Window(("a dog",), 0)).startswith("calm<system>You help")
-    assert question(Window(("a dog",), 0), "numeric") in template.render(Window(("a dog",), 0))
+    assert question(Window(("a dog",), 0), QUESTION["numeric"]) in template.render(
+        Window(("a dog",), 0)
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,13 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
+from llmvs.cache.fingerprint import short_hash
+from llmvs.config.load import load_config
 from llmvs.config.schema import ExtractConfig, PromptConfig
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.video import Video
 from llmvs.errors import UserError, VideoError
-from llmvs.extraction import models
+from llmvs.extraction import examples, identity, models
 from llmvs.extraction.pipeline import extract
 
 
@@ -167,7 +169,7 @@ def test_changed_captions_are_embedded_again_in_the_same_folder(settings, tmp_pa
     second = extract(settings, "mine", [source("v1", 3), source("v2", 3)])
     assert second.cache.folder == first.cache.folder
     assert sorted(second.scored) == ["v1", "v2"]
-    assert "v1: its captions changed" in capsys.readouterr().err
+    assert "v1: its captions or subtitles changed" in capsys.readouterr().err
 
 
 def test_other_settings_make_a_new_folder_and_say_why(settings, tmp_path, capsys) -> None:
@@ -271,3 +273,71 @@ def test_every_tokens_vector_can_be_kept(settings, tmp_path) -> None:
     for t, (q, a) in enumerate(found.tokens):
         assert torch.equal(q.amax(0), found.q[t])
         assert torch.equal(a.amax(0), found.a[t])
+
+
+SAID = "1\n00:00:00,000 --> 00:00:00,400\n{}\n\n2\n00:00:00,500 --> 00:00:01,000\nlook at that\n"
+
+
+def test_what_is_said_is_read_with_the_captions(settings, tmp_path, capsys) -> None:
+    folder = supply(tmp_path / "given", "v1", 3)
+    said = tmp_path / "v1.srt"
+    said.write_text(SAID.format("hello"))
+    video = replace(source("v1", 3), fps=20.0, transcript=said)
+    silent = replace(settings, extract=ExtractConfig(captions=str(folder)))
+    heard = replace(silent, prompt=replace(silent.prompt, window=1, spoken=True))
+    without = extract(replace(heard, prompt=replace(heard.prompt, spoken=False)), "mine", [video])
+    first = extract(heard, "mine", [video])
+    assert first.cache.folder != without.cache.folder
+    assert first.cache.identity["prompt.spoken"] is True
+    before, after = (done.cache.read("v1") for done in (without, first))
+    assert [bool((a != b).any()) for a, b in zip(before.q, after.q, strict=True)] == [
+        True,  # step 0 at 0 s, the window of one step ends at 0.25 s: hello
+        True,  # step 1 at 0.5 s: both
+        True,  # step 2 at 1 s: look at that
+    ]
+    assert extract(heard, "mine", [video]).reused == ["v1"]
+    said.write_text(SAID.format("good bye"))
+    again = extract(heard, "mine", [video])
+    assert again.scored == ["v1"]
+    assert "v1: its captions or subtitles changed" in capsys.readouterr().err
+    changed = again.cache.read("v1")
+    assert [bool((a != b).any()) for a, b in zip(after.q, changed.q, strict=True)] == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_subtitles_need_the_times_of_the_steps(settings, tmp_path) -> None:
+    folder = supply(tmp_path / "given", "v1", 3)
+    said = tmp_path / "v1.srt"
+    said.write_text(SAID.format("hello"))
+    heard = replace(
+        settings,
+        extract=ExtractConfig(captions=str(folder)),
+        prompt=replace(settings.prompt, spoken=True),
+    )
+    failed = extract(heard, "mine", [replace(source("v1", 3), transcript=said)]).failed
+    assert "v1: its subtitles need the times of its steps" in failed["v1"]
+
+
+def test_what_was_made_before_the_users_own_words_stays_valid() -> None:
+    plain = load_config(["demo"])
+    shown = examples.fixed(plain.examples.count, plain.prompt.window)
+    found = short_hash(identity.embeddings_identity(plain, shown))
+    assert found == "1d0a553f", "an identity of version 0.1 changed: raise RECIPE, or leave it out"
+    wish = replace(plain, prompt=replace(plain.prompt, about="only fireworks"))
+    assert identity.embeddings_identity(wish, shown)["prompt.about"] == "only fireworks"
+
+
+def test_a_text_may_stand_in_a_file(tmp_path) -> None:
+    (tmp_path / "mine.txt").write_text("Judge $this {frame}.\n", encoding="utf-8")
+    config = load_config(["demo", f"prompt.instruction={tmp_path / 'mine.txt'}"])
+    assert config.prompt.instruction == "Judge $this {frame}."
+    with pytest.raises(UserError, match=r"prompt.question=no.txt: cannot be read \(No such file"):
+        load_config(["demo", "prompt.question=no.txt"])
+    (tmp_path / "empty.txt").write_text(" \n")
+    with pytest.raises(UserError, match="must hold a text"):
+        load_config(["demo", f"prompt.question={tmp_path / 'empty.txt'}"])
+    with pytest.raises(UserError, match=r"prompt.about= : must be a text, or null|prompt.about"):
+        load_config(["demo", "prompt.about= "])

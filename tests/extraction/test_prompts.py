@@ -5,18 +5,23 @@ import re
 import numpy as np
 import pytest
 
+from llmvs.config.schema import PromptConfig
 from llmvs.demo.models.vocabulary import tokenizer
 from llmvs.extraction import examples
 from llmvs.extraction.prompts import (
+    QUESTION,
     Example,
     Template,
     Window,
     narrow,
     question,
     windows,
-    wording,
+    wording_hash,
+    wording_of,
 )
 from tests.extraction.test_chat import LLAMA2, NO_SYSTEM
+
+OURS = wording_of(PromptConfig())
 
 
 def test_windows_are_clipped_at_the_ends() -> None:
@@ -47,7 +52,7 @@ def test_narrow_keeps_the_centre() -> None:
 
 
 def test_question_numbers_the_captions_and_names_the_centre() -> None:
-    text = question(Window(("a dog", "", "a cat"), 1), "numeric")
+    text = question(Window(("a dog", "", "a cat"), 1), QUESTION["numeric"])
     assert "1. a dog\n2. (none)\n3. a cat" in text
     assert "number 2" in text
 
@@ -92,11 +97,50 @@ def test_wording_hash_sees_every_change() -> None:
     assert (
         len(
             {
-                wording("numeric", base),
-                wording("summary", base),
-                wording("numeric", base[:2]),
-                wording("numeric", other),
+                wording_hash(OURS, "numeric", base),
+                wording_hash(OURS, "summary", base),
+                wording_hash(OURS, "numeric", base[:2]),
+                wording_hash(OURS, "numeric", other),
             }
         )
         == 4
     )
+
+
+def test_what_is_said_stands_between_captions_and_question() -> None:
+    found = windows(["a", "b", "c"], 3, ["", "hello there", "x" * 1000])
+    assert found[0] == Window(("a", "b"), 0)
+    assert question(found[1], "What of {centre}?").splitlines() == [
+        "Captions:",
+        "1. a",
+        "2. b",
+        "3. c",
+        "Said meanwhile: hello there",
+        "What of 2?",
+    ]
+    assert len(found[2].spoken) == 600
+
+
+def test_the_users_own_words_take_the_place_of_ours() -> None:
+    words = wording_of(
+        PromptConfig(
+            instruction="Judge {this}.", question="Rate {centre} {now}", about="only goals."
+        )
+    )
+    assert words.instruction.startswith("Judge {this}. The summary is for somebody")
+    assert "one thing: only goals. A frame" in words.instruction
+    prompt = Template(tokenizer(), "numeric", examples.fixed(1, 3), words=words).render(
+        Window(("a dog", "a cat"), 1)
+    )
+    assert "Judge {this}." in prompt
+    assert "Rate 2 {now}" in prompt
+    assert "How important is it" not in prompt
+    assert "You help to shorten" not in prompt
+
+
+@pytest.mark.parametrize(
+    "changed", [{"instruction": "A"}, {"question": "B"}, {"about": "C"}, {"style": "summary"}]
+)
+def test_every_word_of_the_prompt_is_in_its_hash(changed) -> None:
+    other = PromptConfig(**changed)
+    assert wording_hash(OURS, "numeric", []) != wording_hash(wording_of(other), other.style, [])

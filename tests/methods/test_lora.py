@@ -44,7 +44,7 @@ def answers_differ(monkeypatch):
 
 def captions(config, keys):
     files = {key: next(Path(config.cache).glob(f"films/captions-*/{key}.jsonl")) for key in keys}
-    return {key: read_captions(path).texts for key, path in files.items()}
+    return {key: read_captions(path) for key, path in files.items()}
 
 
 def curve(folder):

@@ -18,8 +18,8 @@ from llmvs.summary import result
 from llmvs.summary.folder import whole_folder
 from llmvs.summary.summarize import keyframe, summarize
 from tests.films import film
-from tests.video.test_shots import clip
 from tests.video.seen import seen
+from tests.video.test_shots import clip
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -35,12 +36,20 @@ class Captions:
     """T frame indices, increasing."""
     texts: list[str]
     """T captions, each one line."""
+    words: list[str] | None = None
+    """T texts: what is said around every step; None: not asked for, or not known."""
 
     def sha256(self) -> str:
         """Hash of frames and texts: embeddings made from other captions are stale."""
-        return hashlib.sha256(
-            json.dumps([self.frames, self.texts], ensure_ascii=False).encode()
-        ).hexdigest()
+        return _sha256([self.frames, self.texts])
+
+    def spoken_sha256(self) -> str:
+        """Hash of what is said around the steps; empty where that is not asked for."""
+        return "" if self.words is None else _sha256(self.words)
+
+
+def _sha256(content: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()
 
 
 def one_line(text: str) -> str:

@@ -71,12 +71,17 @@ class EmbeddingCache(Store):
         """sha256 of the captions that the embeddings of `key` were made from; empty if unknown."""
         return self.header(key).get("captions", "")
 
+    def spoken_hash(self, key: str) -> str:
+        """sha256 of what is said around the steps of `key`; empty where it is not asked for."""
+        return self.header(key).get("spoken", "")
+
     def write(
         self,
         key: str,
         embeddings: Embeddings,
         captions_hash: str = "",
         provenance: Mapping[str, str] | None = None,
+        spoken_hash: str = "",
     ) -> None:
         """Write one video's embeddings atomically; the first write of a folder also writes its
         fingerprint.
@@ -99,6 +104,8 @@ class EmbeddingCache(Store):
             "captions": captions_hash,
             "answers": json.dumps(embeddings.answers, ensure_ascii=False),
         }
+        if spoken_hash:
+            header["spoken"] = spoken_hash
         self._save(key, tensors, header, provenance)
 
     def read(self, key: str, tokens: bool = False) -> Embeddings:

@@ -29,6 +29,7 @@ def setting(
     default: Any,
     *affects: Stage,
     place: bool = False,
+    text: bool = False,
     within: tuple[float, float] | None = None,
 ) -> Any:
     """Declare a field of the schema.
@@ -38,9 +39,10 @@ def setting(
         affects: the stages that read it, or `NOTHING`.
         place: whether it is a folder of this machine; what is shared or named then holds at most
             its last part.
+        text: whether it is a text that may also be read from a file (`prompt.txt`).
         within: the smallest and the largest number allowed.
     """
-    metadata = {"affects": affects, "place": place, "within": within}
+    metadata = {"affects": affects, "place": place, "text": text, "within": within}
     if isinstance(default, (list, dict)):
         return dataclasses.field(default_factory=lambda: copy.copy(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)

@@ -133,6 +133,22 @@ class PromptConfig:
     """
     max_tokens: int = setting(5, EMBEDDINGS, within=(1, MANY))
     """Most tokens of one answer (a summary needs about 40)."""
+    instruction: str | None = setting(None, EMBEDDINGS, text=True)
+    """What the scorer is told first: a text, or a file that ends in .txt; None: our own wording,
+    after the paper's three criteria.
+    """
+    question: str | None = setting(None, EMBEDDINGS, text=True)
+    """What it is asked behind every window, `{centre}` being the number of the judged caption: a
+    text, or a file that ends in .txt; None: our own wording.
+    """
+    about: str | None = setting(None, EMBEDDINGS)
+    """What the summary shall show, such as `only the goals`: stands behind the instruction; None:
+    whatever matters.
+    """
+    spoken: bool = setting(False, EMBEDDINGS)
+    """Whether what is said during a window stands in its prompt, from subtitles (.srt, .vtt) beside
+    the video.
+    """
     template: dict[str, Any] = setting({}, EMBEDDINGS)
     """What the scorer's chat template is told beside the messages, such as
     `{enable_thinking: true}`; a template that knows `enable_thinking` is told false otherwise.
@@ -146,6 +162,11 @@ class PromptConfig:
             self.window,
             "an odd number of captions, 1 to 15",
         )
+        for name in ("instruction", "question", "about"):
+            value = getattr(self, name)
+            require(
+                value is None or bool(value.strip()), f"prompt.{name}", value, "a text, or null"
+            )
 
 
 @dataclass

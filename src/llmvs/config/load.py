@@ -27,7 +27,7 @@ from llmvs.config.layers import (
 from llmvs.config.naming import experiment_name
 from llmvs.config.schema import Config
 from llmvs.config.settings import all_settings, flat, groups, leaves, nearest_key, setting_of
-from llmvs.config.values import entries, value_of
+from llmvs.config.values import entries, text_of, value_of
 from llmvs.config.yaml_files import dump
 from llmvs.errors import UserError, nearest
 from llmvs.files import shown
@@ -140,6 +140,8 @@ class _Merged:
         setting = setting_of(key)
         if isinstance(value, str) and setting is not None and setting.is_list:
             value = entries(value)
+        if isinstance(value, str) and setting is not None and setting.text:
+            value = text_of(value, f"{origin}: {key}={value}")
         is_open = setting is not None and setting.is_open and key == setting.key
         if is_open and not isinstance(value, (dict, NoneType)):
             form = "a dictionary, such as {name: value}"

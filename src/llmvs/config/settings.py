@@ -32,6 +32,8 @@ class Setting:
     """The stages that read it."""
     place: bool
     """Whether it is a folder of this machine."""
+    text: bool
+    """Whether it is a text that may also be read from a file."""
 
     @property
     def is_list(self) -> bool:
@@ -187,4 +189,5 @@ def _settings(cls: type, prefix: str) -> Iterator[Setting]:
             owners[field.name].__name__,
             field.metadata["affects"],
             field.metadata["place"],
+            field.metadata["text"],
         )

@@ -6,12 +6,18 @@ prints: `None`, `True`, `['tvsum']`, `{'lr': 0.1}`.
 
 import ast
 import re
+from pathlib import Path
 from typing import Any
 
 from llmvs.config.settings import Setting
 from llmvs.config.yaml_files import parse
+from llmvs.errors import UserError
+from llmvs.files import regular
 
 NULL = ("null", "None")
+TEXT_FILE = ".txt"
+LONGEST_TEXT = 100_000
+"""Bytes of a text that is read from a file: no model reads more before its first answer."""
 ENTRY = re.compile(r"""\s*(?:'([^']*)'|"([^"]*)"|([^,]*?))\s*(?:,|$)""")
 
 
@@ -50,6 +56,29 @@ def entries(text: str) -> list[str]:
         text = text[1:-1]
     found = [next(filter(None, match.groups()), "") for match in ENTRY.finditer(text)]
     return [entry for entry in found if entry]
+
+
+def text_of(value: str, place: str) -> str:
+    """A text, or the content of the file that it names by ending in `.txt`.
+
+    Raises:
+        UserError: no such file, not UTF-8, too large, or empty.
+    """
+    if not value.endswith(TEXT_FILE):
+        return value
+    try:
+        with regular(Path(value)).open("rb") as file:
+            content = file.read(LONGEST_TEXT + 1)
+        text = content.decode("utf-8-sig").strip()
+    except OSError as error:
+        raise UserError(
+            f"{place}: cannot be read ({error.strerror}): what ends in {TEXT_FILE} is a file"
+        ) from None
+    except UnicodeDecodeError:
+        raise UserError(f"{place}: not UTF-8: save it as UTF-8") from None
+    if not text or len(content) > LONGEST_TEXT or text.endswith(TEXT_FILE):
+        raise UserError(f"{place}: must hold a text of at most {LONGEST_TEXT} bytes")
+    return text
 
 
 def mapping(text: str, origin: str) -> Any:

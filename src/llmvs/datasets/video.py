@@ -36,6 +36,8 @@ class Video:
     """True where the annotations do not know the file's frames: one "frame" is one step, and the
     picks are 0..T-1 (Mr. HiSum).
     """
+    transcript: Path | None = None
+    """Its subtitles (.srt, .vtt); None: those beside the file, if there are any."""
     origin: str = ""
     """The dataset's name where videos of several stand together: the key is then `ORIGIN/KEY`."""
 

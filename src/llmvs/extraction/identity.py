@@ -19,7 +19,7 @@ from llmvs.config.schema import CaptionConfig, Config
 from llmvs.config.settings import reading
 from llmvs.errors import VideoError
 from llmvs.extraction.hub import identify
-from llmvs.extraction.prompts import Example, wording
+from llmvs.extraction.prompts import Example, wording_hash, wording_of
 from llmvs.files import check_name, regular
 
 if TYPE_CHECKING:
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 QUESTIONS = ("caption.prompt", "caption.centre_prompt", "caption.background_prompt")
 """Stand in an identity as the questions that are asked."""
+LATER = ("prompt.instruction", "prompt.question", "prompt.about", "prompt.spoken")
+"""Settings that came after the first caches: they stand in an identity only where they are set, so
+that what was made without them stays what it is.
+"""
 SUPPLIED = "supplied"
 """Stands for captions that the user gave; the hash in every file's header says which."""
 
@@ -57,6 +61,7 @@ def embeddings_identity(config: Config, examples: Sequence[Example]) -> Identity
     """
     read = reading(config, EMBEDDINGS, places=False)
     del read["backbone.scorer_revision"]
+    read = {key: value for key, value in read.items() if value or key not in LATER}
     if config.examples.source == "fold":
         read |= {"data.splits": config.data.splits, "fold": config.fold}
     else:
@@ -65,7 +70,7 @@ def embeddings_identity(config: Config, examples: Sequence[Example]) -> Identity
     return {
         "recipe": fingerprint.RECIPE,
         "scorer": identify(config.backbone.scorer, config.backbone.scorer_revision),
-        "wording": wording(config.prompt.style, examples)[:16],
+        "wording": wording_hash(wording_of(config.prompt), config.prompt.style, examples)[:16],
         "captions": SUPPLIED if given else short_hash(captions_identity(config)),
         **read,
     }

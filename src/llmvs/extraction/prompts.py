@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from llmvs.config.schema import PromptConfig
 from llmvs.extraction.chat import Chat
 
 Style = Literal["numeric", "summary"]
@@ -30,6 +31,8 @@ class Window(NamedTuple):
     """At most w captions, in order of time."""
     centre: int
     """Position in `captions` of the step that is judged, from 0."""
+    spoken: str = ""
+    """What is said during the window; empty: nothing, or not known."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,22 @@ QUESTION: dict[Style, str] = {
     "summary": "The centre frame is number {centre}. What do these frames show, in one sentence?",
 }
 
+ABOUT: dict[Style, str] = {
+    "numeric": (
+        " The summary is for somebody who asks for one thing: {about}. A frame that shows it"
+        " matters most; whatever else a frame shows, it matters little."
+    ),
+    "summary": (
+        " The summary is for somebody who asks for one thing: {about}. Say above all what the"
+        " frames show of it."
+    ),
+}
+"""What is added to the instruction where the user asks for something (`prompt.about`)."""
+SPOKEN = "Said meanwhile:"
+"""Begins the line of a window that tells what is said during it."""
+MOST_SPOKEN = 600
+"""Characters of that line: seconds of speech, not a whole transcript."""
+
 FRAME_QUESTION = (
     "How important is this frame to a summary of the whole video? Answer with one integer from 0"
     " (nobody would miss it) to 10 (without it the summary would be wrong), and with nothing else."
@@ -76,16 +95,43 @@ wording is not published).
 """
 
 
-def windows(captions: Sequence[str], size: int) -> list[Window]:
+class Wording(NamedTuple):
+    """What a prompt says beside captions and examples."""
+
+    instruction: str
+    question: str
+    """`{centre}` in it becomes the number of the caption that is judged, from 1."""
+
+
+def wording_of(prompt: PromptConfig) -> Wording:
+    """The words that the settings ask for: our own or the user's, and what it shall be about."""
+    instruction = prompt.instruction or INSTRUCTION[prompt.style]
+    if prompt.about:
+        instruction += ABOUT[prompt.style].replace("{about}", prompt.about.strip().rstrip("."))
+    return Wording(instruction, prompt.question or QUESTION[prompt.style])
+
+
+def windows(
+    captions: Sequence[str], size: int, spoken: Sequence[str] | None = None
+) -> list[Window]:
     """One window per step: the captions t - size // 2 .. t + size // 2, clipped at the ends of the
     video.
+
+    Args:
+        captions: [T]
+        size: captions in a window.
+        spoken: [T] what is said during every window; None: not known.
 
     >>> windows(["a", "b", "c"], 3)[0]
     Window(captions=('a', 'b'), centre=0)
     """
     half = size // 2
     return [
-        Window(tuple(captions[max(0, t - half) : t + half + 1]), min(t, half))
+        Window(
+            tuple(captions[max(0, t - half) : t + half + 1]),
+            min(t, half),
+            "" if spoken is None else spoken[t][:MOST_SPOKEN],
+        )
         for t in range(len(captions))
     ]
 
@@ -98,14 +144,16 @@ def narrow(window: Window, size: int) -> Window:
     return Window(window.captions[first : window.centre + size // 2 + 1], window.centre - first)
 
 
-def question(window: Window, style: Style) -> str:
-    """The user's turn about one window: numbered captions, then the question. An empty caption
-    reads `(none)`.
+def question(window: Window, asked: str) -> str:
+    """The user's turn about one window: numbered captions, what is said meanwhile, then the
+    question `asked`. An empty caption reads `(none)`.
     """
     lines = [
         f"{number}. {caption or '(none)'}" for number, caption in enumerate(window.captions, 1)
     ]
-    return "\n".join(["Captions:", *lines, QUESTION[style].format(centre=window.centre + 1)])
+    said = [f"{SPOKEN} {window.spoken}"] if window.spoken else []
+    asked = asked.replace("{centre}", str(window.centre + 1))
+    return "\n".join(["Captions:", *lines, *said, asked])
 
 
 def answer(example: Example, style: Style) -> str:
@@ -113,15 +161,12 @@ def answer(example: Example, style: Style) -> str:
     return str(example.score) if style == "numeric" else example.summary
 
 
-def wording(style: Style, examples: Sequence[Example]) -> str:
+def wording_hash(words: Wording, style: Style, examples: Sequence[Example]) -> str:
     """sha256 over all words of a prompt that do not come from the judged video, for the
     fingerprint.
     """
-    parts = [
-        INSTRUCTION[style],
-        QUESTION[style],
-        *(part for e in examples for part in (question(e.window, style), answer(e, style))),
-    ]
+    shown = ((question(e.window, words.question), answer(e, style)) for e in examples)
+    parts = [*words, *itertools.chain.from_iterable(shown)]
     return hashlib.sha256("\x00".join(parts).encode()).hexdigest()
 
 
@@ -134,16 +179,25 @@ class Template:
         style: Style = "numeric",
         examples: Sequence[Example] = (),
         options: Mapping[str, Any] | None = None,
+        words: Wording | None = None,
     ) -> None:
         """Render instruction and examples in the chat format of `tokenizer` (Llama-2's where it has
-        none); `options` are told to its template beside the messages.
+        none).
+
+        Args:
+            tokenizer: of the scorer.
+            style: of the answers.
+            examples: worked ones.
+            options: told to the chat template beside the messages.
+            words: instruction and question; None: our own for `style`.
 
         Raises:
             UserError: a chat template that cannot be used.
         """
-        self.tokenizer, self.style = tokenizer, style
+        self.tokenizer = tokenizer
+        self.words = words or Wording(INSTRUCTION[style], QUESTION[style])
         self.chat = Chat(tokenizer, options)
-        self.turns = [(question(e.window, style), answer(e, style)) for e in examples]
+        self.turns = [(question(e.window, self.words.question), answer(e, style)) for e in examples]
         self.prefix = self._common_prefix()
 
     def encode(self, windows: Sequence[Window]) -> list[list[int]]:
@@ -153,8 +207,8 @@ class Template:
 
     def render(self, window: Window, reply: str | None = None) -> str:
         """The whole prompt about a window as text; with `reply`, answered."""
-        asked = question(window, self.style)
-        return self.chat.render(INSTRUCTION[self.style], self.turns, asked, reply)
+        asked = question(window, self.words.question)
+        return self.chat.render(self.words.instruction, self.turns, asked, reply)
 
     def _common_prefix(self) -> list[int]:
         """Longest common beginning of prompts whose first captions have nothing in common."""

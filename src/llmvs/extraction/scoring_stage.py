@@ -19,7 +19,8 @@ from llmvs.errors import UserError, VideoError
 from llmvs.extraction import examples, identity
 from llmvs.extraction.answer_text import parse_number
 from llmvs.extraction.caption_stage import AnyCaptions
-from llmvs.extraction.prompts import Example, Template, windows
+from llmvs.extraction.prompts import Example, Template, windows, wording_of
+from llmvs.extraction.spoken import with_words
 from llmvs.extraction.stage import Count, Stage
 
 if TYPE_CHECKING:
@@ -64,7 +65,9 @@ class ScoringStage(Stage[Captions, "Scorer"]):
 
         prompt, device = self.config.prompt, models.pick_device(self.config.accelerator)
         model, tokenizer = models.load_scorer(self.config.backbone, Path(self.config.cache), device)
-        template = Template(tokenizer, prompt.style, self.shown, prompt.template)
+        template = Template(
+            tokenizer, prompt.style, self.shown, prompt.template, wording_of(prompt)
+        )
         if template.chat.thinks and prompt.style == "numeric":
             logger.warning(
                 "backbone.scorer=%s: its chat template opens a block of reasoning and has no "
@@ -77,17 +80,22 @@ class ScoringStage(Stage[Captions, "Scorer"]):
         return Scorer(model, template, prompt.max_tokens, self.config.extract)
 
     def prepare(self, video: Video) -> Captions:
-        """Read the video's captions."""
-        return self.captions.read(video)
+        """Read the video's captions, and what is said meanwhile where that is asked for."""
+        captions, prompt = self.captions.read(video), self.config.prompt
+        return with_words(captions, video, prompt.window) if prompt.spoken else captions
 
     def stale(self, video: Video, given: Captions) -> bool:
         """Tell whether the embeddings that are there are damaged, or of other captions."""
         key = video.key
         try:
-            if self.cache.captions_hash(key) == given.sha256():
+            if (self.cache.captions_hash(key), self.cache.spoken_hash(key)) == (
+                given.sha256(),
+                given.spoken_sha256(),
+            ):
                 return False
             logger.warning(
-                "%s: its captions changed since its embeddings were made: extracted again", key
+                "%s: its captions or subtitles changed since its embeddings: extracted again",
+                key,
             )
         except UserError:
             logger.warning("%s: damaged: extracted again", self.cache.path(key))
@@ -101,7 +109,7 @@ class ScoringStage(Stage[Captions, "Scorer"]):
             UserError: a prompt beyond the model's context, or too little memory.
         """
         scorer = self.model
-        scored = scorer(windows(given.texts, self.config.prompt.window), count)
+        scored = scorer(windows(given.texts, self.config.prompt.window, given.words), count)
         steps = torch.tensor(given.frames)
         try:
             embeddings = Embeddings(
@@ -115,7 +123,7 @@ class ScoringStage(Stage[Captions, "Scorer"]):
             "engine": scorer.engine_name,
             "dtype": str(scored.q.dtype),
         }
-        self.cache.write(video.key, embeddings, given.sha256(), made_with)
+        self.cache.write(video.key, embeddings, given.sha256(), made_with, given.spoken_sha256())
         if self.config.prompt.style == "numeric":
             self.not_numbers += sum(parse_number(answer) is None for answer in scored.answers)
 

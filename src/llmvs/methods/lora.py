@@ -16,6 +16,7 @@ from llmvs.evaluation.protocols import rank_correlations
 from llmvs.extraction.caption_stage import open_captions
 from llmvs.extraction.models import free_memory
 from llmvs.extraction.scoring_stage import worked_examples
+from llmvs.extraction.spoken import with_words
 from llmvs.methods.answers import answers_in
 from llmvs.methods.base import Method, Scores, Task
 from llmvs.methods.zero_shot import ask_captioner
@@ -118,10 +119,12 @@ def _about_windows(task: Task, cache: EmbeddingCache) -> tuple[Load, dict[str, l
     data = EmbeddingDataModule(dataset, task.fold, cache, incomplete=config.data.incomplete)
     data.setup()
     stage = open_captions(config, dataset.name)
-    texts = {
-        video.key: stage.read(video.video).texts
+    window, spoken = config.prompt.window, config.prompt.spoken
+    captions = {
+        video.key: with_words(found, video.video, window) if spoken else found
         for videos in data.videos.values()
         for video in videos
+        for found in [stage.read(video.video)]
     }
     shown = worked_examples(config, data.videos["train"], stage)
-    return partial(load_scorer, config, shown, texts), data.videos
+    return partial(load_scorer, config, shown, captions), data.videos

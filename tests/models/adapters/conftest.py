@@ -5,13 +5,17 @@ from typing import Any
 import pytest
 import torch
 
+from llmvs.cache.captions import Captions
 from llmvs.config.schema import Config
 from llmvs.extraction.numbers import Numbers
 from llmvs.models.adapters.questions import Questions, load_captioner, load_scorer
 from tests.films import films, tiny_config
 
 CAPTIONS = {
-    "one": ["a dog runs", "a dog sleeps", "a red car", "a red car", "a man cooks", "a man cooks"]
+    "one": Captions(
+        [0, 10, 20, 30, 40, 50],
+        ["a dog runs", "a dog sleeps", "a red car", "a red car", "a man cooks", "a man cooks"],
+    )
 }
 
 

@@ -82,7 +82,7 @@ def test_the_scorers_prompt_is_that_of_extraction(config, dataset):
     _, _, questions = load_scorer(config, [example], CAPTIONS)
     _, tokenizer = models.load_scorer(config.backbone, Path(config.cache), torch.device("cpu"))
     expected = Template(tokenizer, "numeric", [example]).encode(
-        windows(CAPTIONS["one"], config.prompt.window)
+        windows(CAPTIONS["one"].texts, config.prompt.window)
     )
     assert [one.ids for one in questions.about(dataset.annotations_of("one"))] == expected
 

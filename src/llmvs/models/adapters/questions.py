@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from llmvs.cache.captions import Captions
 from llmvs.config.schema import Config
 from llmvs.datasets.annotations import Annotations
 from llmvs.errors import UserError
@@ -19,6 +20,7 @@ from llmvs.extraction.prompts import (
     Template,
     Window,
     windows,
+    wording_of,
 )
 from llmvs.extraction.steps import steps_of
 from llmvs.models.adapters.answering import Asked
@@ -36,9 +38,7 @@ class Questions(Protocol):
 class Windows:
     """Asks the scorer about windows of captions."""
 
-    def __init__(
-        self, template: Template, captions: Mapping[str, Sequence[str]], size: int
-    ) -> None:
+    def __init__(self, template: Template, captions: Mapping[str, Captions], size: int) -> None:
         """Take the prompts' template, the captions of every video by its key, and the captions in a
         window.
         """
@@ -46,7 +46,8 @@ class Windows:
 
     def about(self, video: Annotations, steps: Collection[int] | None = None) -> Iterator[Asked]:
         """One question per step, or per step in `steps`, in order."""
-        every = windows(self.captions[video.key][: video.n_steps], self.size)
+        captions = self.captions[video.key]
+        every = windows(captions.texts[: video.n_steps], self.size, captions.words)
         for ids in self.template.encode(
             [window for t, window in enumerate(every) if steps is None or t in steps]
         ):
@@ -83,7 +84,7 @@ class Frames:
 
 
 def load_scorer(
-    config: Config, shown: Sequence[Example], captions: Mapping[str, Sequence[str]]
+    config: Config, shown: Sequence[Example], captions: Mapping[str, Captions]
 ) -> tuple[Any, Numbers, Questions]:
     """The scorer, how it spells numbers, and its questions.
 
@@ -93,7 +94,9 @@ def load_scorer(
     model, tokenizer = models.load_scorer(
         config.backbone, Path(config.cache), models.pick_device(config.accelerator)
     )
-    template = Template(tokenizer, "numeric", shown, config.prompt.template)
+    template = Template(
+        tokenizer, "numeric", shown, config.prompt.template, wording_of(config.prompt)
+    )
     numbers = Numbers.of(tokenizer, partial(template.render, PROBE))
     return model, numbers, Windows(template, captions, config.prompt.window)
 
