@@ -87,7 +87,7 @@ def _run(arguments: list[str]) -> int:
     from llmvs.config.layers import is_override
 
     for argument in unknown:
-        if not is_override(argument):
+        if argument.startswith("-") and not is_override(argument):
             raise _stray(argument, arguments, known.verb)
     known.settings = [*known.settings, *unknown]
     status: int = known.call(known) or 0

@@ -108,14 +108,17 @@ def _entry(line: str, place: str, step: int) -> tuple[int, str]:
 
 
 def supplied(folder: Path, key: str, name: str) -> Captions:
-    """The captions that a user gave for a video: `FOLDER/<key>.jsonl`, or `FOLDER/<name>.jsonl`.
+    """The captions that a user gave for a video: `FOLDER/<key>.jsonl`, or `FOLDER/<name>.jsonl`,
+    or, where `folder` is a file, that file.
 
     Raises:
         VideoError: no such file, or an unreadable one.
         UserError: no such folder.
     """
+    if folder.is_file():
+        return read_captions(folder)
     if not folder.is_dir():
-        raise UserError(f"extract.captions={folder}: no such folder")
+        raise UserError(f"extract.captions={folder}: no such folder or file")
     paths = [folder / f"{stem}.jsonl" for stem in dict.fromkeys((key, name)) if is_name(stem)]
     for path in paths:
         if path.exists():

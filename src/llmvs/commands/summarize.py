@@ -1,7 +1,8 @@
-"""`llmvs summarize`: a summary of your own videos, without any model."""
+"""`llmvs summarize`: a summary of your own videos, with or without language models."""
 
 import argparse
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ from llmvs.commands._arguments import add_json
 from llmvs.errors import UserError, VideoError
 
 if TYPE_CHECKING:
+    from llmvs.summary.choice import Wishes
+    from llmvs.summary.language import Language
     from llmvs.summary.result import Summary
 
 logger = logging.getLogger(__name__)
@@ -20,7 +23,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the verb."""
     add_json(parser)
     parser.add_argument(
-        "settings", nargs="+", metavar="VIDEO", help="video files, and folders of videos"
+        "settings",
+        nargs="+",
+        metavar="VIDEO",
+        help="video files, and folders of videos; also settings of the language models: small,"
+        " accelerator=gpu",
     )
     parser.add_argument(
         "-o",
@@ -50,21 +57,55 @@ def arguments(parser: argparse.ArgumentParser) -> None:
             metavar="0:30-0:40",
             help=f"a range of times that is {what} the summary in any case; may be repeated",
         )
+    parser.add_argument(
+        "--method",
+        choices=("auto", "visual", "language"),
+        default="auto",
+        help="visual: what is seen and heard; language: language models; auto: language where a"
+        " model, a wish, captions or settings are given, or the paper's models lie here",
+    )
+    parser.add_argument(
+        "--model",
+        metavar="RUN|FOLDER|HUB ID|demo",
+        help="a trained head; else the scorer's own numbers are the scores",
+    )
+    parser.add_argument(
+        "--about", metavar="TEXT", help='what the summary shall show: "only the goals"'
+    )
+    parser.add_argument(
+        "--transcript",
+        metavar="FILE",
+        help="subtitles (.srt, .vtt); default: those beside the video",
+    )
+    parser.add_argument(
+        "--captions", metavar="FILE", help="captions from elsewhere (.jsonl, docs/extraction.md)"
+    )
     parser.add_argument("--force", action="store_true", help="replace an earlier summary")
 
 
 def call(given: argparse.Namespace) -> int:
     """Summarize the videos one by one; the status is 2 where one failed."""
     from llmvs.files import dumps
+    from llmvs.summary.method import HINT, language_for
     from llmvs.summary.summarize import asked
+    from llmvs.video.transcript import beside
 
     wishes = asked(given.length, given.by, given.keep, given.drop)
-    places = _places([Path(one) for one in given.settings], given.output, given.force)
+    paths, settings = _videos_and_settings(given.settings)
+    places = _places(paths, given.output, given.force)
+    said = _only_one("--transcript", given.transcript, places)
+    _only_one("--captions", given.captions, places)
+    spoken = any((said or beside(video)) is not None for video in places)
+    language = language_for(
+        given.method, given.model, given.about, given.captions, settings, spoken
+    )
+    if language is not None and len(places) > 1:
+        language.read(list(places))
     documents: list[dict[str, Any]] = []
     failed: list[str] = []
     for video, folder in places.items():
         try:
-            summary = _summarize(video, wishes)
+            summary = _summarize(video, wishes, language, said)
             summary.save(folder, given.force)
         except VideoError as error:
             failed.append(str(error))
@@ -74,6 +115,8 @@ def call(given: argparse.Namespace) -> int:
             print(table(summary, folder), flush=True)
     if given.json:
         print(dumps(documents))
+    if documents and given.method == "auto" and language is None:
+        logger.info("%s", HINT)
     if len(places) == 1 and failed:
         raise UserError(failed[0])
     for reason in failed:
@@ -81,7 +124,9 @@ def call(given: argparse.Namespace) -> int:
     return 2 if failed else 0
 
 
-def _summarize(video: Path, wishes: Any) -> "Summary":
+def _summarize(
+    video: Path, wishes: "Wishes", language: "Language | None", transcript: Path | None
+) -> "Summary":
     """One video, with a progress bar where it takes long."""
     from llmvs.console import ProgressBar
     from llmvs.summary.summarize import summarize_as
@@ -90,7 +135,43 @@ def _summarize(video: Path, wishes: Any) -> "Summary":
     seconds = probe(video).seconds
     total = round(seconds) if seconds else None
     with ProgressBar(video.name, total, "second", delay=2.0, leave=False) as bar:
-        return summarize_as(video, wishes, progress=lambda seen: bar.update(seen - bar.done))
+        return summarize_as(
+            video,
+            wishes,
+            progress=lambda seen: bar.update(seen - bar.done),
+            language=language,
+            transcript=transcript,
+        )
+
+
+def _videos_and_settings(given: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """What is there is a video; what else has the form of a setting, or is a layer's name, is one.
+
+    Raises:
+        UserError: no video.
+    """
+    from llmvs.config.layers import is_layer, is_override
+
+    settings = [
+        one for one in given if not Path(one).exists() and (is_override(one) or is_layer(one))
+    ]
+    videos = [Path(one) for one in given if one not in settings]
+    if not videos:
+        raise UserError(f"{' '.join(settings)}: settings alone: name a video file or a folder")
+    return videos, settings
+
+
+def _only_one(option: str, given: str | None, places: Mapping[Path, Path]) -> Path | None:
+    """A file that belongs to one video.
+
+    Raises:
+        UserError: there are several videos.
+    """
+    if given is None:
+        return None
+    if len(places) > 1 and not Path(given).is_dir():
+        raise UserError(f"{option} {given}: belongs to one video, and {len(places)} are given")
+    return Path(given)
 
 
 def _places(paths: list[Path], output: Path | None, force: bool) -> dict[Path, Path]:

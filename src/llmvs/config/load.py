@@ -40,13 +40,17 @@ SAVED = "config.yaml"
 """Name of the file that a run keeps its configuration in."""
 
 
-def load_config(arguments: Sequence[str]) -> Config:
+def load_config(
+    arguments: Sequence[str], below: Mapping[str, Any] | None = None, origin: str = ""
+) -> Config:
     """Build the configuration from layers and `key=value` (or `--key=value`) overrides.
 
     Args:
         arguments: in any order. A layer is a YAML file or a bare name (see
             `llmvs.config.layers`); layers are merged in the order of `in_order`, then overrides in
             theirs.
+        below: nested settings that stand below all of them.
+        origin: where those come from, for errors.
 
     Raises:
         UserError: missing or malformed file, unknown name or key (suggests the nearest), wrong type
@@ -62,6 +66,7 @@ def load_config(arguments: Sequence[str]) -> Config:
         else:
             raise unknown(argument)
     merged, layers = _Merged(), in_order(found)
+    merged.add(below or {}, origin)
     for layer in layers:
         for path, content in read_layer(layer.path):
             merged.add(content, str(path))

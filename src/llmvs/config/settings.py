@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from llmvs.config.affects import CAPTIONS, EMBEDDINGS, NOTHING, Stage
+from llmvs.config.affects import CAPTIONS, EMBEDDINGS, NOTHING, TRAINING, Stage
 from llmvs.config.schema import Config
 from llmvs.errors import nearest
 
@@ -118,6 +118,19 @@ def reading(config: Config, *stages: Stage, places: bool = True) -> dict[str, An
 def shaping_embeddings(config: Config, places: bool = True) -> dict[str, Any]:
     """The settings that decide which embeddings a run reads."""
     return reading(config, CAPTIONS, EMBEDDINGS, places=places)
+
+
+def making_embeddings(config: Config) -> dict[str, Any]:
+    """The settings that make a head's input of a video: without folders, and without those of
+    captions where they were supplied; empty where the embeddings were.
+    """
+    if config.extract.embeddings is not None:
+        return {}
+    making = shaping_embeddings(config, places=False)
+    if config.extract.captions is None:
+        return making
+    needed = reading(config, EMBEDDINGS, TRAINING)
+    return {key: value for key, value in making.items() if key in needed}
 
 
 def meaning(config: Config) -> dict[str, Any]:

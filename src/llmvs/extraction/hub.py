@@ -104,6 +104,30 @@ def _identified(name: str, revision: str | None) -> str:
     return commit if file == "config.json" else f"{commit} {file}"
 
 
+def at_hand(name: str, revision: str | None) -> bool:
+    """Tell whether a model lies on this machine; nobody else is asked."""
+    if builtin.is_builtin(name):
+        return True
+    folder = Path(name)
+    if folder.exists():
+        return is_adapter(name) or (folder / "config.json").is_file() or folder.is_file()
+    try:
+        from huggingface_hub import try_to_load_from_cache
+        from huggingface_hub.errors import HFValidationError
+    except ModuleNotFoundError:
+        return False
+    try:
+        repository, file = gguf_parts(name) or (name, "config.json")
+        found = try_to_load_from_cache(repository, file, revision=revision)
+    except (UserError, HFValidationError):
+        return False
+    if not isinstance(found, str):
+        return False
+    return file != "config.json" or any(
+        path.suffix in (".safetensors", ".bin") for path in Path(found).parent.iterdir()
+    )
+
+
 def check(scorer: str) -> None:
     """Refuse a scorer whose files are not whole or whose packages are absent, without loading it:
     asked before hours of captioning.

@@ -1,5 +1,6 @@
 """What is said around every step, from the subtitles of a video (`prompt.spoken`)."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import numpy.typing as npt
 
 from llmvs.cache.captions import Captions
 from llmvs.datasets.video import Video
-from llmvs.errors import VideoError
+from llmvs.errors import UserError, VideoError
 from llmvs.video.clock import frame_times
 from llmvs.video.transcript import beside, read_transcript, words_around
+
+logger = logging.getLogger(__name__)
 
 
 def transcript_of(video: Video) -> Path | None:
@@ -21,19 +24,25 @@ def transcript_of(video: Video) -> Path | None:
 
 
 def with_words(captions: Captions, video: Video, window: int) -> Captions:
-    """Add what is said during the `window` captions around every step; a video without subtitles
-    stays as it is.
+    """Add what is said during the `window` captions around every step; a video without subtitles,
+    or with others than its own beside it, stays as it is.
 
     Raises:
-        UserError: subtitles that cannot be read.
-        VideoError: subtitles of another video, or steps whose times are not known.
+        UserError: subtitles that were named, and cannot be read or are another video's.
+        VideoError: steps whose times are not known.
     """
     found = transcript_of(video)
     if found is None:
         return captions
     times = _times(video)[captions.frames]
     step = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
-    spoken = read_transcript(found, float(times[-1]) + step)
+    try:
+        spoken = read_transcript(found, float(times[-1]) + step)
+    except UserError as error:
+        if video.transcript is not None:
+            raise
+        logger.warning("note: %s: left out", error)
+        return captions
     return replace(captions, words=words_around(spoken, times.tolist(), window * step))
 
 

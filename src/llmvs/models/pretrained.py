@@ -5,9 +5,9 @@ The folder is a run's, or what `llmvs export` wrote (see `storage`). The class i
 either.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,10 @@ from llmvs.config.schema import HeadConfig
 from llmvs.errors import UserError
 from llmvs.models.head import Head, step_embeddings
 from llmvs.models.storage import SETTINGS, WEIGHTS, head_files, read_head, save_head
+
+if TYPE_CHECKING:
+    from llmvs.cache.captions import Captions
+    from llmvs.models.own_video import Reading
 
 EXTRA = "pip install 'llmvs[hub]'"
 
@@ -44,6 +48,17 @@ except ModuleNotFoundError:
                 UserError: always.
             """
             raise UserError(f"push_to_hub needs huggingface_hub: {EXTRA}")
+
+
+class ScoredVideo(NamedTuple):
+    """The scores of a video file's steps."""
+
+    frames: Tensor
+    """int64 [T]: frame index of every step."""
+    scores: Tensor
+    """float32 [T] in [0, 1]."""
+    captions: "Captions"
+    """What the captioner saw at every step."""
 
 
 class LLMVS(
@@ -111,6 +126,44 @@ class LLMVS(
                 f" {self.head.input_dim}, made by {made_by}"
             )
         return self.head(steps, torch.tensor([len(steps)]))
+
+    def score_video(
+        self,
+        path: str | Path,
+        settings: Sequence[str] = (),
+        fps: float = 2.0,
+    ) -> "ScoredVideo":
+        """Score a video file: caption its steps, embed them with the scorer that this head was
+        trained on, and score them. Captions and embeddings are kept in the cache.
+
+        Args:
+            path: any file that FFmpeg can decode.
+            settings: layers and `key=value` as on the command line, such as `accelerator=gpu`,
+                `cache=DIR`, or where a model of the same weights lies: `backbone.scorer=DIR`.
+            fps: steps per second of video.
+
+        Raises:
+            VideoError: the file is no readable video.
+            UserError: how this head's embeddings are made is not known, or settings that make
+                others; a model that cannot be loaded.
+        """
+        from llmvs.datasets.video import Video
+        from llmvs.models.own_video import read_videos, settings_for
+
+        config = settings_for(settings, fps, self.extraction, self.identity, "this head")
+        video = Video.file(Path(path))
+        reading = read_videos(config, [video]).of(video, "v" in self.config.inputs)
+        return ScoredVideo(
+            torch.tensor(reading.captions.frames), self.score_reading(reading), reading.captions
+        )
+
+    @torch.inference_mode()
+    def score_reading(self, reading: "Reading") -> Tensor:
+        """float32 [T]: the scores of what the frozen pair made of a video."""
+        made, device = reading.embeddings, next(self.parameters()).device
+        v = None if reading.features is None else reading.features.to(device)
+        scores: Tensor = self.eval()(made.q.to(device), made.a.to(device), v)
+        return scores.cpu()
 
     @classmethod
     def from_pretrained(

@@ -9,10 +9,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from llmvs.cache.store import save_tensors
-from llmvs.config.affects import EMBEDDINGS, TRAINING
 from llmvs.config.load import load_config
 from llmvs.config.schema import Config
-from llmvs.config.settings import nested, reading, shaping_embeddings
+from llmvs.config.settings import making_embeddings, nested
 from llmvs.config.yaml_files import dump
 from llmvs.errors import UserError, first_few
 from llmvs.extraction.hub import ADAPTER_SETTINGS, ADAPTER_WEIGHTS
@@ -49,7 +48,7 @@ def export(run: Path, to: Path | None = None, repo: str | None = None) -> Path:
     """
     result, config = _finished(run)
     folder = run / "export" if to is None else to
-    extraction = _public({} if config.extract.embeddings else _making(config))
+    extraction = _public(making_embeddings(config))
     identity = _public(result.embeddings.identity)
     weights = method_of(config.method).weights
     write = _write_adapter if weights == "adapter" else _write_head
@@ -169,15 +168,6 @@ def _finished(run: Path) -> tuple[Result, Config]:
             " are no weights to export"
         )
     return result, config
-
-
-def _making(config: Config) -> dict[str, Any]:
-    """The settings that an embedding depends on; without those of captions that were supplied."""
-    making = shaping_embeddings(config, places=False)
-    if config.extract.captions is None:
-        return making
-    needed = reading(config, EMBEDDINGS, TRAINING)
-    return {key: value for key, value in making.items() if key in needed}
 
 
 def _public(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """A summarized video: its shots, scores and what was asked for, and the folder it is written to."""
 
 import csv
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,10 @@ from llmvs.summary.timelines import Part
 from llmvs.summary.times import clock
 from llmvs.video.decoders import Frame
 from llmvs.video.pictures import pictures
+from llmvs.video.transcript import Spoken
 
 FORMAT = 1
 """Of `summary.json`."""
-METHOD = "visual"
-"""How the steps are scored: without a model (see `llmvs.video.visual`)."""
 JPEG = [int(cv2.IMWRITE_JPEG_QUALITY), 92]
 
 
@@ -79,6 +80,20 @@ class Summary:
     """[n_frames] seconds at which each frame is shown."""
     ticks: int
     """The video's length in frames of mean duration, in which the choice counts."""
+    method: str = "visual"
+    """How the steps are scored: `visual` (see `llmvs.video.visual`) or `language`."""
+    model: str | None = None
+    """What scores by language: the name of a trained head, or of a scorer."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """The settings, by dotted key, that the language models were asked with."""
+    captions: tuple[str, ...] = ()
+    """T captions; none with the method `visual`."""
+    answers: tuple[str, ...] = ()
+    """T answers of the scorer; none with the method `visual`."""
+    spoken: tuple[Spoken, ...] = ()
+    """What is said in the video, from its subtitles."""
+    words: tuple[str, ...] = ()
+    """T texts: what is said around every step; none without subtitles."""
 
     @property
     def chosen(self) -> tuple[Shot, ...]:
@@ -100,15 +115,32 @@ class Summary:
             "duration": round(self.duration, 6),
             "n_frames": len(self.times),
             "fps": round(self.fps, 6),
-            "method": METHOD,
+            "method": self.method,
+            **({"model": self.model} if self.model else {}),
             "length": wishes.length,
             "by": wishes.by,
             "keep": [list(one) for one in wishes.keep],
             "drop": [list(one) for one in wishes.drop],
             "shortest": wishes.shortest,
             "summary_seconds": round(self.seconds, 6),
-            "shots": [_shot(shot, names) for shot in self.shots],
+            **({"settings": dict(self.settings)} if self.settings else {}),
+            "shots": [{**_shot(shot, names), **self._texts(shot)} for shot in self.shots],
         }
+
+    def _texts(self, shot: Shot) -> dict[str, list[str]]:
+        """The captions of a shot's steps (each run of equal ones once), its answers, and what is
+        said during it; only what there is.
+        """
+        inside = np.flatnonzero((self.picks >= shot.first) & (self.picks <= shot.last)).tolist()
+        said = [one.text for one in self.spoken if shot.start <= one.start < shot.end]
+        texts = {
+            "captions": [
+                text for text, _ in groupby(self.captions[t] for t in inside if self.captions)
+            ],
+            "answers": [self.answers[t] for t in inside if self.answers],
+            "said": said,
+        }
+        return {name: found for name, found in texts.items() if found}
 
     def page(self) -> Page:
         """What `report.html` shows, but for its pictures."""
@@ -128,7 +160,8 @@ class Summary:
             title=self.path.name,
             about=(
                 f"{clock(self.seconds)} of {clock(self.duration)} (asked for:"
-                f" {self.wishes.length}), {len(self.chosen)} of {len(self.shots)} shots"
+                f" {self.wishes.length}), {len(self.chosen)} of {len(self.shots)} shots, scored by"
+                f" {self.model or 'what is seen and heard'}"
             ),
             duration=self.duration,
             ticks=self.ticks,
@@ -136,6 +169,9 @@ class Summary:
             times=self.steps.tolist(),
             scores=self.scores.tolist(),
             shots=shots,
+            captions=self.captions or None,
+            words=self.words or None,
+            answers=self.answers or None,
         )
 
     def save(self, folder: str | Path, force: bool = False) -> Path:
@@ -198,11 +234,19 @@ def _write_scores(summary: Summary, path: Path) -> None:
     """A row per step."""
     with path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
-        rows.writerow(["step", "frame", "seconds", "score", *summary.parts])
+        texts = {"caption": summary.captions, "answer": summary.answers, "said": summary.words}
+        texts = {name: found for name, found in texts.items() if found}
+        rows.writerow(["step", "frame", "seconds", "score", *summary.parts, *texts])
         for step, (frame, seconds) in enumerate(zip(summary.picks, summary.steps, strict=True)):
             figures = [summary.scores[step], *(part[step] for part in summary.parts.values())]
             rows.writerow(
-                [step, int(frame), f"{seconds:.3f}", *(f"{figure:.6f}" for figure in figures)]
+                [
+                    step,
+                    int(frame),
+                    f"{seconds:.3f}",
+                    *(f"{figure:.6f}" for figure in figures),
+                    *(found[step] for found in texts.values()),
+                ]
             )
 
 

@@ -1,19 +1,33 @@
-"""Summarize one video: look at it, score its steps, find its shots, choose among them."""
+"""Summarize one video: score its steps, look at it, find its shots, choose among them."""
 
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from llmvs.errors import UserError
 from llmvs.summary.choice import SHORTEST, Choice, Wishes, choose
+from llmvs.summary.method import HINT, Name, language_for
 from llmvs.summary.pieces import By
 from llmvs.summary.result import Shot, Summary
 from llmvs.summary.times import Range, range_of
 from llmvs.video.container import probe
 from llmvs.video.footage import FPS, Footage, watch
 from llmvs.video.shots import PENALTY, find_shots
+from llmvs.video.transcript import Spoken, beside, read_transcript, words_around
 from llmvs.video.visual import Scores, visual_scores
+
+if TYPE_CHECKING:
+    from llmvs.summary.language import Language
+
+logger = logging.getLogger(__name__)
+
+WINDOW = 7
+"""Steps around a step whose words the page shows: those that a language model reads."""
 
 
 def summarize(
@@ -25,9 +39,15 @@ def summarize(
     drop: Iterable[str | Range] = (),
     shortest: float = SHORTEST,
     fps: float = FPS,
+    method: Name = "auto",
+    model: str | Path | None = None,
+    about: str | None = None,
+    transcript: str | Path | None = None,
+    captions: str | Path | None = None,
+    settings: Sequence[str] = (),
     progress: Callable[[float], None] | None = None,
 ) -> Summary:
-    """Summarize a video without any model: seconds per minute of video, no network.
+    """Summarize a video; without a model in seconds per minute of video, and without a network.
 
     Args:
         path: any file that FFmpeg can decode.
@@ -37,13 +57,36 @@ def summarize(
         drop: ranges that are not in it in any case.
         shortest: seconds: a shorter shot joins a neighbour.
         fps: steps per second.
+        method: `visual`: what is seen and heard; `language`: language models; `auto`: `language`
+            where a model, a wish, captions or settings are given or the paper's models lie on this
+            machine, else `visual`.
+        model: a trained head: a run's folder, an export's, a hub id, or `demo`; None: the scorer's
+            own numbers.
+        about: what the summary shall show, such as `only the goals`.
+        transcript: subtitles (.srt, .vtt); None: those beside the video, if there are any.
+        captions: captions from elsewhere (.jsonl) in place of the captioner's.
+        settings: of the language models, as on the command line: `small`, `accelerator=gpu`.
         progress: called with the seconds of video seen so far.
 
     Raises:
         VideoError: the file is no readable video, or the wishes do not fit it.
-        UserError: wishes that make no sense.
+        UserError: wishes that make no sense; a model that cannot be had.
     """
-    return summarize_as(path, asked(length, by, keep, drop, shortest), fps, progress)
+    path, wishes = Path(path), asked(length, by, keep, drop, shortest)
+    said = None if transcript is None else Path(transcript)
+    language = language_for(
+        method,
+        None if model is None else str(model),
+        about,
+        None if captions is None else str(captions),
+        settings,
+        (said or beside(path)) is not None,
+        fps,
+    )
+    found = summarize_as(path, wishes, fps, progress, language, said)
+    if method == "auto" and language is None:
+        logger.info("%s", HINT)
+    return found
 
 
 def asked(
@@ -66,16 +109,59 @@ def summarize_as(
     wishes: Wishes,
     fps: float = FPS,
     progress: Callable[[float], None] | None = None,
+    language: "Language | None" = None,
+    transcript: Path | None = None,
 ) -> Summary:
-    """Summarize a video as the wishes say (see `summarize`)."""
+    """Summarize a video as the wishes say (see `summarize`).
+
+    Args:
+        path: the video file.
+        wishes: what is asked for.
+        fps: steps per second.
+        progress: called with the seconds of video seen so far.
+        language: what scores by language; None: the method is `visual`.
+        transcript: subtitles; None: those beside the video.
+    """
     path = Path(path)
     stated = probe(path).seconds
     if stated:
         wishes.check(str(path), stated)  # before the video is decoded; again with its true length
-    footage = watch(path, fps, progress=progress)
-    scored = visual_scores(footage)
+    spoken = _spoken(path, transcript, stated)
+    judged = None if language is None else language.judge(path, transcript)
+    footage = watch(path, fps, None if judged is None else judged.frames, progress)
+    scored = visual_scores(footage) if judged is None else Scores(judged.scores, {})
     choice = choose(footage, scored.scores, find_shots(footage, PENALTY), wishes)
-    return _summary(footage, scored, choice, wishes)
+    found = _summary(footage, scored, choice, wishes)
+    words = words_around(spoken, footage.seconds.tolist(), WINDOW / fps) if spoken else []
+    found = replace(found, spoken=tuple(spoken), words=tuple(words))
+    if language is None or judged is None:
+        return found
+    return replace(
+        found,
+        method="language",
+        model=language.name,
+        settings=language.settings,
+        captions=judged.captions,
+        answers=judged.answers,
+    )
+
+
+def _spoken(path: Path, transcript: Path | None, duration: float | None) -> list[Spoken]:
+    """What is said in a video; subtitles beside it that are not its own are left out.
+
+    Raises:
+        UserError: subtitles that were named, and cannot be read or are another video's.
+    """
+    found = transcript or beside(path)
+    if found is None:
+        return []
+    try:
+        return read_transcript(found, duration)
+    except UserError as error:
+        if transcript is not None:
+            raise
+        logger.warning("note: %s: left out", error)
+        return []
 
 
 def _ranges(given: Iterable[str | Range], place: str) -> tuple[Range, ...]:

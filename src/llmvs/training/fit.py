@@ -14,6 +14,7 @@ import torch
 
 from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.config.schema import Config
+from llmvs.config.settings import making_embeddings
 from llmvs.console import is_first_process
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset, Fold
@@ -156,7 +157,8 @@ def _save(folder: Path, config: Config, state: dict[str, Any], data: EmbeddingDa
         if name.startswith("head.")
     }
     weights, made_from = _kept(state)["weights"] or last, dict(data.cache.identity)
-    save_head(folder, weights, data.input_dim, config.head, identity=made_from)
+    making = making_embeddings(config)
+    save_head(folder, weights, data.input_dim, config.head, making, made_from)
 
 
 def smaller(config: Config) -> str:
