@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from llmvs.cli import main
-from llmvs.demo.models.shipped import SHIPPED, WEIGHTS, shipped
+from llmvs.demo.models.shipped import HEAD, SHIPPED, WEIGHTS, shipped
+from llmvs.demo.recipe.head import main as ship
 from llmvs.errors import UserError
+from llmvs.extraction import builtin
+from llmvs.models.pretrained import LLMVS
 from tests.films import film
 
 
@@ -66,3 +69,18 @@ def test_extraction_stops_before_a_damaged_model_is_used(
         == 2
     )
     assert "damaged" in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_the_shipped_head_reads_the_shipped_scorer() -> None:
+    head = LLMVS.from_pretrained("builtin:demo-head")
+    assert head.extraction["backbone.scorer"] == "builtin:demo-llama"
+    assert head.identity["scorer"] == builtin.version("builtin:demo-llama")
+    assert shipped(HEAD) == WEIGHTS / HEAD
+
+
+def test_a_runs_head_is_shipped_whole(weights: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(WEIGHTS / HEAD, tmp_path / "run"))
+    shutil.rmtree(weights / HEAD)
+    assert ship([str(run), "--to", str(weights)]) == 0
+    assert (weights / "checksums.json").read_text() == (WEIGHTS / "checksums.json").read_text()
+    assert shipped(HEAD, weights).is_dir()

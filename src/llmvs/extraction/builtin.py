@@ -16,6 +16,7 @@ from llmvs.errors import UserError, nearest
 
 PREFIX = "builtin:"
 MODELS = {
+    "demo-head": "llmvs.demo.models.shipped",
     "demo-llama": "llmvs.demo.models.shipped",
     "demo-llava": "llmvs.demo.models.shipped",
     "tiny-llama": "llmvs.demo.models.built",

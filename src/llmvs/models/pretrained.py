@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from llmvs.config.schema import HeadConfig
 from llmvs.errors import UserError
+from llmvs.extraction import builtin
 from llmvs.models.head import Head, step_embeddings
 from llmvs.models.storage import SETTINGS, WEIGHTS, head_files, read_head, save_head
 
@@ -184,8 +185,8 @@ class LLMVS(
         random.
 
         Args:
-            pretrained_model_name_or_path: the folder of a run or an export, or the id (USER/NAME)
-                of a model on the hub.
+            pretrained_model_name_or_path: the folder of a run or an export, the id (USER/NAME) of
+                a model on the hub, or `builtin:demo-head`.
             revision: branch, tag or commit on the hub.
             cache_dir: where downloads are kept.
             force_download: download again what is there.
@@ -197,6 +198,8 @@ class LLMVS(
             UserError: unknown or unreachable name, missing or damaged files.
         """
         name = str(pretrained_model_name_or_path)
+        if builtin.is_builtin(name):
+            name = str(builtin.folder(name, Path()))
         options = {
             "revision": revision,
             "cache_dir": cache_dir,

@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from llmvs.config.layers import is_override, split
 from llmvs.config.schema import Config
 from llmvs.config.settings import shaping_embeddings
 from llmvs.datasets.video import Video
 from llmvs.errors import UserError, VideoError
-from llmvs.extraction import builtin
 from llmvs.methods.answers import Answers
 from llmvs.models.own_video import Readings, read_videos, settings_for
 from llmvs.models.pretrained import LLMVS
@@ -77,9 +75,7 @@ class Language:
                     " scorer's numbers are the scores: leave it out"
                 )
             return cls(config, None, f"{config.backbone.scorer}, zero-shot")
-        name = DEMO_HEAD if model == DEMO else model
-        place = str(builtin.folder(name, _cache(settings))) if builtin.is_builtin(name) else name
-        head = LLMVS.from_pretrained(place)
+        head = LLMVS.from_pretrained(DEMO_HEAD if model == DEMO else model)
         if not head.extraction:
             logger.warning(
                 "note: %s does not say how its embeddings are made: the settings decide", model
@@ -149,9 +145,3 @@ class Language:
                 found.n_steps,
             )
         return found.scores[path.stem]
-
-
-def _cache(settings: Sequence[str]) -> Path:
-    """The cache's folder, before the settings can be read."""
-    given = [split(one) for one in settings if is_override(one)]
-    return Path(next((value for key, value in reversed(given) if key == "cache"), "cache"))

@@ -10,6 +10,9 @@ from llmvs.files import read_json, sha256
 WEIGHTS = Path(__file__).with_name("weights")
 CHECKSUMS = "checksums.json"
 SHIPPED = ("demo-llama", "demo-llava")
+"""The two models that `llmvs.demo.recipe` teaches."""
+HEAD = "demo-head"
+"""The head that was trained on their embeddings of the demo's first fold."""
 CURE = "install llmvs again, or teach it anew with `make demo-backbones`"
 
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from llmvs.console import print_messages
-from llmvs.demo.models.shipped import CHECKSUMS, SHIPPED, WEIGHTS, shipped
+from llmvs.demo.models.shipped import CHECKSUMS, HEAD, SHIPPED, WEIGHTS, shipped
 from llmvs.demo.recipe.teach import teach
 from llmvs.errors import UserError
 from llmvs.files import sha256, write_json
@@ -36,7 +36,9 @@ def main(arguments: list[str]) -> int:
     print_messages()
     names = [name for name in SHIPPED if given.again or not _is_whole(name, given.folder)]
     for _ in teach(given.folder, names, given.share):
-        whole = {name: given.folder / name for name in SHIPPED if (given.folder / name).is_dir()}
+        whole = {
+            name: given.folder / name for name in (*SHIPPED, HEAD) if (given.folder / name).is_dir()
+        }
         write_json(
             given.folder / CHECKSUMS,
             {
