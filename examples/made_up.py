@@ -27,6 +27,15 @@ def made_up(place: Path) -> tuple[Dataset, Path]:
     return dataset, cache.folder
 
 
+def drawn_clip(place: Path) -> Path:
+    """Draw the demo's clips in `place`/clips, and give the file of the first: 16 to 18 seconds,
+    with sound.
+    """
+    path = draw(place / "clips", clips=5, seconds=(16, 18)).video("video_1").path
+    assert path is not None
+    return path
+
+
 def place_of(arguments: list[str]) -> Path:
     """The folder named on the command line, or `examples-output`."""
     return Path(arguments[1] if len(arguments) > 1 else "examples-output")

@@ -45,14 +45,21 @@ def test_refresh(place: Path, devices: str) -> None:
     assert len(list((place / "out" / "cache").rglob("embeddings-*/video_*.safetensors"))) == 5
 
 
-def test_quickstart(tmp_path: Path) -> None:
-    notebook = json.loads((EXAMPLES / "quickstart.ipynb").read_text())
+@pytest.mark.parametrize(
+    ("name", "shown", "said"),
+    [
+        ("quickstart", "sorted(figures)", "test/paper/tau"),
+        ("summarize", "scored.scores.shape == told.scores.shape", "True"),
+    ],
+)
+def test_notebooks(name: str, shown: str, said: str, tmp_path: Path) -> None:
+    notebook = json.loads((EXAMPLES / f"{name}.ipynb").read_text())
     cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert all(cell["outputs"] == [] for cell in notebook["cells"] if cell["cell_type"] == "code")
-    script = tmp_path / "quickstart.py"
+    script = tmp_path / f"{name}.py"
     script.write_text(
         f"import sys; sys.path.insert(0, {str(EXAMPLES)!r})\n"
         + "\n\n".join(cells)
-        + "\nprint(sorted(figures))\n"
+        + f"\nprint({shown})\n"
     )
-    assert "test/paper/tau" in run(script, cwd=tmp_path)
+    assert said in run(script, cwd=tmp_path)
