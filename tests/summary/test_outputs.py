@@ -47,6 +47,7 @@ def test_all_files_are_there(saved):
         "storyboard.png",
         "keyframes",
         "chapters.vtt",
+        "preview.webp",
         "scores.csv",
         "summary.json",
     } <= names

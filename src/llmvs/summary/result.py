@@ -139,9 +139,9 @@ class Summary:
         )
 
     def save(self, folder: str | Path, force: bool = False) -> Path:
-        """Write the summary into a new folder, whole or not at all: `summary.mp4`, `report.html`,
-        `storyboard.png`, `keyframes/`, `chapters.vtt`, `scores.csv`, `summary.json`, and (with the
-        extra `edit`) `timeline.otio` and `timeline.edl`.
+        """Write the summary into a new folder, whole or not at all: `summary.mp4`, `preview.webp`,
+        `report.html`, `storyboard.png`, `keyframes/`, `chapters.vtt`, `scores.csv`, `summary.json`,
+        and (with the extra `edit`) `timeline.otio` and `timeline.edl`.
 
         Args:
             folder: is made; folders above it too.
