@@ -19,6 +19,7 @@ from llmvs.summary.timelines import Part
 from llmvs.summary.times import clock
 from llmvs.video.decoders import Frame
 from llmvs.video.pictures import pictures
+from llmvs.video.transcript import Spoken
 
 FORMAT = 1
 """Of `summary.json`."""
@@ -79,6 +80,8 @@ class Summary:
     """[n_frames] seconds at which each frame is shown."""
     ticks: int
     """The video's length in frames of mean duration, in which the choice counts."""
+    spoken: tuple[Spoken, ...] = ()
+    """What is said in the video, in order of time; none where no transcript is known."""
 
     @property
     def chosen(self) -> tuple[Shot, ...]:
@@ -141,7 +144,8 @@ class Summary:
     def save(self, folder: str | Path, force: bool = False) -> Path:
         """Write the summary into a new folder, whole or not at all: `summary.mp4`, `preview.webp`,
         `report.html`, `storyboard.png`, `keyframes/`, `chapters.vtt`, `scores.csv`, `summary.json`,
-        and (with the extra `edit`) `timeline.otio` and `timeline.edl`.
+        with a transcript `summary.vtt`, and with the extra `edit` `timeline.otio` and
+        `timeline.edl`.
 
         Args:
             folder: is made; folders above it too.
@@ -165,7 +169,7 @@ class Summary:
                 cards.append((labels[frame], image))
             write_storyboard(cards, new / STORYBOARD)
             parts = [Part(one.first, one.last, one.start, one.end) for one in self.chosen]
-            write_video(self.path, parts, self.fps, len(self.times), new)
+            write_video(self.path, parts, self.fps, len(self.times), new, self.spoken)
             write_page(self.page(), self.path, new, folder)
             write_json(new / MARK, self.to_json())
         return folder
