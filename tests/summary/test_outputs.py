@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import av
 import cv2
@@ -12,6 +13,7 @@ from llmvs.errors import UserError
 from llmvs.evaluation.keyshots import knapsack
 from llmvs.summary.outputs import COLUMNS, write_storyboard
 from llmvs.summary.summarize import summarize
+from llmvs.video.transcript import Spoken, read_transcript
 from llmvs.video.writer import write
 
 FPS = 10
@@ -47,6 +49,7 @@ def test_all_files_are_there(saved):
         "storyboard.png",
         "keyframes",
         "chapters.vtt",
+        "preview.webp",
         "scores.csv",
         "summary.json",
     } <= names
@@ -121,6 +124,16 @@ def test_what_the_page_counts_with_gives_the_choice_again(name, wishes, video, r
     again = {free[item] for item in taken} | {i for i, one in enumerate(page.shots) if one.kept}
     assert again == {i for i, one in enumerate(page.shots) if one.chosen}
     assert again
+
+
+def test_subtitles_are_written_where_there_is_a_transcript(saved, tmp_path):
+    summary, folder = saved
+    assert not (folder / "summary.vtt").exists()
+    first = summary.chosen[0]
+    said = (Spoken(first.start + 0.5, first.start + 1, "a night"), Spoken(50, 60, "later"))
+    with_words = replace(summary, spoken=said).save(tmp_path / "said")
+    [cue] = read_transcript(with_words / "summary.vtt", summary.seconds)
+    assert (cue.start, cue.end, cue.text) == (pytest.approx(0.5), pytest.approx(1), "a night")
 
 
 def test_an_earlier_summary_is_replaced_when_asked(saved, tmp_path):

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from llmvs.errors import UserError
-from llmvs.summary.timelines import Part, chapters, for_editors, timeline
+from llmvs.summary.timelines import Part, chapters, for_editors, subtitles, timeline
+from llmvs.video.transcript import Spoken, read_transcript
 
 PARTS = [Part(50, 99, 2.0, 4.0), Part(200, 224, 8.0, 9.0, "a dog\n--> jumps")]
 
@@ -21,6 +22,40 @@ def test_chapters_follow_each_other_whatever_their_titles():
     ]
     assert "a dog -> jumps" in lines
     assert "Part 3" in lines
+
+
+def test_subtitles_move_with_their_parts(tmp_path):
+    parts = [  # in the summary: 0 to 2, 2 to 5 (no jump before it), 5 to 6
+        Part(100, 149, 4.0, 6.0),
+        Part(150, 224, 6.0, 9.0),
+        Part(500, 524, 20.0, 21.0),
+    ]
+    said = [
+        Spoken(0.0, 3.9, "before everything"),
+        Spoken(3.0, 4.5, "cut at the front"),
+        Spoken(5.0, 7.0, "over a border without a jump"),
+        Spoken(6.5, 7.5, "another speaker <b> & co --> here"),
+        Spoken(8.5, 12.0, "cut at the end"),
+        Spoken(8.9, 30.0, "a tenth of a second, then again"),
+        Spoken(20.4, 20.5, "brief by itself"),
+        Spoken(20.6, 20.6, "no time at all"),
+        Spoken(21.0, 25.0, "behind everything"),
+    ]
+    (tmp_path / "a.vtt").write_text(subtitles(said, parts))
+    back = read_transcript(tmp_path / "a.vtt", 6.0)
+    assert [(round(cue.start, 3), round(cue.end, 3), cue.text) for cue in back] == [
+        (0.0, 0.5, "cut at the front"),
+        (1.0, 3.0, "over a border without a jump"),
+        (2.5, 3.5, "another speaker <b> & co --> here"),
+        (4.5, 5.0, "cut at the end"),
+        (5.0, 6.0, "a tenth of a second, then again"),
+        (5.4, 5.5, "brief by itself"),
+    ]
+
+
+def test_nothing_said_in_the_parts_is_an_empty_file_of_subtitles():
+    assert subtitles([Spoken(9, 10, "later")], PARTS) == "WEBVTT\n"
+    assert subtitles([Spoken(2, 3, "now")], []) == "WEBVTT\n"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Cutting: the very frames, at their times, with the sound that belongs to them."""
 
+import errno
 from fractions import Fraction
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from llmvs.errors import VideoError
+from llmvs.errors import UserError, VideoError
 from llmvs.video.cutter import FADE, RATE, cut
 from llmvs.video.writer import write
 
@@ -139,6 +140,18 @@ def test_a_video_that_ends_early_and_parts_that_are_none(tmp_path):
         cut(tmp_path / "text.mp4", tmp_path / "out.mp4", [(0, 1)])
     assert not (tmp_path / "out.mp4").exists()
     assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".")] == []
+
+
+def test_a_full_disk_is_not_the_videos_fault(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = flash_and_beep(tmp_path / "in.mp4", 2, channels=0)
+    monkeypatch.setattr("llmvs.video.cutter._Pictures.add", full)
+    with pytest.raises(UserError, match=r"out.mp4: cannot be written \(No space left") as error:
+        cut(path, tmp_path / "out.mp4", [(1, 5)])
+    assert not isinstance(error.value, VideoError)  # the other videos of a list would fail too
+    assert [one.name for one in tmp_path.iterdir()] == ["in.mp4"]
 
 
 def test_real_clips(shared, tmp_path):

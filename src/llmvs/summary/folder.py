@@ -1,28 +1,46 @@
-"""A new folder that is whole or not there at all, and what it may replace."""
+"""A new folder that is whole or not there at all, and what it may replace.
 
+While a run writes the folder `out`, a hidden one beside it holds `new`, and for the moment in which
+both are renamed `old`, the earlier summary. A run that is killed leaves the hidden folder; the next
+one beside it tidies up. A lock, which the system lets go of at death, tells which runs live.
+"""
+
+import logging
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from llmvs.errors import UserError
-from llmvs.files import printable, temporary_prefix, unwritable
+from llmvs.files import MARK as TEMPORARY
+from llmvs.files import is_temporary, locked, printable, temporary_prefix, unwritable
+
+logger = logging.getLogger(__name__)
 
 MARK = "summary.json"
 """The file by which an earlier summary is known."""
+NEW, OLD, LOCK = "new", "old", ".lock"
+"""What a hidden folder holds: the summary that is being written, the earlier one, whose it is."""
 
 
 def check_new(folder: Path, force: bool) -> None:
     """Refuse a folder that exists, before anything is computed; with `force` only one that holds no
-    earlier summary.
+    earlier summary. Refuse one that cannot be made.
 
     Raises:
         UserError: the folder stays as it is.
     """
+    name = printable(folder)
+    above = next(one for one in folder.absolute().parents if one.exists())
+    if not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):
+        what = "cannot be written" if above.is_dir() else "is not a folder"
+        raise UserError(f"{name}: {printable(above)} {what}: name another folder with -o")
+    if not folder.exists() and not folder.is_symlink():
+        tidy(folder.parent)  # an earlier summary may come back
     if not folder.exists() and not folder.is_symlink():
         return
-    name = printable(folder)
     if not folder.is_dir() or folder.is_symlink():
         raise UserError(f"{name}: exists and is not a folder: name another one with -o")
     if not (folder / MARK).is_file() and any(folder.iterdir()):
@@ -42,6 +60,7 @@ def whole_folder(folder: Path, force: bool = False) -> Iterator[Path]:
     Raises:
         UserError: `folder` exists (see `check_new`), or cannot be written.
     """
+    tidy(folder.parent)
     check_new(folder, force)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -49,16 +68,78 @@ def whole_folder(folder: Path, force: bool = False) -> Iterator[Path]:
         beside = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
     except OSError as error:
         raise unwritable(folder, error) from error
+    new = beside / NEW
     try:
-        new = beside / "new"
-        new.mkdir()  # with the rights that folders get here; the temporary one is ours alone
-        yield new
-        check_new(folder, force)
-        _replace(folder, new, beside / "old")
+        with locked(beside / LOCK, f"{printable(beside)}: in use"):
+            try:
+                new.mkdir()  # with the rights that folders get here; the hidden one is ours alone
+                yield new
+                check_new(folder, force)
+                _replace(folder, new, beside / OLD)
+            finally:
+                _remove(beside)
     except OSError as error:
         raise unwritable(folder, error) from error
+    except UserError as error:  # people know the folder by the name that they gave it
+        raise type(error)(str(error).replace(str(new), str(folder))) from error
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        with suppress(OSError):
+            beside.rmdir()
+
+
+def tidy(parent: Path) -> None:
+    """Remove what killed runs left unfinished in a folder, and put back an earlier summary that one
+    of them had taken away and not yet replaced. What a living run holds is left alone, and so is
+    everything where the file system knows no locks.
+    """
+    try:
+        with os.scandir(parent) as entries:
+            hidden = [Path(entry) for entry in entries if is_temporary(entry.name)]
+        left = [path for path in hidden if path.is_dir() and not path.is_symlink()]
+    except OSError:
+        return
+    for beside in left:
+        with suppress(OSError), _of_a_dead_run(beside) as dead:
+            if dead:
+                _put_back(beside, parent / beside.name[1:].rpartition(TEMPORARY)[0])
+                _remove(beside)
+                (beside / LOCK).unlink()
+                beside.rmdir()
+
+
+@contextmanager
+def _of_a_dead_run(beside: Path) -> Iterator[bool]:
+    """Whether a hidden folder was made by `whole_folder`, in a run that has died."""
+    import fcntl
+
+    if not {path.name for path in beside.iterdir()} <= {NEW, OLD, LOCK}:
+        yield False
+        return
+    handle = os.open(beside / LOCK, os.O_RDWR | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
+    finally:
+        os.close(handle)
+
+
+def _put_back(beside: Path, folder: Path) -> None:
+    """Where a run died between its two renames: the earlier summary is away, the new one not there
+    yet.
+    """
+    old, new = beside / OLD, beside / NEW
+    if old.is_dir() and new.is_dir() and not folder.exists() and not folder.is_symlink():
+        old.rename(folder)
+        logger.warning(
+            "note: %s: a run that was to replace it was killed: the earlier summary is back",
+            printable(folder),
+        )
+
+
+def _remove(beside: Path) -> None:
+    """Remove what a hidden folder holds; its lock last, while the lock says whose it is."""
+    for part in (NEW, OLD):
+        shutil.rmtree(beside / part, ignore_errors=True)
 
 
 def _replace(folder: Path, new: Path, old: Path) -> None:

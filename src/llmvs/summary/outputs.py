@@ -1,4 +1,4 @@
-"""What a summary's folder holds for watching: the video, page, storyboard and timelines."""
+"""What a summary's folder holds for watching: video, preview, page, storyboard and timelines."""
 
 import importlib.util
 import math
@@ -12,12 +12,15 @@ import numpy as np
 
 from llmvs.files import write_text
 from llmvs.summary.page import MOST_PICTURES, Page, html
-from llmvs.summary.timelines import Part, chapters, for_editors, timeline
+from llmvs.summary.preview import write_preview
+from llmvs.summary.timelines import Part, chapters, for_editors, subtitles, timeline
 from llmvs.video.cutter import cut
 from llmvs.video.decoders import Frame
 from llmvs.video.reader import sample
+from llmvs.video.transcript import Spoken
 
 VIDEO, PAGE, STORYBOARD, CHAPTERS = "summary.mp4", "report.html", "storyboard.png", "chapters.vtt"
+PREVIEW, SUBTITLES = "preview.webp", "summary.vtt"
 THUMBNAIL = 180
 """Width in pixels of a picture in the page."""
 CARD = (320, 180)
@@ -28,9 +31,15 @@ COLUMNS = 4
 
 
 def write_video(
-    video: Path, parts: Sequence[Part], fps: float, n_frames: int, folder: Path
+    video: Path,
+    parts: Sequence[Part],
+    fps: float,
+    n_frames: int,
+    folder: Path,
+    spoken: Sequence[Spoken] = (),
 ) -> None:
-    """Cut parts of a video into `summary.mp4`, and write their chapters and editors' timelines.
+    """Cut parts of a video into `summary.mp4`; write preview, chapters, subtitles, and timelines
+    for editors.
 
     Args:
         video: the file.
@@ -38,14 +47,18 @@ def write_video(
         fps: the video's mean frames per second.
         n_frames: how many it has.
         folder: where the files go.
+        spoken: what is said in it, in order of time; none: no subtitles.
 
     Raises:
         VideoError: the video cannot be decoded to its end.
     """
     if not parts:
         return
-    cut(video, folder / VIDEO, _joined(parts))
+    done = cut(video, folder / VIDEO, _joined(parts))
+    write_preview(folder / VIDEO, done.seconds, folder / PREVIEW)
     write_text(folder / CHAPTERS, chapters(parts))
+    if spoken:
+        write_text(folder / SUBTITLES, subtitles(spoken, parts))
     if importlib.util.find_spec("opentimelineio"):
         made = timeline(video.stem, video, fps, n_frames, parts)
         for name, content in for_editors(made, fps).items():

@@ -175,9 +175,10 @@ class Summary:
         )
 
     def save(self, folder: str | Path, force: bool = False) -> Path:
-        """Write the summary into a new folder, whole or not at all: `summary.mp4`, `report.html`,
-        `storyboard.png`, `keyframes/`, `chapters.vtt`, `scores.csv`, `summary.json`, and (with the
-        extra `edit`) `timeline.otio` and `timeline.edl`.
+        """Write the summary into a new folder, whole or not at all: `summary.mp4`, `preview.webp`,
+        `report.html`, `storyboard.png`, `keyframes/`, `chapters.vtt`, `scores.csv`, `summary.json`,
+        with a transcript `summary.vtt`, and with the extra `edit` `timeline.otio` and
+        `timeline.edl`.
 
         Args:
             folder: is made; folders above it too.
@@ -201,7 +202,7 @@ class Summary:
                 cards.append((labels[frame], image))
             write_storyboard(cards, new / STORYBOARD)
             parts = [Part(one.first, one.last, one.start, one.end) for one in self.chosen]
-            write_video(self.path, parts, self.fps, len(self.times), new)
+            write_video(self.path, parts, self.fps, len(self.times), new, self.spoken)
             write_page(self.page(), self.path, new, folder)
             write_json(new / MARK, self.to_json())
         return folder

@@ -1,11 +1,15 @@
-"""What an editor or a player takes over from a summary: chapters, and a timeline of the cuts."""
+"""What an editor or a player takes over from a summary: chapters, subtitles, and a timeline of the
+cuts.
+"""
 
+import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from llmvs.errors import UserError, require_package
+from llmvs.video.transcript import Spoken
 
 EDITORS = {"timeline.otio": "otio_json", "timeline.edl": "cmx_3600"}
 """File -> the name of its format in OpenTimelineIO. The EDL has one video track and a whole frame
@@ -14,6 +18,9 @@ rate, as the format knows no others.
 
 RATES = (24, 25, 30, 48, 50, 60)
 """Frames per second that a time code of an EDL can count in; the nearest is taken."""
+
+BRIEF = 0.2
+"""Seconds: a shorter rest that a cut leaves of a subtitle is left out; nobody could read it."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,51 @@ def chapters(parts: Sequence[Part]) -> str:
         lines += [f"{_stamp(at)} --> {_stamp(until)}", title, ""]
         at = until
     return "\n".join(lines)
+
+
+def subtitles(spoken: Sequence[Spoken], parts: Sequence[Part]) -> str:
+    """Write what is said in the parts as subtitles of the summary video (WebVTT).
+
+    Subtitles end where their part does, and go on where the next part follows it in the video.
+
+    Args:
+        spoken: of the whole video, in order of time.
+        parts: in the order of the summary.
+
+    >>> said = [Spoken(1.0, 3.0, "a dog"), Spoken(3.5, 8.5, "jumps")]
+    >>> print(subtitles(said, [Part(50, 99, 2.0, 4.0), Part(200, 224, 8.0, 9.0)]))
+    WEBVTT
+    <BLANKLINE>
+    00:00:00.000 --> 00:00:01.000
+    a dog
+    <BLANKLINE>
+    00:00:01.500 --> 00:00:02.000
+    jumps
+    <BLANKLINE>
+    00:00:02.000 --> 00:00:02.500
+    jumps
+    <BLANKLINE>
+    """
+    lines, at = ["WEBVTT", ""], 0.0
+    for start, end in _runs(parts):
+        for cue in spoken:
+            begin, until = max(cue.start, start), min(cue.end, end)
+            if until - begin >= min(BRIEF, cue.end - cue.start) > 0:
+                text = html.escape(" ".join(cue.text.split()), quote=False)
+                moved = at - start
+                lines += [f"{_stamp(begin + moved)} --> {_stamp(until + moved)}", text, ""]
+        at += end - start
+    return "\n".join(lines)
+
+
+def _runs(parts: Sequence[Part]) -> list[tuple[float, float]]:
+    """Begin and end in seconds of what is shown without a jump."""
+    found: list[tuple[float, float]] = []
+    for part in parts:
+        follows = bool(found) and abs(part.start - found[-1][1]) < 1e-6
+        start = found.pop()[0] if follows else part.start
+        found.append((start, part.end))
+    return found
 
 
 def timeline(name: str, video: Path, fps: float, n_frames: int, parts: Sequence[Part]) -> Any:

@@ -5,6 +5,7 @@ FFmpeg reads far more than videos, a text file among them (as the screen of a te
 playlists that name other files. Only formats that hold moving pictures themselves are let in.
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,9 @@ _ENDINGS = (
 )
 SUFFIXES = tuple(f".{ending}" for ending in _ENDINGS.split())
 """The file name endings of videos, in lower case, by which they are found in folders."""
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors that only writing has."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,8 @@ def open_video(path: str | Path) -> Iterator[tuple[InputContainer, VideoStream]]
             with av.open(file, options={"format_whitelist": FORMATS}) as container:
                 yield container, _moving(path, container)
     except (av.FFmpegError, OSError) as error:
+        if error.errno in NO_ROOM:  # the block writes, and that failed
+            raise
         reason = getattr(error, "strerror", None) or str(error)
         if isinstance(error, av.ArgumentError):
             reason = "a text, a picture or a playlist, or in a format that llmvs does not know"

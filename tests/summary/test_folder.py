@@ -1,0 +1,221 @@
+"""The folder of a summary survives whatever ends the run that writes it: the earlier summary stays or
+comes back, and what is unfinished goes.
+"""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from llmvs.cli import main
+from llmvs.errors import UserError
+from llmvs.files import is_temporary
+from llmvs.summary.folder import LOCK, MARK, NEW, OLD, check_new, tidy, whole_folder
+from tests.films import film
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from llmvs.summary import folder, result
+die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+class New(type(Path())):
+    def rename(self, to):
+        if sys.argv[1] == "between the renames": die()
+        super().rename(to)
+real = folder._replace
+def replace(place, new, old):
+    if sys.argv[1] == "before the renames": die()
+    real(place, New(new), old)
+    if sys.argv[1] == "behind the renames": die()
+folder._replace = replace
+if sys.argv[1] == "while cutting":
+    import llmvs.video.cutter as cutter
+    add = cutter._Pictures.add
+    cutter._Pictures.add = lambda self, *given: die() if self.count > 5 else add(self, *given)
+from llmvs.cli import main
+main(sys.argv[2:])
+"""
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory) -> Path:
+    return film(tmp_path_factory.mktemp("film") / "my film.mp4", 12)
+
+
+def killed(when: str, *arguments: object) -> None:
+    """Run `llmvs summarize` until it dies at a certain moment."""
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, when, "summarize", *map(str, arguments)],
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def hidden(folder: Path) -> list[str]:
+    return [path.name for path in folder.rglob("*") if is_temporary(path.name)]
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_killed_while_cutting_the_next_run_tidies_up(video, tmp_path, capsys):
+    out = tmp_path / "out"
+    killed("while cutting", video, "-o", out)
+    assert not out.exists()
+    assert len([name for name in hidden(tmp_path) if name.startswith(".out-")]) == 1
+    assert main(["summarize", str(video), "-o", str(out)]) == 0
+    assert capsys.readouterr().err == ""
+    assert hidden(tmp_path) == []
+    before = content(out)
+    killed("while cutting", video, "-o", out, "--force", "--length", "30%")
+    assert content(out) == before
+    assert main(["summarize", str(video), "-o", str(tmp_path / "another")]) == 0
+    assert hidden(tmp_path) == []
+    assert content(out) == before
+
+
+@pytest.mark.parametrize("when", ["before the renames", "between the renames"])
+def test_the_earlier_summary_outlives_a_kill_at_its_replacement(when, video, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["summarize", str(video), "-o", str(out)]) == 0
+    before = content(out)
+    killed(when, video, "-o", out, "--force", "--length", "30%")
+    assert out.exists() == (when == "before the renames")
+    capsys.readouterr()
+    assert main(["summarize", str(video), "-o", str(out)]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1].startswith(f"llmvs: {out}: exists: name another folder")
+    note = f"note: {out}: a run that was to replace it was killed: the earlier summary is back"
+    assert said[:-1] == ([] if when == "before the renames" else [note])
+    assert content(out) == before
+    killed(when, video, "-o", out, "--force", "--length", "30%")
+    assert main(["summarize", str(video), "-o", str(out), "--force", "--length", "30%"]) == 0
+    assert content(out) != before
+    assert hidden(tmp_path) == []
+
+
+def test_killed_behind_its_replacement_the_new_summary_stays(video, tmp_path):
+    out = tmp_path / "out"
+    assert main(["summarize", str(video), "-o", str(out)]) == 0
+    before = content(out)
+    killed("behind the renames", video, "-o", out, "--force", "--length", "30%")
+    after = content(out)
+    assert before != after
+    out.rename(tmp_path / "kept")  # the replaced one must not come back in its place
+    tidy(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_what_a_living_run_holds_is_left_alone(tmp_path):
+    look = "import sys; from pathlib import Path; from llmvs.summary.folder import tidy; tidy(Path(sys.argv[1]))"
+    with whole_folder(tmp_path / "out") as new:
+        (new / "a").write_text("x")
+        tidy(tmp_path)
+        subprocess.run([sys.executable, "-c", look, tmp_path], check=True)
+        with whole_folder(tmp_path / "other") as second:
+            (second / MARK).write_text("{}")
+        assert (new / "a").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "out"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a"]
+
+
+def test_what_only_looks_like_ours_is_left_alone(tmp_path):
+    name = ".out-llmvs-abcd1234"
+    (tmp_path / name).write_text("a file")
+    foreign = tmp_path / "foreign" / name
+    (foreign / NEW).mkdir(parents=True)
+    (foreign / LOCK).touch()
+    (foreign / "thesis.tex").write_text("x")
+    unlocked = tmp_path / "unlocked" / name
+    (unlocked / OLD).mkdir(parents=True)
+    linked = tmp_path / "linked" / name
+    linked.parent.mkdir()
+    ours = tmp_path / "ours"
+    (ours / NEW).mkdir(parents=True)
+    (ours / LOCK).touch()
+    linked.symlink_to(ours)
+    before = sorted(tmp_path.rglob("*"))
+    for folder in (tmp_path, foreign.parent, unlocked.parent, linked.parent, tmp_path / "none"):
+        tidy(folder)
+    assert sorted(tmp_path.rglob("*")) == before
+    linked.unlink()
+    ours.rename(linked)
+    tidy(linked.parent)
+    assert list(linked.parent.iterdir()) == []
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """No file can grow beyond so many bytes: the system's own error, as a full disk's."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_no_room_at_any_file(video, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["summarize", str(video), "-o", str(out)]) == 0
+    sizes = sorted({path.stat().st_size for path in out.rglob("*") if path.is_file()})
+    before = content(out)
+    capsys.readouterr()
+    for size in [0, *(size - 1 for size in sizes)]:
+        with files_of_at_most(size):
+            assert main(["summarize", str(video), "-o", str(out), "--force"]) == 2
+        [said] = capsys.readouterr().err.splitlines()
+        assert said.startswith(f"llmvs: {out}")
+        assert "cannot be written (" in said
+        assert said.endswith("choose another folder or free some space")
+        assert content(out) == before
+        assert hidden(tmp_path) == []
+
+
+def test_outputs_that_cannot_be(video, tmp_path, capsys):
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "folder")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    before = sorted(tmp_path.rglob("*"))
+    for name, said in (
+        ("file", "file: exists and is not a folder: name another one with -o"),
+        ("link", "link: exists and is not a folder: name another one with -o"),
+        ("dangling", "dangling: exists and is not a folder: name another one with -o"),
+        ("file/below", f"{tmp_path}/file is not a folder: name another folder with -o"),
+        ("file/far/below", f"{tmp_path}/file is not a folder: name another folder with -o"),
+    ):
+        for force in ([], ["--force"]):
+            assert main(["summarize", str(video), "-o", str(tmp_path / name), *force]) == 2
+            [line] = capsys.readouterr().err.splitlines()
+            assert line.startswith("llmvs: ")
+            assert said in line
+    assert sorted(tmp_path.rglob("*")) == before
+    assert main(["summarize", str(video), "-o", str(tmp_path / "folder"), "--force"]) == 0  # empty
+
+
+def test_a_place_without_rights_is_refused_before_the_video_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, how: Path(path) != tmp_path)
+    with pytest.raises(UserError, match=r"far/out: .* cannot be written: name another folder"):
+        check_new(tmp_path / "far" / "out", force=False)
+
+
+def test_a_folder_that_appears_meanwhile_is_not_replaced(tmp_path):
+    def write():
+        with whole_folder(tmp_path / "out"):
+            (tmp_path / "out").mkdir()
+            (tmp_path / "out" / "mine").write_text("x")
+
+    with pytest.raises(UserError, match="holds no earlier summary"):
+        write()
+    assert os.listdir(tmp_path) == ["out"]
+    with pytest.raises(UserError, match="holds no earlier summary"):
+        check_new(tmp_path / "out", force=True)
