@@ -3,9 +3,9 @@ event, with the wish and without it.
 
     python benchmarks/about.py EVENT "the wish" [key=value ...]
 
-EVENT is an event of the drawn world, such as `fireworks`; only clips that have it are summarized (at
-15 %, by shots, zero-shot), from `data/demo` (`llmvs train demo` draws it). The settings name the models:
-`demo`, or a scorer of your own beside the demo's captioner.
+EVENT is an event of the drawn world, such as `fireworks`; only clips that have it are summarized
+(at 15 %, by shots, zero-shot), from `data/demo` (`llmvs train demo` draws it). The settings name
+the models: `demo`, or a scorer of your own beside the demo's captioner.
 """
 
 import argparse
