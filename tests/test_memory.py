@@ -73,7 +73,7 @@ STAGES = [
         "llmvs.extraction.engines.Naive._one",
         GPU,
         "embeddings of ",
-        "extract.tokens_per_batch=8192",
+        "reduce extract.tokens_per_batch, or set",
     ),
     ("llmvs.models.module.LLMVSModule.training_step", CPU, "training", "optim.batch_videos=10"),
     ("llmvs.models.module.LLMVSModule.training_step", MemoryError(), "training", "head.dim=16"),

@@ -210,9 +210,9 @@ class ExtractConfig:
     """How the scorer runs: prompt by prompt (`naive`) or in batches behind a prefix computed once;
     `auto`: the fastest that fits.
     """
-    tokens_per_batch: int = setting(8192, NOTHING, within=(1, 1000 * MANY))
+    tokens_per_batch: int | None = setting(None, NOTHING, within=(1, 1000 * MANY))
     """Most tokens of queries that the scorer reads at once; changes speed and memory only; halved
-    by itself when the GPU runs out of it.
+    by itself when the GPU runs out of it; None: 8192 on a GPU, 1024 on a CPU.
     """
     readout: Literal["rmsnorm", "linear"] = setting("rmsnorm", EMBEDDINGS)
     """Where the scorer is read: after the final norm, or after the output layer (paper, table of

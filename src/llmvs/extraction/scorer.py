@@ -19,12 +19,17 @@ from llmvs.config.schema import ExtractConfig
 from llmvs.errors import UserError
 from llmvs.extraction.answer_text import OPENS
 from llmvs.extraction.cascade import plain_attention
+from llmvs.extraction.checked_engines import CheckedEngines
 from llmvs.extraction.engines import Engine, Naive, Prompt, Read, Reader, deviation
 from llmvs.extraction.prompts import Template, Window
 from llmvs.extraction.shared import Attention, Shared
 from llmvs.memory import exhausted
 
 FASTEST_FIRST = ("cascade", "expand", "naive")
+BUDGETS = {"cuda": 8192, "cpu": 1024}
+"""Query tokens read at once by kind of device, unless asked otherwise: a CPU is no faster with more
+of them, and says nothing before the first batch is done.
+"""
 TOLERANCE = {torch.float32: 1e-3}
 """Largest relative difference from the naive engine that is rounding, by number format; 0.1 for
 formats of 16 bits.
@@ -50,12 +55,24 @@ class Scorer:
     """Reads the windows of a video, identical ones once."""
 
     def __init__(
-        self, model: PreTrainedModel, template: Template, max_tokens: int, config: ExtractConfig
+        self,
+        model: PreTrainedModel,
+        template: Template,
+        max_tokens: int,
+        config: ExtractConfig,
+        checked: CheckedEngines | None = None,
     ) -> None:
-        """Take a loaded model and the template of its prompts; an answer has at most `max_tokens`
-        tokens.
+        """Take a loaded model.
+
+        Args:
+            model: in evaluation mode.
+            template: of its prompts.
+            max_tokens: most tokens of an answer.
+            config: how it runs.
+            checked: where the choice of an engine is remembered; None: nowhere.
         """
-        self.template, self.config = template, config
+        self.template, self.config, self.checked = template, config, checked
+        self.budget = config.tokens_per_batch or BUDGETS.get(model.device.type, BUDGETS["cuda"])
         self.reader = Reader(
             model,
             max_tokens,
@@ -102,29 +119,30 @@ class Scorer:
         )
 
     def _choose(self, prompts: list[Prompt]) -> Engine:
-        """The engine that is asked for, or the fastest one; before use it must do on two prompts
-        what the naive one does.
+        """The engine that is asked for, or the fastest one; before its first use it must do on two
+        short prompts what the naive one does.
         """
         model, naive = self.reader.model, Naive(self.reader)
         plain = plain_attention(model)
-        by_length = sorted(prompts, key=len)
-        probes = [by_length[0], by_length[-1]]
+        auto = self.config.engine == "auto"
+        known = self.checked.chosen() if auto and self.checked is not None else None
+        if known in FASTEST_FIRST:
+            self.engine_name = known
+            return naive if known == "naive" else self._shared(known)
+        probes = sorted(prompts, key=len)[:2]
         expected: dict[int, Read] = {}
         problem = ""
-        for name in FASTEST_FIRST if self.config.engine == "auto" else [self.config.engine]:
+        for name in FASTEST_FIRST if auto else [self.config.engine]:
             self.engine_name = name
             if name == "naive":
+                self._remember(auto)
                 return naive
             expected = expected or dict(naive.read(probes))
             try:
-                engine = Shared(
-                    self.reader,
-                    self.template.prefix,
-                    self.config.tokens_per_batch,
-                    cast(Attention, name),
-                )
+                engine = self._shared(name)
                 error = max(deviation(read, expected[i]) for i, read in engine.read(probes))
                 if error <= TOLERANCE.get(model.dtype, 0.1):
+                    self._remember(auto)
                     return engine
                 problem = f"differs from the naive engine by {error:.2g}"
             except (
@@ -140,6 +158,13 @@ class Scorer:
                 problem = f"does not work with this model ({' '.join(str(reason).split())[:120]})"
             model.set_attn_implementation(plain)
         raise UserError(f"extract.engine={self.engine_name}: {problem}: use extract.engine=auto")
+
+    def _shared(self, name: str) -> Shared:
+        return Shared(self.reader, self.template.prefix, self.budget, cast(Attention, name))
+
+    def _remember(self, auto: bool) -> None:
+        if auto and self.checked is not None:
+            self.checked.remember(self.engine_name)
 
     def _prompts(self, windows: list[Window]) -> list[Prompt]:
         """The prompts about windows; a caption that merges with the tokens before it makes its

@@ -19,6 +19,7 @@ from llmvs.errors import UserError, VideoError
 from llmvs.extraction import examples, identity
 from llmvs.extraction.answer_text import parse_number
 from llmvs.extraction.caption_stage import AnyCaptions
+from llmvs.extraction.checked_engines import CheckedEngines
 from llmvs.extraction.prompts import Example, Template, windows, wording_of
 from llmvs.extraction.spoken import with_words
 from llmvs.extraction.stage import Count, Stage
@@ -53,8 +54,9 @@ class ScoringStage(Stage[Captions, "Scorer"]):
             logger.info("%s", reason)
         again = config.extract.refresh == "always"
         super().__init__("embeddings", EmbeddingCache(place, made_with), again)
+        given = config.extract.tokens_per_batch
         self.smaller = (
-            f"reduce extract.tokens_per_batch={config.extract.tokens_per_batch}, or set"
+            f"reduce extract.tokens_per_batch{f'={given}' if given else ''}, or set"
             " backbone.quantize"
         )
 
@@ -77,7 +79,14 @@ class ScoringStage(Stage[Captions, "Scorer"]):
                 self.config.backbone.scorer,
                 prompt.max_tokens,
             )
-        return Scorer(model, template, prompt.max_tokens, self.config.extract)
+        made_with = {
+            **identity.provenance(model.device),
+            "scorer": str(self.cache.identity["scorer"]),
+            "dtype": str(model.dtype),
+            "quantize": self.config.backbone.quantize,
+        }
+        checked = CheckedEngines(Path(self.config.cache), made_with)
+        return Scorer(model, template, prompt.max_tokens, self.config.extract, checked)
 
     def prepare(self, video: Video) -> Captions:
         """Read the video's captions, and what is said meanwhile where that is asked for."""
