@@ -8,6 +8,8 @@ import av
 import numpy as np
 
 RATE = 48_000
+VISUAL = ("summarize", "--method", "visual")
+"""A command that needs no model and says nothing of them."""
 
 
 def picture(number: int, size: tuple[int, int] = (72, 96), still: bool = False) -> np.ndarray:

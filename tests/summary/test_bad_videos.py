@@ -14,7 +14,7 @@ import pytest
 
 from llmvs.cli import main
 from llmvs.files import is_temporary
-from tests.summary.made import RATE, video
+from tests.summary.made import RATE, VISUAL, video
 
 KEY = {
     "encryption_scheme": "cenc-aes-ctr",
@@ -94,7 +94,7 @@ def test_a_bad_file_is_one_line(kind, good, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     make(tmp_path / "bad.mp4", good)
     before = sorted(tmp_path.iterdir())
-    assert main(["summarize", "bad.mp4"]) == 2
+    assert main([*VISUAL, "bad.mp4"]) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
     [line] = printed.err.splitlines()
@@ -110,7 +110,7 @@ def test_of_a_batch_the_others_go_on(kind, good, tmp_path, monkeypatch, capsys):
     for name in ("a.mp4", "z.mp4"):
         shutil.copy(good, tmp_path / name)
     make(tmp_path / "m.mp4", good)
-    assert main(["summarize", "a.mp4", "m.mp4", "z.mp4", "-o", "out", "--json"]) == 2
+    assert main([*VISUAL, "a.mp4", "m.mp4", "z.mp4", "-o", "out", "--json"]) == 2
     printed = capsys.readouterr()
     assert [one["video"] for one in json.loads(printed.out)] == ["a.mp4", "z.mp4"]
     [line] = printed.err.splitlines()
@@ -139,7 +139,7 @@ def test_folders(good, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "none").mkdir()
     (tmp_path / "none" / "thesis.tex").write_text("x")
-    assert main(["summarize", "none"]) == 2
+    assert main([*VISUAL, "none"]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("llmvs: none: no videos in this folder")
     mixed = tmp_path / "mixed"
@@ -148,7 +148,7 @@ def test_folders(good, tmp_path, monkeypatch, capsys):
         shutil.copy(good, mixed / name)
     for name in ("notes.txt", "cover.jpg", "b.srt"):
         (mixed / name).write_text("1\n00:00:01,000 --> 00:00:02,000\nhello\n")
-    assert main(["summarize", "mixed", "-o", "out"]) == 0
+    assert main([*VISUAL, "mixed", "-o", "out"]) == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a", "b"]
     assert len(list(mixed.iterdir())) == 7
 
@@ -169,7 +169,7 @@ def test_folders(good, tmp_path, monkeypatch, capsys):
 def test_lengths_that_cannot_be(length, said, good, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("llmvs.summary.summarize.watch", None)  # refused before the video is read
-    assert main(["summarize", str(good), f"--length={length}"]) == 2
+    assert main([*VISUAL, str(good), f"--length={length}"]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert said in line
     assert os.listdir(tmp_path) == []
@@ -190,7 +190,7 @@ def test_lengths_that_cannot_be(length, said, good, tmp_path, monkeypatch, capsy
 def test_short_and_still_videos_have_a_summary(given, seconds, length, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     video(tmp_path / "a.mp4", **given)
-    assert main(["summarize", "a.mp4", "--length", length]) == 0
+    assert main([*VISUAL, "a.mp4", "--length", length]) == 0
     folder = tmp_path / "a-summary"
     assert plays(folder / "summary.mp4") == pytest.approx(seconds, abs=1.01 / 25)
     document = json.loads((folder / "summary.json").read_text())
@@ -217,7 +217,7 @@ def test_short_and_still_videos_have_a_summary(given, seconds, length, tmp_path,
 def test_odd_names(name, good, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     shutil.copy(good, tmp_path / name)
-    assert main(["summarize", "--", name]) == 0
+    assert main([*VISUAL, "--", name]) == 0
     printed = capsys.readouterr()
     assert printed.err == ""
     assert printed.out.startswith(f"{name}: ")

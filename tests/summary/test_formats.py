@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from llmvs.cli import main
-from tests.summary.made import RATE, video
+from tests.summary.made import RATE, VISUAL, video
 from tests.summary.test_bad_videos import plays
 from tests.video.test_cutter import turn
 
@@ -57,7 +57,7 @@ def test_a_summary_of_every_kind(kind, tmp_path, monkeypatch, capsys):
         pytest.skip(f"this FFmpeg has no {codec}")
     video(path, **given)
     monkeypatch.chdir(tmp_path)
-    assert main(["summarize", path.name, "--length", "40%"]) == 0
+    assert main([*VISUAL, path.name, "--length", "40%"]) == 0
     assert capsys.readouterr().err == ""
     summary, document = tmp_path / "a-summary" / "summary.mp4", read(tmp_path / "a-summary")
     frame = 1 / document["fps"]
@@ -118,7 +118,7 @@ def test_turned_by_the_phone(degrees, tmp_path, monkeypatch):
             container.mux(stream.encode(content))
         container.mux(stream.encode(None))
     turn(stored, degrees)
-    assert main(["summarize", "a.mp4", "--length", "40%"]) == 0
+    assert main([*VISUAL, "a.mp4", "--length", "40%"]) == 0
     summary = tmp_path / "a-summary" / "summary.mp4"
     assert plays(summary) == pytest.approx(
         read(tmp_path / "a-summary")["summary_seconds"], abs=0.04
