@@ -1,8 +1,10 @@
 """The folder of a summary: everything is there, and says the same."""
 
+import base64
 import json
 import re
 from dataclasses import replace
+from fractions import Fraction
 
 import av
 import cv2
@@ -15,6 +17,7 @@ from llmvs.summary.outputs import COLUMNS, write_storyboard
 from llmvs.summary.summarize import summarize
 from llmvs.video.transcript import Spoken, read_transcript
 from llmvs.video.writer import write
+from tests.video.test_shape import roundness, wide
 
 FPS = 10
 
@@ -134,6 +137,23 @@ def test_subtitles_are_written_where_there_is_a_transcript(saved, tmp_path):
     with_words = replace(summary, spoken=said).save(tmp_path / "said")
     [cue] = read_transcript(with_words / "summary.vtt", summary.seconds)
     assert (cue.start, cue.end, cue.text) == (pytest.approx(0.5), pytest.approx(1), "a night")
+
+
+def test_pixels_that_are_not_square(tmp_path):
+    folder = summarize(wide(tmp_path / "a.mp4"), "50%").save(tmp_path / "out")
+    with av.open(str(folder / "summary.mp4")) as container:
+        assert container.streams.video[0].sample_aspect_ratio == Fraction(16, 11)
+    text = (folder / "report.html").read_text()
+    data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL).group(1))
+    thumbnail = base64.b64decode(data["pictures"][3][1].partition(",")[2])
+    (folder / "thumbnail.jpg").write_bytes(thumbnail)
+    keyframes = sorted((folder / "keyframes").iterdir())
+    for path in (folder / "thumbnail.jpg", keyframes[0]):
+        assert roundness(cv2.imread(str(path))) == pytest.approx(1, abs=0.06)
+    card = cv2.imread(str(folder / "storyboard.png"))[:180, :320]
+    assert roundness(card) == pytest.approx(1, abs=0.06)
+    image = pytest.importorskip("PIL.Image", reason="needs pillow").open(folder / "preview.webp")
+    assert roundness(np.asarray(image.convert("RGB"))) == pytest.approx(1, abs=0.06)
 
 
 def test_an_earlier_summary_is_replaced_when_asked(saved, tmp_path):

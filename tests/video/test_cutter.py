@@ -1,6 +1,7 @@
 """Cutting: the very frames, at their times, with the sound that belongs to them."""
 
 import errno
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,7 +10,10 @@ import numpy as np
 import pytest
 
 from llmvs.errors import UserError, VideoError
+from llmvs.video.clock import frame_times
 from llmvs.video.cutter import FADE, RATE, cut
+from llmvs.video.footage import watch
+from llmvs.video.reader import sample
 from llmvs.video.writer import write
 
 FPS = 25
@@ -140,6 +144,170 @@ def test_a_video_that_ends_early_and_parts_that_are_none(tmp_path):
         cut(tmp_path / "text.mp4", tmp_path / "out.mp4", [(0, 1)])
     assert not (tmp_path / "out.mp4").exists()
     assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".")] == []
+
+
+def stored(path: Path, number: int = 0) -> av.VideoFrame:
+    """A frame of a file as it is stored."""
+    with av.open(str(path)) as container:
+        return list(container.decode(video=0))[number]
+
+
+def turn(path: Path, degrees: int) -> None:
+    """Write a rotation (clockwise) into the header of an mp4 file, as a phone does."""
+    matrix = {
+        90: (0, 1, 0, -1, 0, 0, 0, 0, 0x4000),
+        180: (-1, 0, 0, 0, -1, 0, 0, 0, 0x4000),
+        270: (0, -1, 0, 1, 0, 0, 0, 0, 0x4000),
+    }[degrees]
+    content = bytearray(path.read_bytes())
+    at = content.index(b"tkhd") + 44
+    content[at : at + 36] = struct.pack(">9i", *(one << 16 for one in matrix))
+    path.write_bytes(content)
+
+
+def quarters(size: tuple[int, int] = (64, 96)) -> np.ndarray:
+    """A picture of which every quarter has a colour of its own."""
+    half = size[0] // 2, size[1] // 2
+    colours = np.array([[(200, 60, 60), (60, 200, 60)], [(60, 60, 200), (180, 180, 180)]], np.uint8)
+    return np.kron(colours, np.ones((*half, 1), np.uint8))
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+@pytest.mark.parametrize("aspect", [Fraction(1), Fraction(4, 3), Fraction(16, 11), Fraction(8, 9)])
+def test_upright_and_in_shape(degrees, aspect, tmp_path):
+    with av.open(str(tmp_path / "in.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = aspect
+        for _ in range(20):
+            frame = av.VideoFrame.from_ndarray(quarters(), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    if degrees:
+        turn(tmp_path / "in.mp4", degrees)
+    cut(tmp_path / "in.mp4", tmp_path / "out.mp4", [(2, 9)])
+    written = stored(tmp_path / "out.mp4")
+    assert written.rotation == 0
+    upright = np.rot90(quarters(), -degrees // 90)
+    found = written.to_ndarray(format="rgb24").astype(int)
+    assert found.shape == upright.shape
+    assert np.abs(found - upright).mean() < 8
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        shown_as = container.streams.video[0].sample_aspect_ratio
+    assert shown_as == (1 / aspect if degrees % 180 else aspect)
+    # Another decoder agrees about what is upright.
+    other = next(sample(tmp_path / "in.mp4", fps=2, decoder="opencv")).image
+    assert np.abs(found - other).mean() < 8
+
+
+@pytest.mark.parametrize(
+    ("codec", "form", "colours"),
+    [
+        ("libx264", "yuv420p", (1, 1, 1, 1)),  # Rec. 709
+        ("libx264", "yuv420p", (5, 6, 6, 1)),  # Rec. 601
+        ("libx264", "yuv420p", (9, 16, 9, 1)),  # HDR10
+        ("libx264", "yuv420p", (1, 1, 1, 2)),  # all 256 values
+        ("libx264", "yuv420p10le", (9, 18, 9, 1)),  # HLG
+        ("libx264", "yuv444p", (1, 1, 1, 1)),
+        ("libx264", "yuv422p", (2, 2, 2, 2)),
+    ],
+)
+def test_colours_mean_what_they_meant(codec, form, colours, tmp_path):
+    primaries, curve, matrix, value_range = colours
+    with av.open(str(tmp_path / "in.mp4"), "w") as container:
+        stream = container.add_stream(codec, rate=FPS, options={"crf": "4"})
+        stream.width, stream.height, stream.pix_fmt = 96, 64, form
+        context = stream.codec_context
+        context.color_primaries, context.color_trc = primaries, curve
+        context.colorspace, context.color_range = matrix, value_range
+        for _ in range(20):
+            frame = av.VideoFrame.from_ndarray(quarters(), format="rgb24").reformat(format=form)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    cut(tmp_path / "in.mp4", tmp_path / "out.mp4", [(2, 9)])
+    tags = []
+    for name in ("in.mp4", "out.mp4"):
+        with av.open(str(tmp_path / name)) as container:
+            next(container.decode(video=0))
+            one = container.streams.video[0].codec_context
+            tags.append((one.color_primaries, one.color_trc, one.colorspace, one.color_range))
+    assert tags[0] == tags[1] == colours
+    was, now = stored(tmp_path / "in.mp4", 2), stored(tmp_path / "out.mp4")
+    for plane, (one, other) in enumerate(zip(values(was), values(now), strict=True)):
+        assert one == pytest.approx(other, abs=3), f"plane {plane}"
+
+
+def values(frame: av.VideoFrame) -> list[float]:
+    """The mean of each plane, of 256."""
+    deep = "10" in frame.format.name
+    found = []
+    for plane in frame.planes:
+        rows = np.frombuffer(plane, np.uint16 if deep else np.uint8).reshape(plane.height, -1)
+        found.append(float(rows[:, : plane.width].mean()) / (4 if deep else 1))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("codec", "form"),
+    [
+        ("mjpeg", "yuvj420p"),
+        ("mjpeg", "yuvj444p"),
+        ("ffv1", "bgr0"),
+        ("ffv1", "gray"),
+        ("gif", "pal8"),
+    ],
+)
+def test_whatever_is_stored_looks_the_same(codec, form, tmp_path):
+    path = tmp_path / f"in.{'gif' if codec == 'gif' else 'mkv'}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=FPS, options={"qmin": "1", "qmax": "2"})
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "rgb8" if form == "pal8" else form
+        for _ in range(20):
+            frame = av.VideoFrame.from_ndarray(quarters(), format="rgb24")
+            container.mux(stream.encode(frame.reformat(format=stream.pix_fmt)))
+        container.mux(stream.encode(None))
+    cut(path, tmp_path / "out.mp4", [(2, 9)])
+    means = []
+    for one in (path, tmp_path / "out.mp4"):
+        image = next(sample(one, fps=2, decoder="opencv")).image
+        means.append(image.reshape(2, 32, 2, 48, 3).mean(axis=(1, 3)))  # a gif is made of dots
+    assert np.abs(means[0] - means[1]).max() < 6
+
+
+def test_a_recording_that_begins_in_the_middle_stays_in_sync(tmp_path):
+    with av.open(str(tmp_path / "whole.ts"), "w") as container:
+        video = container.add_stream("libx264", rate=FPS, options={"g": "40", "bf": "2"})
+        video.width, video.height, video.pix_fmt = 128, 96, "yuv420p"
+        audio = container.add_stream("mp2", rate=RATE, layout="mono")
+        beep = (20_000 * np.sin(2 * np.pi * np.arange(int(BEEP * RATE)) * 1000 / RATE)).astype(
+            np.int16
+        )
+        sound = np.zeros(12 * RATE, np.int16)
+        for second in range(12):
+            at = int((second + 10 / FPS) * RATE)
+            sound[at : at + len(beep)] = beep
+        for number in range(12 * FPS):
+            frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
+            container.mux(video.encode(frame))
+            piece = sound[number * RATE // FPS : (number + 1) * RATE // FPS]
+            heard = av.AudioFrame.from_ndarray(piece[None], format="s16", layout="mono")
+            heard.sample_rate, heard.pts = RATE, number * RATE // FPS
+            container.mux(audio.encode(heard))
+        container.mux([*video.encode(None), *audio.encode(None)])
+    content = (tmp_path / "whole.ts").read_bytes()
+    (tmp_path / "in.ts").write_bytes(content[len(content) // 188 // 3 * 188 :])
+    footage = watch(tmp_path / "in.ts")
+    assert len(footage.times) < len(frame_times(tmp_path / "in.ts"))  # some cannot be decoded
+    cut(tmp_path / "in.ts", tmp_path / "out.mp4", [(10, 69), (100, 159)], footage.edges)
+    times, greys = shown(tmp_path / "out.mp4")
+    bright = [
+        time
+        for time, before, grey in zip(times[1:], greys[:-1], greys[1:], strict=True)
+        if grey > 240 > before
+    ]
+    heard, _ = onsets(tmp_path / "out.mp4")
+    assert len(bright) >= 4
+    assert heard == pytest.approx(bright, abs=0.03)
 
 
 def test_a_full_disk_is_not_the_videos_fault(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from llmvs.files import write_text
 from llmvs.summary.page import MOST_PICTURES, Page, html
@@ -17,6 +18,7 @@ from llmvs.summary.timelines import Part, chapters, for_editors, subtitles, time
 from llmvs.video.cutter import cut
 from llmvs.video.decoders import Frame
 from llmvs.video.reader import sample
+from llmvs.video.shape import pixel_aspect, square
 from llmvs.video.transcript import Spoken
 
 VIDEO, PAGE, STORYBOARD, CHAPTERS = "summary.mp4", "report.html", "storyboard.png", "chapters.vtt"
@@ -34,7 +36,7 @@ def write_video(
     video: Path,
     parts: Sequence[Part],
     fps: float,
-    n_frames: int,
+    edges: npt.NDArray[np.float64],
     folder: Path,
     spoken: Sequence[Spoken] = (),
 ) -> None:
@@ -45,7 +47,7 @@ def write_video(
         video: the file.
         parts: in order; none: nothing is written.
         fps: the video's mean frames per second.
-        n_frames: how many it has.
+        edges: [n_frames + 1] seconds when each frame begins, and when the last one ends.
         folder: where the files go.
         spoken: what is said in it, in order of time; none: no subtitles.
 
@@ -54,13 +56,13 @@ def write_video(
     """
     if not parts:
         return
-    done = cut(video, folder / VIDEO, _joined(parts))
+    done = cut(video, folder / VIDEO, _joined(parts), edges)
     write_preview(folder / VIDEO, done.seconds, folder / PREVIEW)
     write_text(folder / CHAPTERS, chapters(parts))
     if spoken:
         write_text(folder / SUBTITLES, subtitles(spoken, parts))
     if importlib.util.find_spec("opentimelineio"):
-        made = timeline(video.stem, video, fps, n_frames, parts)
+        made = timeline(video.stem, video, fps, len(edges) - 1, parts)
         for name, content in for_editors(made, fps).items():
             write_text(folder / name, content)
 
@@ -117,8 +119,9 @@ def _joined(parts: Sequence[Part]) -> list[tuple[int, int]]:
 
 
 def _thumbnails(video: Path, duration: float) -> Iterator[tuple[float, bytes]]:
+    aspect = pixel_aspect(video)
     for step in sample(video, fps=min(2.0, MOST_PICTURES / duration)):
-        small = _fitted(step.image, (THUMBNAIL, 2 * THUMBNAIL))
+        small = _fitted(square(step.image, aspect), (THUMBNAIL, 2 * THUMBNAIL))
         ok, encoded = cv2.imencode(
             ".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [int(cv2.IMWRITE_JPEG_QUALITY), 72]
         )

@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 from llmvs.files import atomic
 from llmvs.video.decoders import Frame
 from llmvs.video.reader import sample
+from llmvs.video.shape import pixel_aspect, square
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,8 @@ def write_preview(video: Path, seconds: float, path: Path) -> None:
         logger.warning("note: no %s: this FFmpeg has no encoder %s", path.name, ENCODER)
         return
     fps = min(max(PER_SECOND, LEAST / seconds), MOST / seconds)
-    pictures = [small(step.image) for step in sample(video, fps=fps)]
+    aspect = pixel_aspect(video)
+    pictures = [small(square(step.image, aspect)) for step in sample(video, fps=fps)]
     content = b""
     for quality in QUALITIES:
         content = animated(pictures, quality)

@@ -202,7 +202,8 @@ class Summary:
                 cards.append((labels[frame], image))
             write_storyboard(cards, new / STORYBOARD)
             parts = [Part(one.first, one.last, one.start, one.end) for one in self.chosen]
-            write_video(self.path, parts, self.fps, len(self.times), new, self.spoken)
+            edges = np.append(self.times, self.duration)
+            write_video(self.path, parts, self.fps, edges, new, self.spoken)
             write_page(self.page(), self.path, new, folder)
             write_json(new / MARK, self.to_json())
         return folder

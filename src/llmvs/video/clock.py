@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from av.video.stream import VideoStream
 
+from llmvs.errors import VideoError
 from llmvs.video.container import mean_rate, open_video
 
 RESTART = 0.5
@@ -71,13 +72,14 @@ def timeline(path: str | Path) -> tuple[npt.NDArray[np.float64], bool]:
     """Give `frame_times`, and whether the time stamps begin again in the middle of the video.
 
     Raises:
-        VideoError: not a video.
+        VideoError: not a video, or an encrypted one.
     """
     with open_video(path) as (container, stream):
         clock, packets, stamps = Clock(stream), 0, []
         try:
             for packet in container.demux(stream):
                 if packet.size and not packet.is_discard:
+                    _check_open(path, packet)
                     packets += 1
                     if packet.pts is not None:
                         stamps.append(clock.stamp(packet.dts, packet.pts))
@@ -86,6 +88,16 @@ def timeline(path: str | Path) -> tuple[npt.NDArray[np.float64], bool]:
         if len(stamps) < packets:
             return np.arange(packets) / (mean_rate(stream) or 25), False
         return (np.unique(stamps) - clock.start) * clock.unit, clock.restarts > 0
+
+
+def _check_open(path: str | Path, packet: av.Packet) -> None:
+    """Refuse encrypted pictures: decoders make noise of some of them without a word."""
+    locked = getattr(packet, "has_sidedata", None)  # older releases of PyAV cannot tell
+    if locked is not None and locked("encryption_info"):
+        raise VideoError(
+            f"{path}: its pictures are encrypted (DRM), so nothing can be seen of them: get a copy"
+            " without"
+        )
 
 
 def nearest(times: npt.NDArray[np.float64], fps: float) -> npt.NDArray[np.float64]:

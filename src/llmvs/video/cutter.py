@@ -1,7 +1,8 @@
 """Cut parts out of a video, picture and sound, into one mp4 file: frame-exact, and in sync.
 
-Frames keep the time for which they are shown (a variable rate stays variable); the sound of a part
-is that of exactly its time, faded in and out for a few milliseconds so that no cut clicks.
+Frames keep the time for which they are shown (a variable rate stays variable), their colours and
+the shape of their pixels; the sound of a part is that of exactly its time, faded in and out for a
+few milliseconds so that no cut clicks.
 """
 
 import itertools
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 import numpy.typing as npt
 from av.audio.stream import AudioStream
@@ -23,7 +23,8 @@ from llmvs.errors import VideoError
 from llmvs.files import atomic
 from llmvs.video.clock import RESTART, timeline
 from llmvs.video.container import mean_rate, open_video
-from llmvs.video.decoders import Frame, decode
+from llmvs.video.decoders import stored_frames
+from llmvs.video.shape import pixel_aspect
 
 Span = tuple[int, int]
 """First and last frame of a part, both inclusive."""
@@ -34,6 +35,10 @@ RATE = 48_000
 FADE = 0.01
 """Seconds over which the sound of a part comes and goes."""
 ENCODER = {"preset": "veryfast", "crf": "20"}
+FULL = 2
+"""FFmpeg's mark of brightnesses that use all 256 values."""
+BT601 = 6
+"""FFmpeg's number of the colours that its conversions from RGB make."""
 
 
 @dataclass(frozen=True)
@@ -49,37 +54,44 @@ class Cut:
     """Whether the video had any."""
 
 
-def cut(path: Path, out: Path, spans: Sequence[Span]) -> Cut:
+def cut(
+    path: Path,
+    out: Path,
+    spans: Sequence[Span],
+    edges: npt.NDArray[np.float64] | None = None,
+) -> Cut:
     """Write the parts of a video one after the other; the file is whole or not there at all.
 
     Args:
         path: the video.
         out: the new file, ending in .mp4.
-        spans: the parts, in order and apart from each other.
+        spans: the parts, in order and apart from each other; frames count as PyAV decodes them.
+        edges: [n_frames + 1] seconds when each frame begins, and when the last one ends. None: as
+            the file has them, which is right where all that it holds can be decoded.
 
     Raises:
         VideoError: not a video, or one that ends before the last part.
         UserError: the folder cannot be written.
         ValueError: no parts, or parts that are out of order or overlap.
     """
-    edges = [frame for span in spans for frame in span]
-    if not edges or edges[0] < 0 or any(a > b for a, b in spans):
+    borders = [frame for span in spans for frame in span]
+    if not borders or borders[0] < 0 or any(a > b for a, b in spans):
         raise ValueError(f"spans={list(spans)}: expected parts, first and last frame each")
     if any(before[1] >= after[0] for before, after in itertools.pairwise(spans)):
         raise ValueError(f"spans={list(spans)}: expected parts in order, apart from each other")
-    times = _ends(path)
-    if edges[-1] >= len(times) - 1:
-        raise VideoError(f"{path}: has {len(times) - 1} frames, none with number {edges[-1]}")
+    times = _ends(path) if edges is None else edges
+    if borders[-1] >= len(times) - 1:
+        raise VideoError(f"{path}: has {len(times) - 1} frames, none with number {borders[-1]}")
     parts = [(times[first], times[last + 1]) for first, last in spans]
     starts = np.concatenate([[0.0], np.cumsum([end - start for start, end in parts])])
     with atomic(out) as temporary, av.open(str(temporary), "w", format="mp4") as container:
         with open_video(path) as (source, stream):
             heard = _sound_of(source)
             sound = _Sound(container, heard) if heard is not None else None
-            written = _Pictures(container, Fraction(mean_rate(stream) or 25))
+            written = _Pictures(container, stream, pixel_aspect(path))
             pieces = iter(()) if heard is None else _heard(source, stream, heard, parts)
-            for part, index, image in _wanted(path, spans):
-                written.add(image, starts[part] + times[index] - parts[part][0])
+            for part, index, frame in _wanted(path, spans):
+                written.add(frame, starts[part] + times[index] - parts[part][0])
                 if sound is not None and index == spans[part][0]:
                     sound.add(next(pieces))
         if written.count < sum(last - first + 1 for first, last in spans):
@@ -99,52 +111,83 @@ def _ends(path: Path) -> npt.NDArray[np.float64]:
     return np.append(times, times[-1] + step)
 
 
-def _wanted(path: Path, spans: Sequence[Span]) -> Iterator[tuple[int, int, Frame]]:
-    """Part, frame and picture, of all parts; what lies between them is only passed over."""
-    _, begins_again = timeline(path)
+def _wanted(path: Path, spans: Sequence[Span]) -> Iterator[tuple[int, int, av.VideoFrame]]:
+    """Part, index and content of the frames of all parts; those between them are passed over."""
     part = 0
-    for found in decode(path, "pyav" if begins_again else None):
-        if found.frame > spans[part][1]:
+    for index, _, frame in stored_frames(path):
+        if index > spans[part][1]:
             part += 1
-        if found.frame >= spans[part][0]:
-            image = found.picture()
-            if image is None:
-                return
-            yield part, found.frame, image
-        if found.frame == spans[-1][1]:
+        if index >= spans[part][0]:
+            yield part, index, frame
+        if index == spans[-1][1]:
             return
 
 
 class _Pictures:
     """The video stream of the file that is written."""
 
-    def __init__(self, container: OutputContainer, rate: Fraction) -> None:
-        self.container, self.count = container, 0
-        self.stream: VideoStream = container.add_stream(
-            "libx264", rate=rate.limit_denominator(1001), options=ENCODER
-        )
+    def __init__(self, container: OutputContainer, source: VideoStream, aspect: Fraction) -> None:
+        self.container, self.source, self.count = container, source.codec_context, 0
+        rate = Fraction(mean_rate(source) or 25).limit_denominator(1001)
+        self.stream: VideoStream = container.add_stream("libx264", rate=rate, options=ENCODER)
         self.stream.pix_fmt = "yuv420p"
-        self.stream.codec_context.time_base = Fraction(1, CLOCK)
+        self.context = self.stream.codec_context
+        self.context.time_base = Fraction(1, CLOCK)
+        self.context.sample_aspect_ratio = aspect
         self.size: tuple[int, int] | None = None
 
-    def add(self, image: Frame, seconds: float) -> None:
-        """Encode a picture that is shown from `seconds` on."""
-        height, width = (length // 2 * 2 for length in image.shape[:2])
+    def add(self, frame: av.VideoFrame, seconds: float) -> None:
+        """Encode a frame that is shown from `seconds` on."""
         if self.size is None:
-            self.size = height, width
-            self.stream.height, self.stream.width = height, width
-        if (height, width) != self.size:  # the video changes its size on the way
-            image = np.asarray(cv2.resize(image, self.size[::-1]), np.uint8)
-        even = np.ascontiguousarray(image[: self.size[0], : self.size[1]])
-        planes = np.asarray(cv2.cvtColor(even, cv2.COLOR_RGB2YUV_I420), np.uint8)
-        frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
-        frame.pts, frame.time_base = round(seconds * CLOCK), Fraction(1, CLOCK)
-        self.container.mux(self.stream.encode(frame))
+            self.size = frame.height // 2 * 2, frame.width // 2 * 2
+            turned = round(frame.rotation / 90) % 2
+            self.stream.height, self.stream.width = self.size[::-1] if turned else self.size
+            self._keep_colours(frame)
+        planes = [np.rot90(one, round(frame.rotation / 90)) for one in _planes(frame, self.size)]
+        width = planes[0].shape[1]
+        stacked = np.concatenate([one.ravel() for one in planes]).reshape(-1, width)
+        picture = av.VideoFrame.from_ndarray(stacked, format="yuv420p")
+        picture.pts, picture.time_base = round(seconds * CLOCK), Fraction(1, CLOCK)
+        self.container.mux(self.stream.encode(picture))
         self.count += 1
 
     def end(self) -> None:
         """Encode what is left."""
         self.container.mux(self.stream.encode(None))
+
+    def _keep_colours(self, frame: av.VideoFrame) -> None:
+        """Say what the numbers of the frames mean, as their file does."""
+        if not _is_yuv(frame):
+            self.context.colorspace, self.context.color_range = BT601, 1
+            return
+        self.context.colorspace = frame.colorspace
+        self.context.color_primaries = self.source.color_primaries
+        self.context.color_trc = self.source.color_trc
+        full = frame.format.name.startswith("yuvj")
+        self.context.color_range = FULL if full else frame.color_range
+
+
+def _is_yuv(frame: av.VideoFrame) -> bool:
+    return len(frame.format.components) >= 3 and not frame.format.is_rgb
+
+
+def _planes(frame: av.VideoFrame, size: tuple[int, int]) -> list[npt.NDArray[np.uint8]]:
+    """Brightness [H, W] and two planes of colour [H / 2, W / 2] of a frame that is cut to an even
+    size, or scaled to it where the video changes its size on the way.
+    """
+    if not _is_yuv(frame):
+        frame = av.VideoFrame.from_ndarray(frame.to_ndarray(format="rgb24"), format="rgb24")
+    form = "yuvj420p" if frame.format.name.startswith("yuvj") else "yuv420p"
+    height, width = size
+    if (frame.height // 2 * 2, frame.width // 2 * 2) != size:
+        frame = frame.reformat(width=width, height=height, format=form)
+    elif frame.format.name != form:
+        frame = frame.reformat(format=form)
+    found = []
+    for plane, part in zip(frame.planes, (1, 2, 2), strict=True):
+        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
+        found.append(rows[: height // part, : width // part])
+    return found
 
 
 class _Sound:

@@ -95,6 +95,22 @@ def _opencv(path: Path) -> Iterator[Decoded]:
 
 
 def _pyav(path: Path) -> Iterator[Decoded]:
+    for index, seconds, frame in stored_frames(path):
+        yield Decoded(
+            index,
+            seconds,
+            lambda frame=frame: upright(frame),  # type: ignore[misc]
+            lambda frame=frame: _luma(frame),  # type: ignore[misc]
+        )
+
+
+def stored_frames(path: Path) -> Iterator[tuple[int, float, av.VideoFrame]]:
+    """Give index, seconds and content of every frame as PyAV decodes it: not turned, in the colours
+    that the file has.
+
+    Raises:
+        VideoError: not a video.
+    """
     with open_video(path) as (container, stream):
         stream.thread_type = "AUTO"
         clock, rate = Clock(stream), mean_rate(stream) or 25
@@ -103,13 +119,7 @@ def _pyav(path: Path) -> Iterator[Decoded]:
             for packet in container.demux(stream):
                 for frame in packet.decode():
                     known = None if frame.pts is None else clock.stamp(frame.pts, frame.pts)
-                    seconds = index / rate if known is None else clock.seconds(known)
-                    yield Decoded(
-                        index,
-                        seconds,
-                        lambda frame=frame: upright(frame),  # type: ignore[misc]
-                        lambda frame=frame: _luma(frame),  # type: ignore[misc]
-                    )
+                    yield index, index / rate if known is None else clock.seconds(known), frame
                     index += 1
         except av.FFmpegError:
             return  # damaged from here on, as for OpenCV; whoever counts the frames says so

@@ -12,6 +12,7 @@ from av.video.stream import VideoStream
 from llmvs.video.clock import timeline
 from llmvs.video.container import open_video
 from llmvs.video.decoders import Frame, decode, upright
+from llmvs.video.shape import pixel_aspect, square
 
 NEAR = 1e-4
 """Seconds by which two readings of one time stamp may differ."""
@@ -20,7 +21,8 @@ NEAR = 1e-4
 def pictures(
     path: Path, frames: Sequence[int], times: npt.NDArray[np.float64]
 ) -> Iterator[tuple[int, Frame]]:
-    """Give some frames of a video, in order of time; memory holds one at a time.
+    """Give some frames of a video, in order of time and in the shape in which they are seen; memory
+    holds one at a time.
 
     It jumps to each frame by its time stamp. Where that does not lead to exactly this frame (no
     index, no time stamps, recordings joined end to end) the video is read from its beginning.
@@ -33,7 +35,14 @@ def pictures(
     Raises:
         VideoError: not a video.
     """
-    wanted = sorted(set(frames))
+    aspect = pixel_aspect(path)
+    for frame, image in _stored(path, sorted(set(frames)), times):
+        yield frame, square(image, aspect)
+
+
+def _stored(
+    path: Path, wanted: Sequence[int], times: npt.NDArray[np.float64]
+) -> Iterator[tuple[int, Frame]]:
     left = wanted
     if not timeline(path)[1]:
         with open_video(path) as (container, stream):
