@@ -4,10 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tools.demo_head import main as ship
 
 from llmvs.cli import main
 from llmvs.demo.models.shipped import HEAD, SHIPPED, WEIGHTS, shipped
-from llmvs.demo.recipe.head import main as ship
 from llmvs.errors import UserError
 from llmvs.extraction import builtin
 from llmvs.models.pretrained import LLMVS

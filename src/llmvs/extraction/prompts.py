@@ -123,7 +123,7 @@ def windows(
         spoken: [T] what is said during every window; None: not known.
 
     >>> windows(["a", "b", "c"], 3)[0]
-    Window(captions=('a', 'b'), centre=0)
+    Window(captions=('a', 'b'), centre=0, spoken='')
     """
     half = size // 2
     return [

@@ -1,4 +1,4 @@
-"""`python -m llmvs.demo.recipe.head [RUN]`: ship the head that a run of the demo trained.
+"""Ship the head that a run of the demo trained: `python tools/demo_head.py [RUN]`.
 
 After `llmvs train demo`, whose run (fold 0) is the default. The head reads the embeddings of
 demo-llama as it was then: where that is taught again, this follows.
@@ -17,9 +17,7 @@ RUN = Path("runs/demo/fold0/seed1112")
 
 def main(arguments: list[str]) -> int:
     """Write the head's two files and their checksums; return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m llmvs.demo.recipe.head", description="Ship the head of a run of the demo."
-    )
+    parser = argparse.ArgumentParser(description="Ship the head of a run of the demo.")
     parser.add_argument("run", type=Path, nargs="?", default=RUN)
     parser.add_argument("--to", type=Path, default=WEIGHTS, help="folder of the shipped models")
     given = parser.parse_args(arguments)
