@@ -5,7 +5,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup train crossval ablation extract baselines config export sweep agent test test-slow demo-backbones tables lint docs clean
+.PHONY: help setup train crossval ablation extract summarize baselines config export sweep agent test test-slow demo-backbones tables lint docs clean
 
 PYTHON ?= python3
 DATASET ?= demo
@@ -19,6 +19,7 @@ SEEDS ?=
 SWEEP ?= head
 PROJECT ?= llmvs
 ARGS ?=
+VIDEO ?=
 
 BIN := .venv/bin
 LAYERS = dataset=$(DATASET) $(BACKBONE:%=backbone=%) $(VARIANT:%=variant=%)
@@ -40,6 +41,10 @@ ablation: setup  ## a grid of variants in one table beside the published figures
 
 extract: setup  ## caption and embed the videos of a dataset, without training
 	@$(BIN)/llmvs extract $(SETTINGS)
+
+summarize: setup  ## a summary of your own video to watch (VIDEO=FILE ARGS="--length 90s --about '...'")
+	@[ -n "$(VIDEO)" ] || { echo "make summarize: name the video: make summarize VIDEO=holiday.mp4"; exit 2; }
+	@$(BIN)/llmvs summarize "$(VIDEO)" $(ARGS)
 
 baselines: setup  ## what chance and people reach on a dataset
 	@$(BIN)/llmvs baselines $(SETTINGS)

@@ -13,6 +13,7 @@ import cv2
 import matplotlib as mpl
 import numpy as np
 
+from llmvs.summary.plot import draw_scores
 from llmvs.summary.preview import animated
 from llmvs.summary.result import Summary
 from llmvs.summary.summarize import summarize
@@ -65,12 +66,8 @@ def _curve(summary: Summary, now: float, width: int, height: int) -> Frame:
     step = int(np.argmin(np.abs(summary.steps - now)))
     figure = plt.figure(figsize=(width / 100, height / 100), dpi=100)
     axes = figure.add_axes((0.09, 0.3, 0.88, 0.6))
-    for shot in summary.chosen:
-        axes.axvspan(shot.start, shot.end, color="#0b7a75", alpha=0.2, lw=0)
-    axes.plot(summary.steps, summary.scores, color="#0b7a75", lw=1.6)
+    draw_scores(summary, axes)
     axes.axvline(now, color="#c2620a", lw=2)
-    axes.set(xlim=(0, summary.duration), ylim=(0, 1), xlabel="seconds", ylabel="score")
-    axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
     figure.text(
         0.02, 0.04, _lines(summary.captions[step]), fontsize=8, color="#444444", va="bottom"

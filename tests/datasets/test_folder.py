@@ -6,12 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from llmvs.cli import main
 from llmvs.datasets import load
 from llmvs.datasets.base import Sampling
 from llmvs.errors import UserError
 from llmvs.evaluation.protocols import protocols
 from llmvs.video.clock import frame_times, step_frames
+from llmvs.video.footage import watch
 from llmvs.video.reader import sample
+from llmvs.video.shots import find_shots
 from tests.films import film
 
 TWO = Sampling(fps=2.0)
@@ -280,3 +283,50 @@ def test_scores_keep_their_64_bits(root):
 def _without(lines):
     """The rows without their last cell."""
     return [line.rpartition(",")[0] for line in lines[1:]]
+
+
+def test_shots_are_found_written_and_judged_by(root, films, tmp_path, capsys):
+    write(root, rows())
+    assert main(["shots", "folder", f"data.root={root}"]) == 0
+    lines = (root / "shots.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "video,first,last"
+    dataset = load("folder", root, TWO)
+    for key, video in dataset.annotations.items():
+        found = find_shots(watch(films / f"{key}.mp4"))
+        assert video.shots.tolist() == found.tolist()
+        assert [f"{key},{first},{last}" for first, last in found] == [
+            line for line in lines if line.startswith(f"{key},")
+        ]
+    assert "f1" in protocols(dataset)
+    assert main(["shots", "folder", f"data.root={root}"]) == 2
+    assert "--force replaces it" in capsys.readouterr().err
+    assert main(["shots", "folder", f"data.root={root}", "--force"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("video,start,end\nbeach,0,9\n", r"line 1: columns video, start, end: expected video, fi"),
+        ("video,first,last\nbaech,0,9\n", r"line 2: shots of baech.*mean beach\?"),
+        ("video,first,last\nbeach,0,x\n", r"line 2: 'x' is not a number"),
+        ("video,first,last\nbeach,5,9\nbeach,0,4\n", r"line 3: shot 1 of beach begins before"),
+        ("video,first,last\nbeach,0,4\n", r"shots.csv: beach: the last shot, 0, ends at frame 4"),
+        ("video,first,last\nbeach,0,9.5\n", r"shots.csv: beach: .*9.5"),
+        ("video,first,last\nbeach,0,9\nbeach,12,99\n", r"shots.csv: beach: shot 0 ends at frame 9"),
+    ],
+)
+def test_a_wrong_table_of_shots_is_one_line(root, table, said):
+    write(root, rows())
+    write(root, table.splitlines(), "shots.csv")
+    with pytest.raises(UserError, match=said):
+        load("folder", root, TWO)
+
+
+def test_a_video_that_the_table_of_shots_leaves_out_has_none(root):
+    write(root, rows())
+    n_frames = len(frame_times(root / "videos" / "beach.mp4"))
+    write(root, ["video,first,last", f"beach,0,9\nbeach,10,{n_frames - 1}"], "shots.csv")
+    dataset = load("folder", root, TWO)
+    assert dataset.annotations_of("beach").shots.tolist() == [[0, 9], [10, n_frames - 1]]
+    assert dataset.annotations_of("city").shots is None
+    assert "f1" not in protocols(dataset)

@@ -2,6 +2,7 @@
 (docs/own_data.md).
 
     ROOT/scores.csv or scores.json    see `llmvs.datasets.scores`
+    ROOT/shots.csv                    optional; see `llmvs.datasets.shots_file`
     ROOT/*.mp4, or ROOT/videos/*.mp4  any format that FFmpeg reads; a video goes by its file name
                                       without suffix
 
@@ -11,6 +12,7 @@ file to [0, 1].
 """
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset, Sampling
 from llmvs.datasets.files import gtscore_of
 from llmvs.datasets.scores import Scores, read_scores
+from llmvs.datasets.shots_file import FILE, ShotsFile
 from llmvs.datasets.splits import FOLDS, generated, leave_one_out
 from llmvs.datasets.video import Array, Video
 from llmvs.errors import UserError, nearest
@@ -59,12 +62,16 @@ def load(root: Path, sampling: Sampling) -> Dataset:
             f"data.root={root}: {problem} {', '.join(FILES)} (docs/own_data.md shows what they look"
             " like)"
         )
-    scores, files = read_scores(given[0]), _videos(root)
+    scores, files = read_scores(given[0]), videos_of(root)
+    known = ShotsFile(root / FILE, files) if (root / FILE).is_file() else None
     named = _matched(scores, files)
     values = [row for people in scores.sheet.values() for row in people.values()]
     scale = min(map(min, values)), max(map(max, values))
     ordered = tracked(named.items(), "video headers", "video")
-    videos = {key: _video(key, files[key], scores, name, scale, sampling) for key, name in ordered}
+    videos = {
+        key: _with_shots(_video(key, files[key], scores, name, scale, sampling), known)
+        for key, name in ordered
+    }
     if len(videos) < 2:
         raise UserError(
             f"{root}: one video cannot both train and test: add others, with their scores in"
@@ -74,8 +81,12 @@ def load(root: Path, sampling: Sampling) -> Dataset:
     return Dataset(name, "ratings", videos, splits)
 
 
-def _videos(root: Path) -> dict[str, Path]:
-    """Key -> video file."""
+def videos_of(root: Path) -> dict[str, Path]:
+    """Find the videos of a folder: key -> file.
+
+    Raises:
+        UserError: two videos of one name, or a name that cannot be a key.
+    """
     found: dict[str, Path] = {}
     for path in sorted([*root.glob("*"), *root.glob("videos/*")]):
         if is_video(path):
@@ -86,6 +97,13 @@ def _videos(root: Path) -> dict[str, Path]:
                 )
             found[path.stem] = path
     return found
+
+
+def _with_shots(annotations: Annotations, known: ShotsFile | None) -> Annotations:
+    """A video with its shots, where they are known."""
+    if known is None:
+        return annotations
+    return replace(annotations, shots=known.shots_of(annotations.key, annotations.n_frames))
 
 
 def _matched(scores: Scores, files: dict[str, Path]) -> dict[str, str]:

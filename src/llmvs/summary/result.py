@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -17,11 +17,15 @@ from llmvs.summary.choice import WORTH, Wishes
 from llmvs.summary.folder import MARK, whole_folder
 from llmvs.summary.outputs import STORYBOARD, write_page, write_storyboard, write_video
 from llmvs.summary.page import Page, PageShot
+from llmvs.summary.plot import plot
 from llmvs.summary.timelines import Part
 from llmvs.summary.times import clock
 from llmvs.video.decoders import Frame
 from llmvs.video.pictures import pictures
 from llmvs.video.transcript import Spoken
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FORMAT = 1
 """Of `summary.json`."""
@@ -141,6 +145,18 @@ class Summary:
             "said": said,
         }
         return {name: found for name, found in texts.items() if found}
+
+    def plot(self) -> "Figure":
+        """Draw the scores, the chosen shots and their key frames (needs the extra `plot`).
+
+        Returns:
+            a matplotlib figure.
+
+        Raises:
+            UserError: matplotlib is not installed.
+            VideoError: the video can no longer be read.
+        """
+        return plot(self)
 
     def page(self) -> Page:
         """What `report.html` shows, but for its pictures."""
