@@ -66,7 +66,7 @@ def _curve(summary: Summary, now: float, width: int, height: int) -> Frame:
     step = int(np.argmin(np.abs(summary.steps - now)))
     figure = plt.figure(figsize=(width / 100, height / 100), dpi=100)
     axes = figure.add_axes((0.09, 0.3, 0.88, 0.6))
-    draw_scores(summary, axes)
+    draw_scores(summary.curve, axes)
     axes.axvline(now, color="#c2620a", lw=2)
     axes.tick_params(labelsize=8)
     figure.text(

@@ -12,16 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 import llmvs
+from llmvs.errors import require_package
 from llmvs.files import write_json
 from llmvs.summary.choice import WORTH, Wishes
 from llmvs.summary.folder import MARK, whole_folder
 from llmvs.summary.outputs import STORYBOARD, write_page, write_storyboard, write_video
 from llmvs.summary.page import Page, PageShot
-from llmvs.summary.plot import plot
+from llmvs.summary.plot import MOST_CARDS, Curve, draw
 from llmvs.summary.timelines import Part
 from llmvs.summary.times import clock
 from llmvs.video.decoders import Frame
 from llmvs.video.pictures import pictures
+from llmvs.video.shape import pixel_aspect, square
 from llmvs.video.transcript import Spoken
 
 if TYPE_CHECKING:
@@ -156,7 +158,21 @@ class Summary:
             UserError: matplotlib is not installed.
             VideoError: the video can no longer be read.
         """
-        return plot(self)
+        require_package("matplotlib", "plot", "Summary.plot")
+        best = sorted(self.chosen, key=lambda shot: -shot.score)[:MOST_CARDS]
+        labels = {one.keyframe: f"{clock(one.start)} - {clock(one.end)}" for one in best}
+        aspect = pixel_aspect(self.path)
+        cards = [
+            (labels[frame], square(image, aspect))
+            for frame, image in pictures(self.path, sorted(labels), self.times)
+        ]
+        return draw(self.curve, cards)
+
+    @property
+    def curve(self) -> Curve:
+        """The scores over time, as they are drawn."""
+        chosen = [(shot.start, shot.end) for shot in self.chosen]
+        return Curve(self.steps, self.scores, self.duration, chosen)
 
     def page(self) -> Page:
         """What `report.html` shows, but for its pictures."""
