@@ -22,7 +22,7 @@ def test_the_interval_is_scipys():
     assert (found.low, found.high) == pytest.approx((want.low, want.high), abs=0.0015)
 
 
-def test_the_paired_difference_is_scipys():
+def test_the_paired_difference_is_near_scipys_bootstrap():
     a, b = A.mean(axis=1), B.mean(axis=1)
     found = paired_difference(A, B, draws=20_000)
     want = stats.bootstrap(
@@ -61,6 +61,38 @@ def test_the_p_value_by_hand():
         == 0.25
     )
     assert paired_difference(np.zeros(4), np.zeros(4)).p == 1
+
+
+@pytest.mark.parametrize("n", [6, 11, 25])
+def test_the_interval_holds_what_the_test_does_not_refuse(n):
+    rng = np.random.default_rng(n)
+    weights = rng.integers(1, 4, n).astype(float)
+    for _ in range(60):
+        values = rng.normal(0.35, 1, n)
+        found = paired_difference(values, np.zeros(n), draws=500, weights=weights)
+        assert (found.p <= 0.05) == (found.low > 0 or found.high < 0)
+        for end, out in ((found.low, -1), (found.high, 1)):
+            for step, refused in ((out, True), (-out, False)):
+                moved = paired_difference(
+                    values - end - step * 1e-6, np.zeros(n), draws=500, weights=weights
+                )
+                assert (moved.p <= 0.05) == refused
+
+
+def test_five_videos_refuse_nothing():
+    found = paired_difference(np.full(5, 0.3), np.zeros(5))
+    assert (found.low, found.high, found.p) == (-np.inf, np.inf, 2 / 32)
+
+
+def test_95_of_100_intervals_of_a_difference_hold_the_truth():
+    rng = np.random.default_rng(3)
+    held = sum(
+        (found := paired_difference(rng.normal(1, 1, 20), np.zeros(20), draws=1000)).low
+        <= 1
+        <= found.high
+        for _ in range(600)
+    )
+    assert 0.93 < held / 600 < 0.97
 
 
 def test_p_is_uniform_where_nothing_differs():

@@ -2,6 +2,7 @@
 people reach.
 """
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -143,9 +144,9 @@ def difference_notes(
             )
             chance = f"p {value['p']:.3f}" if value["p"] >= 0.001 else "p < .001"
             unit = " %" if percent else ""
+            held = f"{low} to {high}" if math.isfinite(value["low"]) else "unbounded"
             notes.append(
-                f"{name}: {pair}: {measure} {mean}{unit} (95 %: {low} to {high}; {chance}), video"
-                " by video."
+                f"{name}: {pair}: {measure} {mean}{unit} (95 %: {held}; {chance}), video by video."
             )
     return notes
 
@@ -200,7 +201,10 @@ def label(dataset: Dataset) -> str:
 
 def random_note(draws: int) -> str:
     """How the Random row was made."""
-    return f"Random: mean and standard deviation over {draws} draws."
+    return (
+        f"Random: mean and standard deviation over {draws} draws; standard error of the mean: sd /"
+        f" {math.sqrt(draws):.1f}."
+    )
 
 
 def undefined_notes(found: Mapping[str, Evaluation]) -> list[str]:

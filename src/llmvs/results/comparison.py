@@ -19,6 +19,7 @@ from llmvs.results.experiment import (
 )
 from llmvs.results.labels import BASELINES, RULES, TIES_BROKEN, label_of, tie_broken
 from llmvs.results.published import published, source
+from llmvs.results.resolution import resolution_note
 from llmvs.results.tables import Cell, Column, Kind, Table
 
 INTERVALS = (
@@ -69,6 +70,10 @@ def _rule_table(experiment: Experiment, names: Sequence[str], notes: Sequence[st
         if (found := experiment.baseline(row.key, names[0]))
     ]
     columns = [Column(""), *_columns(protocol)]
+    own = next((row for row in (experiment.one.selection, "last") if row in scored), scored[0])
+    others = [experiment.row(row, names[0]) for row in scored if row != own]
+    base = experiment.row(own, names[0])
+    notes = [*notes, *resolution_note(names[0], others, base, label_of(own, scored))]
     return Table(names[0], _title(experiment, names), columns, rows, notes)
 
 
@@ -98,7 +103,7 @@ def comparison(
     notes = [
         *([f"Epoch: {epochs}."] if epochs else []),
         INTERVALS,
-        f"Difference to {against.label}; p: two-sided, sign flips over videos.",
+        _test_of(against.label),
         *_seed_notes(rows),
         *embedding_notes(experiments),
         *revision_notes(experiments),
@@ -131,29 +136,41 @@ def _comparison(
         Column("published rho", "figure"),
     ]
     base = against.experiment.row(chosen[rows.index(against)], names[0])
+    others: list[VideosBySeeds] = []
     lines: list[list[Cell]] = []
     for row, rule, beside in zip(rows, chosen, printed, strict=True):
         experiment, there = row.experiment, row.experiment.rows_of(names[0])
         print_beside = (
             [beside.get("tau"), beside.get("rho")] if names[0] == "paper" else [None, None]
         )
+        mine = experiment.row(rule, names[0])
+        others += [mine] if row != against else []
         lines.append(
             [
                 row.label,
                 _epoch_cell(experiment, rule),
-                *_compared(experiment.row(rule, names[0]), base if row != against else None),
+                *_compared(mine, base if row != against else None),
                 *print_beside,
             ]
         )
         if tie_broken(rule) in there:
             found = experiment.row(tie_broken(rule), names[0])
+            others.append(found)
             label = f"{row.label}, {TIES_BROKEN}"
             lines.append([label, "", *_compared(found, base), None, None])
     for line in BASELINES.values():
         if baseline := against.experiment.baseline(line.key, names[0]):
             lines.append([line.label, "", *_compared(baseline, None), None, None])  # noqa: PERF401
     title = _title(rows[0].experiment, names)
+    notes = [*notes, *resolution_note(names[0], others, base, against.label)]
     return Table(names[0], title, columns, lines, notes).without_empty()
+
+
+def _test_of(label: str) -> str:
+    return (
+        f"Difference to {label}: p is two-sided, from sign flips over videos; the interval holds"
+        " what the same test does not refuse."
+    )
 
 
 def _compared(found: VideosBySeeds, base: VideosBySeeds | None) -> list[Cell]:

@@ -152,10 +152,14 @@ def shown(cell: Cell, column: Column) -> str:
     ('0.253', '< 0.001')
     >>> shown((-0.01, 0.2), Column("difference", "figure", signed=True))
     '-0.010 to +0.200'
+    >>> shown((-math.inf, math.inf), Column("difference"))  # five videos refuse nothing
+    'unbounded'
     """
     if cell is None or isinstance(cell, str):
         return cell or ""
     if isinstance(cell, tuple):
+        if any(math.isinf(end) for end in cell):
+            return "unbounded"
         low, high = (shown(end, column) for end in cell)
         return "undefined" if "undefined" in (low, high) else f"{low} to {high}"
     if math.isnan(cell):
