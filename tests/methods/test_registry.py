@@ -7,6 +7,7 @@ import pytest
 
 from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.config.schema import MethodConfig
+from llmvs.config.training import TUNED
 from llmvs.experiments.run import train
 from llmvs.methods import METHODS, Entry, method_of
 from llmvs.methods.base import Method, Scores
@@ -27,19 +28,19 @@ def test_every_setting_has_its_method():
         MethodConfig(model, lora)
         for model in models
         for lora in (False, True)
-        if (model, lora) != ("head", True)
+        if not lora or model in TUNED
     ]
     assert {(one.model, one.lora) for one in settings} == set(METHODS)
     for one in settings:
         entry = method_of(one)
         assert isinstance(entry.load(), Method)
-        assert (entry.weights is None) == one.zero_shot
+        assert (entry.weights is None) == (one.model != "head" and not one.lora)
         assert (entry.weights == "adapter") == one.lora
 
 
 def test_a_method_of_ones_own_is_run_and_shown_like_any_other(world, monkeypatch):
     dataset, settings = world
-    entry = Entry(f"{__name__}:FirstIsBest", None, reads_embeddings=False)
+    entry = Entry(f"{__name__}:FirstIsBest", None, "annotations")
     monkeypatch.setitem(METHODS, ("scorer", False), entry)
     document, text = train(settings("scorer"))
     assert list(document["protocols"]["paper"]) == ["This run", "random", "ceiling"]

@@ -13,6 +13,19 @@ from llmvs.config.affects import (
     setting,
 )
 
+MethodName = Literal[
+    "head",
+    "scorer",
+    "captioner",
+    "position",
+    "caption_novelty",
+    "caption_ridge",
+    "embedding_ridge",
+    "visual_novelty",
+]
+"""What gives a step its score, see `MethodConfig.model`."""
+TUNED = ("scorer", "captioner")
+"""Methods whose model can be fine-tuned."""
 Inputs = Literal["qa", "q", "a", "v", "qav"]
 """What the head reads of a step, see `HeadConfig.inputs`."""
 
@@ -109,9 +122,9 @@ class OptimConfig:
 class MethodConfig:
     """What gives a step its score."""
 
-    model: Literal["head", "scorer", "captioner"] = setting("head", TRAINING)
+    model: MethodName = setting("head", TRAINING)
     """The trained `head`; or, without one, the number that the `scorer` answers about the window or
-    the `captioner` about the frame.
+    the `captioner` about the frame; or a baseline that costs nothing (`llmvs.methods.simple`).
     """
     lora: bool = setting(False, TRAINING)
     """Fine-tune that scorer or captioner on the fold's training videos, by low-rank adapters;
@@ -120,16 +133,11 @@ class MethodConfig:
 
     def __post_init__(self) -> None:
         require(
-            not (self.lora and self.model == "head"),
+            not self.lora or self.model in TUNED,
             "method.lora",
             self.lora,
-            "false with method.model=head (it is trained anyway)",
+            f"false with method.model={self.model}: {' or '.join(TUNED)} can be fine-tuned",
         )
-
-    @property
-    def zero_shot(self) -> bool:
-        """Whether nothing is trained."""
-        return self.model != "head" and not self.lora
 
 
 @dataclass

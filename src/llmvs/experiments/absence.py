@@ -81,7 +81,7 @@ def present(config: Config, dataset: Dataset) -> Dataset:
 def _place(config: Config) -> str:
     """Where it was looked for."""
     extract = config.extract
-    if method_of(config.method).reads_embeddings:
+    if method_of(config.method).reads in ("embeddings", "captions"):
         for key in ("embeddings", "captions"):
             if (folder := getattr(extract, key)) is not None:
                 return f"extract.{key}={folder}"
@@ -100,9 +100,13 @@ def absent(config: Config, dataset: Dataset, keys: Iterable[str]) -> dict[str, s
         UserError: a model that cannot be identified.
     """
     videos = [dataset.video(key) for key in keys]
-    extract = config.extract
-    if not method_of(config.method).reads_embeddings:
+    extract, method = config.extract, method_of(config.method)
+    if method.reads == "annotations":
+        return {}
+    if method.reads == "frames":
         return _without_clip(replace(config, caption=frame_question(config)), dataset, videos, True)
+    if method.reads == "captions":
+        return _without_captions(config, dataset, videos)
     if extract.embeddings is not None:
         folder = Path(folder_of(extract.embeddings, dataset.name))
         return _lacking(videos, EmbeddingCache(folder).keys(), "no embeddings")
@@ -111,14 +115,19 @@ def absent(config: Config, dataset: Dataset, keys: Iterable[str]) -> dict[str, s
         made_with = identity.embeddings_identity(config, shown)
         folder = identity.folder(config, dataset.name, "embeddings", made_with)
         return _lacking(videos, EmbeddingCache(folder, made_with).keys(), "no embeddings")
-    if extract.captions is not None:
-        folder = Path(folder_of(extract.captions, dataset.name))
-        if not folder.is_dir():
-            return {}  # which is said where they are read
-        there = {path.stem for path in folder.glob("*.jsonl")}
-        given = [one.key for one in videos if any(map(there.__contains__, _stems(one)))]
-        return _lacking(videos, given, "no captions")
-    return _without_clip(config, dataset, videos, False)
+    return _without_captions(config, dataset, videos)
+
+
+def _without_captions(config: Config, dataset: Dataset, videos: Sequence[Video]) -> dict[str, str]:
+    """The videos that have no captions and cannot be captioned."""
+    if config.extract.captions is None:
+        return _without_clip(config, dataset, videos, False)
+    folder = Path(folder_of(config.extract.captions, dataset.name))
+    if not folder.is_dir():
+        return {}  # which is said where they are read
+    there = {path.stem for path in folder.glob("*.jsonl")}
+    given = [one.key for one in videos if any(map(there.__contains__, _stems(one)))]
+    return _lacking(videos, given, "no captions")
 
 
 def refuse_other_absence(config: Config, dataset: Dataset) -> None:

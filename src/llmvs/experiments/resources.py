@@ -164,8 +164,8 @@ class Resources:
 
 def _read_by(config: Config, fold: Fold) -> tuple[str, ...]:
     """The videos whose embeddings a run reads."""
-    trains = method_of(config.method).weights is not None
-    return (*fold.train, *fold.val, *fold.test) if trains else fold.test
+    learns = method_of(config.method).learns
+    return (*fold.train, *fold.val, *fold.test) if learns else fold.test
 
 
 def _made(

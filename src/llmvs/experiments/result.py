@@ -25,9 +25,8 @@ from llmvs.results.labels import RUN, ZERO_SHOT, label_of, tie_broken
 from llmvs.results.schema import FORMAT, Chosen, MadeFrom, Method, PerVideo, Result, Videos
 
 if TYPE_CHECKING:
-    from llmvs.cache.captions import CaptionCache
-    from llmvs.cache.embeddings import EmbeddingCache
     from llmvs.methods.answers import Answers
+    from llmvs.methods.base import MadeFrom as Made
     from llmvs.methods.base import Scores
 
 UNDEFINED = float("nan")
@@ -169,5 +168,5 @@ def _baselines_per_row(found: Mapping[str, Mapping[str, Rows]]) -> dict[str, Per
     return table
 
 
-def _made_from(cache: "EmbeddingCache | CaptionCache") -> MadeFrom:
+def _made_from(cache: "Made") -> MadeFrom:
     return MadeFrom(str(cache.folder), dict(cache.identity))

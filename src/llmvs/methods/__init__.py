@@ -1,4 +1,5 @@
-"""What gives every step its score: the trained head, a frozen model's own answer, a fine-tuned one.
+"""What gives every step its score: the trained head, a frozen model's own answer, a fine-tuned one,
+or a baseline that costs nothing.
 
 Each method is a class of one file here that turns a `Task` into `Scores` (`llmvs.methods.base`),
 and one line of `METHODS`. Nothing else asks which method a run uses.
@@ -21,11 +22,23 @@ class Entry:
     place: str
     """`module:Class`."""
     weights: Literal["head", "adapter"] | None
-    """What it trains and leaves in the run's folder; None: nothing is trained, so it reads the test
-    videos alone.
+    """What it trains and leaves in the run's folder; None: nothing."""
+    reads: Literal["embeddings", "captions", "frames", "annotations"]
+    """What its scores are made from: the scorer's embeddings, captions, the videos themselves, or
+    what people said of other videos.
     """
-    reads_embeddings: bool
-    """Whether it reads the scorer's embeddings; else the videos."""
+    fitted: bool = False
+    """Whether it looks at training videos although it leaves no weights."""
+
+    @property
+    def reads_embeddings(self) -> bool:
+        """Whether it reads the scorer's embeddings."""
+        return self.reads == "embeddings"
+
+    @property
+    def learns(self) -> bool:
+        """Whether it looks at training videos; else it reads the test videos alone."""
+        return self.weights is not None or self.fitted
 
     def load(self) -> "Method":
         """The method itself."""
@@ -35,11 +48,18 @@ class Entry:
 
 
 METHODS = {
-    ("head", False): Entry("llmvs.methods.head:TrainedHead", "head", True),
-    ("scorer", False): Entry("llmvs.methods.zero_shot:ZeroShotScorer", None, True),
-    ("captioner", False): Entry("llmvs.methods.zero_shot:ZeroShotCaptioner", None, False),
-    ("scorer", True): Entry("llmvs.methods.lora:TunedScorer", "adapter", True),
-    ("captioner", True): Entry("llmvs.methods.lora:TunedCaptioner", "adapter", False),
+    ("head", False): Entry("llmvs.methods.head:TrainedHead", "head", "embeddings"),
+    ("scorer", False): Entry("llmvs.methods.zero_shot:ZeroShotScorer", None, "embeddings"),
+    ("captioner", False): Entry("llmvs.methods.zero_shot:ZeroShotCaptioner", None, "frames"),
+    ("scorer", True): Entry("llmvs.methods.lora:TunedScorer", "adapter", "embeddings"),
+    ("captioner", True): Entry("llmvs.methods.lora:TunedCaptioner", "adapter", "frames"),
+    ("position", False): Entry("llmvs.methods.simple:Position", None, "annotations", True),
+    ("caption_novelty", False): Entry("llmvs.methods.simple:CaptionNovelty", None, "captions"),
+    ("caption_ridge", False): Entry("llmvs.methods.simple:CaptionRidge", None, "captions", True),
+    ("embedding_ridge", False): Entry(
+        "llmvs.methods.simple:EmbeddingRidge", None, "embeddings", True
+    ),
+    ("visual_novelty", False): Entry("llmvs.methods.simple:VisualNovelty", None, "frames"),
 }
 """(method.model, method.lora) -> method."""
 

@@ -4,10 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 
-from llmvs.cache.captions import CaptionCache
 from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.config.schema import Config
 from llmvs.datasets import Dataset, Fold
@@ -43,6 +43,18 @@ class Task:
     """Where curves go."""
 
 
+class MadeFrom(Protocol):
+    """Where scores come from: a cache, or a folder of the user's."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder."""
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What made its files: setting -> value."""
+
+
 @dataclass(frozen=True)
 class Scores:
     """The scores of a fold's videos."""
@@ -57,8 +69,8 @@ class Scores:
     """Part (`train`, `val`, `test`) -> its videos as they were used: trimmed where their embeddings
     end early.
     """
-    made_from: EmbeddingCache | CaptionCache
-    """The embeddings, or the answers of a captioner."""
+    made_from: "MadeFrom"
+    """The embeddings, the answers of a captioner, or what else was read."""
     n_epochs: int = 0
     """How many epochs were trained."""
     answers: Answers | None = None
@@ -72,7 +84,7 @@ class Scores:
     def trained(
         cls,
         fit: Fit,
-        made_from: EmbeddingCache | CaptionCache,
+        made_from: "MadeFrom",
         n_epochs: int,
         answers: Answers | None,
     ) -> "Scores":
@@ -85,7 +97,7 @@ class Scores:
         task: Task,
         test: Sequence[Annotations],
         scores: Mapping[str, Array],
-        made_from: EmbeddingCache | CaptionCache,
+        made_from: "MadeFrom",
         answers: Answers | None = None,
     ) -> "Scores":
         """The scores of a method that trains nothing: one epoch, chosen by the rule `last`.

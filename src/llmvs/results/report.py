@@ -5,7 +5,7 @@ beside what chance and people reach.
 from collections.abc import Mapping, Sequence
 
 from llmvs.evaluation.protocols import by_name
-from llmvs.results.labels import RULES, label_of
+from llmvs.results.labels import RULES, ZERO_SHOT, label_of
 from llmvs.results.schema import Result
 from llmvs.results.tables import Cell, Column, Table, grouped, text
 
@@ -97,7 +97,9 @@ def _chosen(result: Result) -> str:
     """Which epoch of what the table shows."""
     method, rule = result.method, RULES[result.selection]
     if not result.trained:
-        return f"the {method.model} alone, zero-shot: nothing is trained"
+        if method.model in ZERO_SHOT:
+            return f"the {method.model} alone, zero-shot: nothing is trained"
+        return f"{method.model}, a baseline that costs nothing"
     tuned = f"the {method.model}, fine-tuned (LoRA); " if method.lora else ""
     return (
         f"{tuned}selection={rule.name}: epoch {result.epoch} of {result.epochs},"

@@ -1,0 +1,240 @@
+"""Baselines that cost nothing. They ask what the language model and the network add.
+
+    position         a curve over a video's relative time: the training videos' mean target
+    caption_novelty  how little a step's caption says of what the others of its video say; untrained
+    caption_ridge    ridge regression on the words of the captions
+    embedding_ridge  ridge regression on the pooled query and answer embeddings
+    visual_novelty   what is seen and heard, as a summary without a model is made of; untrained
+
+What is fitted is fitted on the fold's training videos, in closed form: nothing is drawn by chance,
+no epoch is chosen.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from llmvs.cache.embeddings import EmbeddingCache
+from llmvs.console import tracked
+from llmvs.datasets import Fold
+from llmvs.datasets.annotations import Annotations
+from llmvs.errors import UserError, VideoError
+from llmvs.extraction.caption_stage import CaptionStage, SuppliedCaptions, open_captions
+from llmvs.methods.bags import Bags, novelty
+from llmvs.methods.base import MadeFrom, Method, Scores, Task
+from llmvs.methods.ridge import fit_ridge
+from llmvs.models.datamodule import EmbeddingDataModule
+from llmvs.video.footage import watch
+from llmvs.video.visual import visual_scores
+
+Vector = npt.NDArray[np.float64]
+BINS = 20
+"""Parts of equal length that the curve over time has a value for."""
+
+
+@dataclass(frozen=True)
+class ReadFrom:
+    """What scores were made from, where that is no cache of ours."""
+
+    folder: Path
+    identity: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Simple(Method):
+    """Score the test videos one by one, after looking at the training videos."""
+
+    def score(self, task: Task) -> Scores:
+        """Fit what there is to fit, and score the fold's test videos.
+
+        Raises:
+            UserError: what the videos are scored by is not there, or ends early.
+        """
+        dataset, fold = task.dataset, task.fold
+        train = [dataset.annotations_of(key) for key in (*fold.train, *fold.val)]
+        test = [dataset.annotations_of(key) for key in fold.test]
+        found = self.scored(task, train, test)
+        task.lap("extraction")
+        return Scores.untrained(task, found.test, found.scores, found.made_from)
+
+    @abstractmethod
+    def scored(
+        self, task: Task, train: Sequence[Annotations], test: Sequence[Annotations]
+    ) -> "Found":
+        """Score the videos.
+
+        Args:
+            task: the fold.
+            train: its training videos.
+            test: its test videos.
+        """
+
+
+@dataclass(frozen=True)
+class Found:
+    """Scores of test videos."""
+
+    test: Sequence[Annotations]
+    """The videos, as far as they are scored."""
+    scores: dict[str, npt.NDArray[np.float32]]
+    """Key -> [T]."""
+    made_from: MadeFrom
+
+
+class Position(Simple):
+    """A step's score is the mean target of the training videos at its relative time."""
+
+    def scored(
+        self, task: Task, train: Sequence[Annotations], test: Sequence[Annotations]
+    ) -> Found:
+        """Fit the curve, and read it at every step."""
+        if not train:
+            raise UserError("method.model=position: no training videos to fit a curve on")
+        curve = np.mean([_sampled(one.gtscore, BINS) for one in train], axis=0)
+        places = (np.arange(BINS) + 0.5) / BINS
+        scores = {one.key: np.interp(_relative(one.n_steps), places, curve) for one in test}
+        return Found(test, _narrow(scores), ReadFrom(Path(task.config.data.root)))
+
+
+class CaptionNovelty(Simple):
+    """A step's score is the TF-IDF distance of its caption from the rest of the video."""
+
+    def scored(
+        self, task: Task, train: Sequence[Annotations], test: Sequence[Annotations]
+    ) -> Found:
+        """Compare every caption with the others."""
+        captions, made_from = _captions(task, test)
+        test = [_as_far(task, one, len(captions[one.key])) for one in test]
+        scores = {one.key: novelty(captions[one.key][: one.n_steps]) for one in test}
+        return Found(test, _narrow(scores), made_from)
+
+
+class CaptionRidge(Simple):
+    """A step's score is predicted from the words of its caption."""
+
+    def scored(
+        self, task: Task, train: Sequence[Annotations], test: Sequence[Annotations]
+    ) -> Found:
+        """Fit on the training videos' captions."""
+        captions, made_from = _captions(task, [*train, *test])
+        train, test = (
+            [_as_far(task, one, len(captions[one.key]), trains) for one in part]
+            for part, trains in ((train, True), (test, False))
+        )
+        bags = Bags.of([captions[one.key][: one.n_steps] for one in train])
+        weights = fit_ridge(
+            [bags.present(captions[one.key][: one.n_steps]) for one in train],
+            [one.gtscore for one in train],
+        )
+        scores = {one.key: bags.present(captions[one.key][: one.n_steps]) @ weights for one in test}
+        return Found(test, _narrow(scores), made_from)
+
+
+class EmbeddingRidge(Simple):
+    """A step's score is predicted from its pooled query and answer embeddings, side by side."""
+
+    def scored(
+        self, task: Task, train: Sequence[Annotations], test: Sequence[Annotations]
+    ) -> Found:
+        """Fit on the training videos' embeddings."""
+        cache = task.embeddings(task.config)
+        keys = tuple(one.key for one in train)
+        data = EmbeddingDataModule(
+            task.dataset,
+            Fold(task.fold.index, keys, (), task.fold.test),
+            cache,
+            incomplete=task.config.data.incomplete,
+        )
+        data.setup()
+        rows = {
+            one.key: _side_by_side(cache, one)
+            for part in ("train", "test")
+            for one in data.videos[part]
+        }
+        mean = np.mean(np.concatenate([rows[one.key] for one in data.videos["train"]]), axis=0)
+        sd = np.std(np.concatenate([rows[one.key] for one in data.videos["train"]]), axis=0)
+        rows = {key: (value - mean) / np.where(sd > 0, sd, 1) for key, value in rows.items()}
+        train, test = data.videos["train"], data.videos["test"]
+        weights = fit_ridge([rows[one.key] for one in train], [one.gtscore for one in train])
+        return Found(test, _narrow({one.key: rows[one.key] @ weights for one in test}), cache)
+
+
+class VisualNovelty(Simple):
+    """A step's score is that of `llmvs summarize --method visual`."""
+
+    def scored(
+        self, task: Task, train: Sequence[Annotations], test: Sequence[Annotations]
+    ) -> Found:
+        """Look at the test videos."""
+        scores = {}
+        for one in tracked(test, "looking", "video"):
+            path = one.video.path
+            if path is None or not path.is_file():
+                raise VideoError(
+                    f"{one.key}: no video file, which method.model=visual_novelty needs"
+                )
+            scores[one.key] = _seen(path, path.stat().st_mtime_ns, tuple(one.picks.tolist()))
+        return Found(test, _narrow(scores), ReadFrom(Path(task.config.data.root)))
+
+
+@lru_cache(maxsize=4096)
+def _seen(path: Path, changed: int, picks: tuple[int, ...]) -> Vector:  # noqa: ARG001
+    """The scores [T] of a video; other seeds of the same process find them."""
+    return visual_scores(watch(path, picks=np.array(picks))).scores
+
+
+def _captions(task: Task, videos: Sequence[Annotations]) -> tuple[dict[str, list[str]], ReadFrom]:
+    """Every video's captions: given, or made where they are missing."""
+    stage: CaptionStage | SuppliedCaptions = open_captions(task.config, task.dataset.name)
+    failed = stage.run([one.video for one in videos])
+    if failed:
+        raise VideoError(next(iter(failed.values())))
+    texts = {one.key: stage.read(one.video).texts for one in videos}
+    if stage.cache is None:
+        return texts, ReadFrom(stage.folder, {"captions": str(stage.folder)})
+    return texts, ReadFrom(stage.cache.folder, dict(stage.cache.identity))
+
+
+def _as_far(task: Task, video: Annotations, n_steps: int, trains: bool = False) -> Annotations:
+    """A video as far as its captions go.
+
+    Raises:
+        UserError: they end early, which is allowed of training videos, and of test videos with
+            `data.incomplete=trim`.
+    """
+    if n_steps >= video.n_steps:
+        return video
+    if not trains and task.config.data.incomplete == "refuse":
+        raise UserError(
+            f"{video.key}: captions of {n_steps} of {video.n_steps} steps: data.incomplete=trim"
+            " evaluates the first ones alone"
+        )
+    return video.trim(n_steps)
+
+
+def _side_by_side(cache: EmbeddingCache, video: Annotations) -> Vector:
+    """[T, 2 D] pooled query and answer."""
+    found = cache.read(video.key)
+    both = np.concatenate([found.q.float().numpy(), found.a.float().numpy()], axis=1)
+    return both[: video.n_steps].astype(np.float64)
+
+
+def _relative(n_steps: int) -> Vector:
+    return (np.arange(n_steps) + 0.5) / n_steps
+
+
+def _sampled(values: npt.NDArray[Any], bins: int) -> Vector:
+    """Means over parts of equal length; of a video with fewer steps than parts, the nearest."""
+    edges = np.linspace(0, len(values), bins + 1)
+    total = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+    at = np.interp(edges, np.arange(len(total)), total)
+    return np.diff(at) / np.diff(edges)
+
+
+def _narrow(scores: Mapping[str, Vector]) -> dict[str, npt.NDArray[np.float32]]:
+    return {key: value.astype(np.float32) for key, value in scores.items()}
