@@ -110,10 +110,7 @@ class Head(nn.Module):
         Returns:
             float32 [N] in [0, 1], also under autocast.
         """
-        steps = self.project(self.standardize(steps))
-        if self.config.positions == "sinusoidal":
-            steps = steps + packed_sinusoids(lengths, self.config.dim, steps.device)
-        steps = self.encoder(steps, lengths)
+        steps = self.encoder(self._projected(steps, lengths), lengths)
         *hidden, last = self.score
         for layer in hidden:
             steps = layer(steps)
@@ -121,6 +118,26 @@ class Head(nn.Module):
             steps.device.type, enabled=False
         ):  # the loss is a difference of small numbers
             return last(steps.float()).squeeze(-1).sigmoid()
+
+    def attention(self, steps: Tensor) -> Tensor | None:
+        """Say on which steps the score of every step leans, see `Aggregator.attention`.
+
+        Args:
+            steps: [T, D] the embeddings of one video.
+
+        Returns:
+            [T, T] rows that sum to 1; None where no step sees another one.
+        """
+        projected = self._projected(steps, torch.tensor([len(steps)]))
+        found: Tensor | None = self.encoder.attention(projected)
+        return found
+
+    def _projected(self, steps: Tensor, lengths: Tensor) -> Tensor:
+        """[N, D] -> [N, M]: what the aggregator takes."""
+        steps = self.project(self.standardize(steps))
+        if self.config.positions == "sinusoidal":
+            steps = steps + packed_sinusoids(lengths, self.config.dim, steps.device)
+        return steps
 
 
 def packed_sinusoids(lengths: Tensor, dim: int, device: torch.device | None = None) -> Tensor:

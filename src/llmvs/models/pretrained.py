@@ -114,6 +114,29 @@ class LLMVS(
         Raises:
             UserError: other shapes, or another width than the head was trained on.
         """
+        steps = self._steps(q, a, v)
+        return self.head(steps, torch.tensor([len(steps)]))
+
+    @torch.inference_mode()
+    def attention(self, q: Tensor, a: Tensor, v: Tensor | None = None) -> Tensor | None:
+        """Say on which steps of one video the score of every step leans: attention over time,
+        followed through all layers (attention rollout; Abnar and Zuidema, ACL 2020).
+
+        Args:
+            q: [T, D] query embeddings.
+            a: [T, D] answer embeddings.
+            v: [T, D_v] visual features, for heads whose `config.inputs` names them.
+
+        Returns:
+            float32 [T, T]: row t sums to 1; None of a head in which no step sees another one.
+
+        Raises:
+            UserError: as `forward`.
+        """
+        return self.eval().head.attention(self._steps(q, a, v))
+
+    def _steps(self, q: Tensor, a: Tensor, v: Tensor | None) -> Tensor:
+        """[T, D] what the head reads of one video."""
         made_by = self.identity.get("backbone.scorer", "the models it was trained with")
         if q.ndim != 2 or q.shape != a.shape:
             raise UserError(
@@ -126,7 +149,7 @@ class LLMVS(
                 f"embeddings of width {steps.shape[1]}: this head was trained on"
                 f" {self.head.input_dim}, made by {made_by}"
             )
-        return self.head(steps, torch.tensor([len(steps)]))
+        return steps
 
     def score_video(
         self,

@@ -27,6 +27,22 @@ class Attention(Aggregator):
             steps = layer(steps, lengths)
         return steps
 
+    def attention(self, video: Tensor) -> Tensor:
+        """Follow attention through all layers (attention rollout; Abnar and Zuidema, Quantifying
+        Attention Flow in Transformers, ACL 2020): every layer passes half of a step on as it is,
+        and mixes the other half by its attention, the mean over heads.
+
+        Returns:
+            [T, T] rows that sum to 1.
+        """
+        lengths = torch.tensor([len(video)])
+        flow = torch.eye(len(video), device=video.device)
+        for layer in self.layers:
+            assert isinstance(layer, PackedLayer)
+            flow = (flow + layer.weights(video) @ flow) / 2
+            video = layer(video, lengths)
+        return flow
+
 
 class PackedLayer(nn.TransformerEncoderLayer):
     """PyTorch's layer, computed on packed steps: only the attention goes video by video."""
@@ -37,10 +53,23 @@ class PackedLayer(nn.TransformerEncoderLayer):
         inner = self.dropout(self.activation(self.linear1(steps)))
         return self.norm2(steps + self.dropout2(self.linear2(inner)))
 
-    def _attend(self, steps: Tensor, lengths: Tensor) -> Tensor:
+    def weights(self, video: Tensor) -> Tensor:
+        """The attention weights of one video, [T, M] -> [T, T], the mean over heads."""
+        q, k, _ = self._projected(video)
+        total = torch.zeros(len(video), len(video), device=video.device)
+        for one_q, one_k in zip(q.unbind(1), k.unbind(1), strict=True):  # one head's at a time
+            total += torch.softmax(one_q @ one_k.T / self.self_attn.head_dim**0.5, dim=-1)
+        return total / self.self_attn.num_heads
+
+    def _projected(self, steps: Tensor) -> tuple[Tensor, ...]:
+        """[N, M] -> queries, keys and values, each [N, H, M / H]."""
         own = self.self_attn
         projected = linear(steps, own.in_proj_weight, own.in_proj_bias)
-        q, k, v = projected.view(len(steps), 3, own.num_heads, own.head_dim).unbind(1)
+        return projected.view(len(steps), 3, own.num_heads, own.head_dim).unbind(1)
+
+    def _attend(self, steps: Tensor, lengths: Tensor) -> Tensor:
+        own = self.self_attn
+        q, k, v = self._projected(steps)
         mixed = attend(q, k, v, lengths, own.dropout if self.training else 0.0)
         return own.out_proj(mixed.flatten(1))
 

@@ -30,6 +30,18 @@ class Aggregator(nn.Module):
         """
         return torch.cat([self.aggregate(video) for video in steps.split(lengths.tolist())])
 
+    def attention(self, video: Tensor) -> Tensor | None:
+        """Say what every step of a video leans on.
+
+        Args:
+            video: [T, M] steps.
+
+        Returns:
+            [T, T]: row t says how much of step t's output comes from every step, and sums to 1;
+            None where no step sees another one.
+        """
+        return None
+
     def aggregate(self, video: Tensor) -> Tensor:
         """Aggregate the steps of one video: [T, M] -> [T, M]."""
         raise NotImplementedError
