@@ -189,6 +189,13 @@ class LLMVS(
         scores: Tensor = self.eval()(made.q.to(device), made.a.to(device), v)
         return scores.cpu()
 
+    def attention_of(self, reading: "Reading") -> Tensor | None:
+        """float32 [T, T]: `attention` over what the frozen pair made of a video."""
+        made, device = reading.embeddings, next(self.parameters()).device
+        v = None if reading.features is None else reading.features.to(device)
+        found = self.attention(made.q.to(device), made.a.to(device), v)
+        return None if found is None else found.cpu()
+
     @classmethod
     def from_pretrained(
         cls,

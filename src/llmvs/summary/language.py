@@ -14,8 +14,9 @@ from llmvs.config.settings import shaping_embeddings
 from llmvs.datasets.video import Video
 from llmvs.errors import UserError, VideoError
 from llmvs.methods.answers import Answers
-from llmvs.models.own_video import Readings, read_videos, settings_for
+from llmvs.models.own_video import Reading, Readings, read_videos, settings_for
 from llmvs.models.pretrained import LLMVS
+from llmvs.summary.leaning import LONGEST, Leaning, leaning
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,8 @@ class Judgment:
     """T"""
     answers: tuple[str, ...]
     """T: what the scorer answered about every window."""
+    leaning: Leaning | None = None
+    """What a trained head's scores lean on."""
 
 
 class Language:
@@ -126,7 +129,14 @@ class Language:
             scores.astype(np.float64),
             tuple(captions.texts[:n]),
             answers,
+            self._leaning(reading),
         )
+
+    def _leaning(self, reading: Reading) -> Leaning | None:
+        if self.head is None or len(reading.embeddings.q) > LONGEST:
+            return None
+        weights = self.head.attention_of(reading)
+        return None if weights is None else leaning(weights.numpy())
 
     def _numbers(self, path: Path, answers: Sequence[str]) -> npt.NDArray[np.float32]:
         found = Answers.of("scorer", {path.stem: answers})

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 
+from llmvs.summary.leaning import Leaning
+
 MOST_PICTURES = 600
 """Pictures in a page; of longer videos every second, third, ... step has one."""
 
@@ -60,6 +62,12 @@ class Page:
     """[T] what a language model answered."""
     people: Sequence[Sequence[float]] = field(default_factory=list)
     """Annotators' own scores, each [T] in [0, 1]."""
+    consensus: Sequence[float] | None = None
+    """[T] their mean."""
+    leaning: Leaning | None = None
+    """What every step's score leaned on; None: not known."""
+    back: str | None = None
+    """Address of a page that leads to this one."""
 
 
 def html(page: Page) -> str:
@@ -68,7 +76,7 @@ def html(page: Page) -> str:
     Raises:
         ValueError: lists of other lengths than there are steps, or numbers that are not finite.
     """
-    for name in ("scores", "captions", "words", "answers"):
+    for name in ("scores", "captions", "words", "answers", "consensus"):
         values = getattr(page, name)
         if values is not None and len(values) != len(page.times):
             raise ValueError(f"{name}: {len(values)} of {len(page.times)} steps")
@@ -76,6 +84,9 @@ def html(page: Page) -> str:
     content = asdict(page) | {
         "times": [round(float(one), 3) for one in page.times],
         "scores": [round(float(one), 4) for one in page.scores],
+        "consensus": None
+        if page.consensus is None
+        else [round(float(one), 3) for one in page.consensus],
         "people": [[round(float(one), 3) for one in row] for row in page.people],
         "pictures": [
             [round(seconds, 3), f"data:image/jpeg;base64,{base64.b64encode(content).decode()}"]

@@ -16,6 +16,7 @@ from llmvs.errors import require_package
 from llmvs.files import write_json
 from llmvs.summary.choice import WORTH, Wishes
 from llmvs.summary.folder import MARK, whole_folder
+from llmvs.summary.leaning import Leaning
 from llmvs.summary.outputs import STORYBOARD, write_page, write_storyboard, write_video
 from llmvs.summary.page import Page, PageShot
 from llmvs.summary.plot import MOST_CARDS, Curve, draw
@@ -100,6 +101,8 @@ class Summary:
     """What is said in the video, from its subtitles."""
     words: tuple[str, ...] = ()
     """T texts: what is said around every step; none without subtitles."""
+    leaning: Leaning | None = None
+    """What every step's score leaned on, of a trained head with attention."""
 
     @property
     def chosen(self) -> tuple[Shot, ...]:
@@ -204,6 +207,7 @@ class Summary:
             captions=self.captions or None,
             words=self.words or None,
             answers=self.answers or None,
+            leaning=self.leaning,
         )
 
     def save(self, folder: str | Path, force: bool = False) -> Path:

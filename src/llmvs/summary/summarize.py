@@ -143,6 +143,7 @@ def summarize_as(
         settings=language.settings,
         captions=judged.captions,
         answers=judged.answers,
+        leaning=judged.leaning,
     )
 
 
