@@ -127,12 +127,8 @@ class CaptionRidge(Simple):
             for part, trains in ((train, True), (test, False))
         )
         bags = Bags.of([captions[one.key][: one.n_steps] for one in train])
-        weights = fit_ridge(
-            [bags.present(captions[one.key][: one.n_steps]) for one in train],
-            [one.gtscore for one in train],
-        )
-        scores = {one.key: bags.present(captions[one.key][: one.n_steps]) @ weights for one in test}
-        return Found(test, _narrow(scores), made_from)
+        rows = {one.key: bags.present(captions[one.key][: one.n_steps]) for one in [*train, *test]}
+        return Found(test, _narrow(_predicted(rows, train, test)), made_from)
 
 
 class EmbeddingRidge(Simple):
@@ -160,8 +156,7 @@ class EmbeddingRidge(Simple):
         sd = np.std(np.concatenate([rows[one.key] for one in data.videos["train"]]), axis=0)
         rows = {key: (value - mean) / np.where(sd > 0, sd, 1) for key, value in rows.items()}
         train, test = data.videos["train"], data.videos["test"]
-        weights = fit_ridge([rows[one.key] for one in train], [one.gtscore for one in train])
-        return Found(test, _narrow({one.key: rows[one.key] @ weights for one in test}), cache)
+        return Found(test, _narrow(_predicted(rows, train, test)), cache)
 
 
 class VisualNovelty(Simple):
@@ -186,6 +181,18 @@ class VisualNovelty(Simple):
 def _seen(path: Path, changed: int, picks: tuple[int, ...]) -> Vector:  # noqa: ARG001
     """The scores [T] of a video; other seeds of the same process find them."""
     return visual_scores(watch(path, picks=np.array(picks))).scores
+
+
+def _predicted(
+    rows: Mapping[str, Vector], train: Sequence[Annotations], test: Sequence[Annotations]
+) -> dict[str, Vector]:
+    """Fit on some videos and predict others: [T] around the mean target, so that key shots, which
+    are only chosen where they are worth something, can be chosen.
+    """
+    targets = [one.gtscore for one in train]
+    weights = fit_ridge([rows[one.key] for one in train], targets)
+    level = float(np.mean(np.concatenate(targets)))
+    return {one.key: level + (rows[one.key] - rows[one.key].mean(axis=0)) @ weights for one in test}
 
 
 def _captions(task: Task, videos: Sequence[Annotations]) -> tuple[dict[str, list[str]], ReadFrom]:
