@@ -89,7 +89,10 @@ def _run(arguments: list[str]) -> int:
     for argument in unknown:
         if argument.startswith("-") and not is_override(argument):
             raise _stray(argument, arguments, known.verb)
-    known.settings = [*known.settings, *unknown]
+    if hasattr(known, "settings"):
+        known.settings = [*known.settings, *unknown]
+    elif unknown:
+        raise UserError(f"{unknown[0]}: `llmvs {known.verb}` takes no settings")
     status: int = known.call(known) or 0
     return status
 

@@ -46,7 +46,8 @@ def export(run: Path, to: Path | None = None, repo: str | None = None) -> Path:
         UserError: no finished run there, nothing was trained, files missing or damaged, the folder
             cannot be written.
     """
-    result, config = _finished(run)
+    result, config = finished_run(run)
+    _refuse_untrained(run, config)
     folder = run / "export" if to is None else to
     extraction = _public(making_embeddings(config))
     identity = _public(result.embeddings.identity)
@@ -150,7 +151,12 @@ def push(folder: Path, repo: str) -> str:
         ) from error
 
 
-def _finished(run: Path) -> tuple[Result, Config]:
+def finished_run(run: Path) -> tuple[Result, Config]:
+    """Read the result and the settings of a finished run.
+
+    Raises:
+        UserError: no such folder, no run, or one that is not finished.
+    """
     if not run.is_dir():
         raise UserError(
             f"{run}: no such folder: name the folder of a run, such as runs/demo/fold0/seed1112"
@@ -161,13 +167,15 @@ def _finished(run: Path) -> tuple[Result, Config]:
             " settings ends it"
         )
     result = read_result(run / RESULT)
-    config = load_config([str(run / "config.yaml")])
+    return result, load_config([str(run / "config.yaml")])
+
+
+def _refuse_untrained(run: Path, config: Config) -> None:
     if method_of(config.method).weights is None:
         raise UserError(
             f"{run}: nothing was trained in this run (method.model={config.method.model}), so there"
             " are no weights to export"
         )
-    return result, config
 
 
 def _public(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ NEW, OLD, LOCK = "new", "old", ".lock"
 """What a hidden folder holds: the summary that is being written, the earlier one, whose it is."""
 
 
-def check_new(folder: Path, force: bool) -> None:
+def check_new(folder: Path, force: bool, mark: str = MARK) -> None:
     """Refuse a folder that exists, before anything is computed; with `force` only one that holds no
     earlier summary. Refuse one that cannot be made.
 
@@ -43,7 +43,7 @@ def check_new(folder: Path, force: bool) -> None:
         return
     if not folder.is_dir() or folder.is_symlink():
         raise UserError(f"{name}: exists and is not a folder: name another one with -o")
-    if not (folder / MARK).is_file() and any(folder.iterdir()):
+    if not (folder / mark).is_file() and any(folder.iterdir()):
         raise UserError(
             f"{name}: exists and holds no earlier summary, so it is not replaced: name another"
             " folder with -o"
@@ -53,15 +53,20 @@ def check_new(folder: Path, force: bool) -> None:
 
 
 @contextmanager
-def whole_folder(folder: Path, force: bool = False) -> Iterator[Path]:
+def whole_folder(folder: Path, force: bool = False, mark: str = MARK) -> Iterator[Path]:
     """Give a temporary folder beside `folder`; when the block ends well it takes its place, else it
     is removed.
+
+    Args:
+        folder: is made; folders above it too.
+        force: replace one that is there.
+        mark: the file by which one of the same kind is known.
 
     Raises:
         UserError: `folder` exists (see `check_new`), or cannot be written.
     """
     tidy(folder.parent)
-    check_new(folder, force)
+    check_new(folder, force, mark)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         prefix = temporary_prefix(folder.name)
@@ -74,7 +79,7 @@ def whole_folder(folder: Path, force: bool = False) -> Iterator[Path]:
             try:
                 new.mkdir()  # with the rights that folders get here; the hidden one is ours alone
                 yield new
-                check_new(folder, force)
+                check_new(folder, force, mark)
                 _replace(folder, new, beside / OLD)
             finally:
                 _remove(beside)

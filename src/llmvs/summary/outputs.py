@@ -76,8 +76,8 @@ def write_page(page: Page, video: Path, folder: Path, place: Path) -> None:
         folder: where the page is written.
         place: where the folder will stand: the page leads to the video from there.
     """
-    pictures = list(_thumbnails(video, page.duration))
-    write_text(folder / PAGE, html(replace(page, pictures=pictures, video=_address(video, place))))
+    pictures = list(thumbnails(video, page.duration))
+    write_text(folder / PAGE, html(replace(page, pictures=pictures, video=address(video, place))))
 
 
 def write_storyboard(pictures: list[tuple[str, Frame]], path: Path) -> None:
@@ -118,7 +118,12 @@ def _joined(parts: Sequence[Part]) -> list[tuple[int, int]]:
     return spans
 
 
-def _thumbnails(video: Path, duration: float) -> Iterator[tuple[float, bytes]]:
+def thumbnails(video: Path, duration: float) -> Iterator[tuple[float, bytes]]:
+    """Make the pictures of a page: (seconds, JPEG file), in order.
+
+    Raises:
+        VideoError: the video cannot be decoded to its end.
+    """
     aspect = pixel_aspect(video)
     for step in sample(video, fps=min(2.0, MOST_PICTURES / duration)):
         small = _fitted(square(step.image, aspect), (THUMBNAIL, 2 * THUMBNAIL))
@@ -136,8 +141,8 @@ def _fitted(image: Frame, room: tuple[int, int]) -> Frame:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _address(video: Path, place: Path) -> str:
-    """The video's address from a page in `place`."""
+def address(video: Path, place: Path) -> str:
+    """Give the video's address from a page in the folder `place`."""
     try:
         from urllib.parse import quote
 
