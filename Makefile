@@ -20,6 +20,7 @@ SWEEP ?= head
 PROJECT ?= llmvs
 ARGS ?=
 VIDEO ?=
+COUNT ?=
 
 BIN := .venv/bin
 LAYERS = dataset=$(DATASET) $(BACKBONE:%=backbone=%) $(VARIANT:%=variant=%)
@@ -58,8 +59,8 @@ export: setup  ## write a run's head as a folder to share (RUN=folder ARGS="to=D
 sweep: setup  ## create a sweep of sweeps/ on W&B (SWEEP=head DATASET= ARGS=); without W&B: llmvs sweep head
 	@$(BIN)/llmvs sweep $(SWEEP) --create dataset=$(DATASET) log.project=$(PROJECT) $(ARGS)
 
-agent: setup  ## run points of a sweep until it ends; as many agents as there are GPUs may join (SWEEP_ID=, as `make sweep` prints it)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" wandb agent --project $(PROJECT) $(SWEEP_ID)
+agent: setup  ## run points of a sweep until it ends; as many agents as there are GPUs may join (SWEEP_ID=, as `make sweep` prints it; COUNT= at most so many)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" wandb agent --forward-signals $(COUNT:%=--count %) --project $(PROJECT) $(SWEEP_ID)
 
 test: setup  ## run the tests (minutes)
 	@$(BIN)/pytest -q -n 2 --dist worksteal

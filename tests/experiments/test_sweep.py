@@ -269,6 +269,39 @@ def test_a_sweep_here_lists_its_points_best_first(
     assert "random" not in output.err
 
 
+def test_folds_and_seeds_are_averaged_and_nothing_is_best_of_one(
+    tmp_path: Path, trained: list[Config], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folds = GRID.replace("parameters:\n", "parameters:\n  fold:\n    values: [0, 1, 2]\n", 1)
+    assert main(["sweep", str(write(tmp_path, folds)), "head.inputs=a", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert len(trained) == 6
+    assert [len(point["folders"]) for point in document["points"]] == [3, 3]
+    assert [point["value"] for point in document["points"]] == [
+        pytest.approx(0.19),
+        pytest.approx(0.09),
+    ]
+    assert "fold" not in document["points"][0]["settings"]
+    assert main(["sweep", str(write(tmp_path, folds)), "head.inputs=a", "optim.lr=1e-3"]) == 0
+    output = capsys.readouterr().out
+    assert "mean over folds and seeds" in output
+    assert "best" not in output
+
+
+def test_nothing_is_chosen_by_test_figures(
+    tmp_path: Path, trained: list[Config], capsys: pytest.CaptureFixture[str], monkeypatch
+) -> None:
+    taus = iter([0.1, 0.3, 0.2, 0.4])
+    monkeypatch.setattr(under_test, "_figure", lambda document, metric: next(taus))
+    path = write(tmp_path, GRID.replace("selected/val/", "selected/test/"))
+    assert main(["sweep", str(path)]) == 0
+    output = capsys.readouterr().out
+    assert "of the TEST videos, so nothing is chosen by it" in output
+    assert "best" not in output
+    figures = [line.split()[1] for line in output.splitlines() if line.strip()[:1].isdigit()]
+    assert figures == ["0.100", "0.300", "0.200", "0.400"]
+
+
 def test_a_space_is_said_to_be_tried_at_random(
     trained: list[Config], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,7 +17,6 @@ import numpy as np
 
 from llmvs.config.layers import find_layer, is_override, split
 from llmvs.config.load import load_config, run_folder
-from llmvs.config.schema import Config
 from llmvs.config.yaml_files import read_mapping
 from llmvs.errors import UserError, nearest
 from llmvs.experiments.many import run_all
@@ -43,6 +42,8 @@ LARGEST = 1e15
 """No end of a range is larger: every whole number up to it is exact."""
 DIGITS = 4
 """Significant digits of a drawn number: its run's folder is named after it."""
+FOLDS = ("fold", "seed")
+"""Parameters over which a point's figure is a mean."""
 Point = dict[str, Any]
 
 
@@ -58,6 +59,11 @@ class Sweep:
     maximize: bool
     parameters: dict[str, dict[str, Any]]
     """Setting -> `value`, `values`, or a distribution with `min` and `max`."""
+
+    @property
+    def ranked(self) -> bool:
+        """Whether points are ordered by the figure: never by that of test videos."""
+        return not self.metric.startswith("selected/test/")
 
     def fixed(self) -> Point:
         """The settings with one value."""
@@ -136,7 +142,9 @@ def sweep(
         runs: most points; None: a whole grid, or 10 points of a search space.
 
     Returns:
-        The points with their figures, best first, as a JSON document and as text.
+        The points with their figures, the mean over folds and seeds, as a JSON document and as
+        text. Best first where the figure is of held-out videos; where it is of test videos nothing
+        is chosen by it, and they stand in the file's order.
 
     Raises:
         UserError: as `read_sweep` and `llmvs.experiments.many.run_all`.
@@ -160,24 +168,31 @@ def sweep(
             " dataset=FILE"
         )
     refuse_ranks(configs[0].num_nodes)
-    found = [
+    figures = [
         _figure(document, plan.metric) for document in run_all(configs, open_dataset(configs[0]))
     ]
-    order = sorted(
-        range(len(chosen)),
-        key=lambda i: (math.isnan(found[i]), -found[i] if plan.maximize else found[i]),
-    )
+    groups: dict[str, list[int]] = {}
+    for i, point in enumerate(chosen):
+        groups.setdefault(repr(_without_folds(point)), []).append(i)
+    listed: list[dict[str, Any]] = [
+        {
+            "value": float(np.mean([figures[i] for i in group])),
+            "settings": _without_folds(chosen[group[0]]) if len(group) > 1 else chosen[group[0]],
+            "folders": [str(run_folder(configs[i])) for i in group],
+        }
+        for group in groups.values()
+    ]
+    if plan.ranked:
+        sign = -1 if plan.maximize else 1
+        listed.sort(key=lambda one: (math.isnan(one["value"]), sign * one["value"]))
     document = {
         "sweep": str(path),
         "method": plan.method,
         "metric": plan.metric,
         "maximize": plan.maximize,
-        "points": [
-            {"value": found[i], "settings": chosen[i], "folder": str(run_folder(configs[i]))}
-            for i in order
-        ],
+        "points": listed,
     }
-    return document, _text(plan, document, configs[order[0]])
+    return document, _text(plan, document, configs[0].data.dataset)
 
 
 def arguments(point: Point) -> list[str]:
@@ -304,17 +319,32 @@ def _figure(document: Mapping[str, Any], metric: str) -> float:
     return float("nan") if known[metric] is None else known[metric]
 
 
-def _text(plan: Sweep, document: Mapping[str, Any], best: Config) -> str:
-    varied = [key for key, space in plan.parameters.items() if "value" not in space]
+def _without_folds(point: Point) -> Point:
+    """What makes a point another one than its neighbour: not the fold, and not the seed."""
+    return {key: value for key, value in point.items() if key not in FOLDS}
+
+
+def _text(plan: Sweep, document: Mapping[str, Any], dataset: str) -> str:
+    listed = document["points"]
+    varied = [
+        key
+        for key, space in plan.parameters.items()
+        if "value" not in space and all(key in point["settings"] for point in listed)
+    ]
     rows = [
         [str(place + 1), point["value"], *(str(point["settings"][key]) for key in varied)]
-        for place, point in enumerate(document["points"])
+        for place, point in enumerate(listed)
     ]
+    several = any(len(point["folders"]) > 1 for point in listed)
+    mean = ", mean over folds and seeds" if several else ""
     goal = "highest" if plan.maximize else "lowest"
+    order = f"{goal} first" if plan.ranked else "of the TEST videos, so nothing is chosen by it"
     shown = Table(
         "sweep",
-        f"{plan.path}: {plan.metric}, {goal} first; dataset {best.data.dataset}",
+        f"{plan.path}: {plan.metric}{mean}, {order}; dataset {dataset}",
         [Column(""), Column(plan.metric, "figure"), *(Column(key) for key in varied)],
         rows,
     )
-    return f"{text([shown])}\n\nbest: {run_folder(best)}"
+    if not plan.ranked or len(listed) < 2:
+        return text([shown])
+    return f"{text([shown])}\n\nbest: {', '.join(listed[0]['folders'])}"
