@@ -102,3 +102,18 @@ def test_cells(cell, column, want):
 def test_a_row_of_another_length_is_a_mistake():
     with pytest.raises(ValueError, match="2 cells under 4 columns"):
         Table("a", "a", COLUMNS, [["x", 0.1]])
+
+
+def test_a_short_table_has_the_first_measure_and_the_difference() -> None:
+    columns = [Column(""), Column("epoch")]
+    columns += [
+        Column(name, "figure") for name in ("tau", "tau: 95 %", "tau: sd", "rho", "rho: sd")
+    ]
+    columns += [Column("difference", "figure", signed=True), Column("p", "p")]
+    table = Table(
+        "paper", "A title", columns, [["a", "val", 0.1, (0.0, 0.2), 0.01, 0.3, 0.02, 0.1, 0.5]]
+    )
+    short = table.short()
+    assert [column.name for column in short.columns] == ["", "tau", "tau: 95 %", "difference", "p"]
+    assert short.rows == [["a", 0.1, (0.0, 0.2), 0.1, 0.5]]
+    assert (short.title, short.notes) == ("A title", ())

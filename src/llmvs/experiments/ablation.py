@@ -76,6 +76,8 @@ def ablate(
 
 def _write(folder: Path, title: str, tables: Sequence[Table]) -> None:
     write_text(folder / "table.md", f"## {title}\n\n{markdown(tables)}")
+    shorter = [table.short() for table in tables]
+    write_text(folder / "short.md", f"## {title}\n\n{markdown(shorter)}")
     write_text(folder / "table.csv", to_csv(tables))
     write_text(folder / "table.tex", latex(tables))
     if importlib.util.find_spec("matplotlib"):

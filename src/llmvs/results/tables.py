@@ -6,12 +6,14 @@ import csv
 import io
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 Kind = Literal["text", "figure", "percent", "p"]
 """Words, a plain number, a share that is shown in per cent, a p-value."""
+SHORT = ("difference", "difference: 95 %", "p", "published tau")
+"""What a short table has behind the first measure."""
 Cell = str | float | tuple[float, float] | None
 """Text, a number, the two ends of an interval, or nothing. NaN is shown as undefined."""
 
@@ -49,7 +51,21 @@ class Table:
 
     def without_empty(self) -> "Table":
         """The table without the columns in which no row has anything."""
-        kept = [i for i in range(len(self.columns)) if any(row[i] is not None for row in self.rows)]
+        return self._only(
+            i for i in range(len(self.columns)) if any(row[i] is not None for row in self.rows)
+        )
+
+    def short(self) -> "Table":
+        """The table no wider than a screen: of the first measure alone, without deviations."""
+        measures = [i for i, column in enumerate(self.columns) if column.kind != "text"]
+        first = self.columns[measures[0]].name if measures else ""
+        names = {first, f"{first}: 95 %", *SHORT}
+        return self._only(
+            i for i, column in enumerate(self.columns) if i == 0 or column.name in names
+        )
+
+    def _only(self, which: Iterable[int]) -> "Table":
+        kept = list(which)
         return Table(
             self.name,
             self.title,
