@@ -71,8 +71,8 @@ test-slow: setup  ## run the tests that take minutes each
 demo-backbones: setup  ## teach the demo's two small models again where they are missing or damaged (three quarters of an hour)
 	@$(BIN)/python -m llmvs.demo.recipe
 
-tables: setup  ## renew the table in README.md from runs/ (after: make ablation GRID=pattern SEEDS=0,1,2)
-	@$(BIN)/python -m llmvs.results.paste README.md
+tables: setup  ## renew the table in docs/demo.md from runs/ (after: make ablation GRID=pattern SEEDS=0,1,2)
+	@$(BIN)/python -m llmvs.results.paste docs/demo.md
 
 lint: setup  ## check style, types and import order
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -32,7 +32,7 @@ __all__ = ["DATASETS", "Dataset", "Fold", "Sampling", "Video", "load"]
 
 def load(
     name: str,
-    root: Path,
+    root: str | Path,
     sampling: Sampling = TWICE_A_SECOND,
     absent: Literal["refuse", "skip"] = "refuse",
 ) -> Dataset:
@@ -50,7 +50,7 @@ def load(
     """
     if name not in DATASETS:
         raise UserError(f"data.dataset={name}: no such dataset{nearest(name, DATASETS)}")
-    module = importlib.import_module(DATASETS[name])
+    module, root = importlib.import_module(DATASETS[name]), Path(root)
     dataset: Dataset = module.load(root, sampling) if name in SAMPLED else module.load(root)
     lacking = dataset.lacking
     if lacking and absent == "refuse":
