@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 
 from llmvs.config.schema import BackboneConfig
@@ -258,3 +259,23 @@ def test_number_format_is_a_setting(built: Path) -> None:
         BackboneConfig(scorer="builtin:tiny-llama", dtype="bfloat16"), built, CPU
     )
     assert model.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("resolves", "proxies", "offline"),
+    [(True, {}, False), (False, {}, True), (False, {"https": "http://proxy:1"}, False)],
+)
+def test_a_hub_without_an_address_is_not_asked(
+    resolves: bool, proxies: dict[str, str], offline: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look_up(host: str, port: None) -> list[str]:
+        if not resolves:
+            raise OSError("Name or service not known")
+        return [host]
+
+    monkeypatch.setattr(hub, "getproxies", lambda: proxies)
+    monkeypatch.setattr("socket.getaddrinfo", look_up)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    with hub.quickly():
+        assert constants.HF_HUB_OFFLINE is offline
+    assert constants.HF_HUB_OFFLINE is False

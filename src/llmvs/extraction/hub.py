@@ -8,9 +8,12 @@ imports no model code: a run that finds its cache filled never waits for it.
 
 import hashlib
 import json
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from llmvs.errors import UserError, require_package
 from llmvs.extraction import builtin
@@ -155,6 +158,31 @@ def check(scorer: str) -> None:
 
 
 @contextmanager
+def quickly() -> Iterator[None]:
+    """Ask the hub nothing while its name means no address: its library would try for half a minute,
+    file by file, and say so each time.
+    """
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = before or not _has_address(constants.ENDPOINT)
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def _has_address(endpoint: str) -> bool:
+    """Whether a computer is known by the hub's name; behind a proxy that is not ours to know."""
+    if getproxies():
+        return True
+    try:
+        return bool(socket.getaddrinfo(urlsplit(endpoint).hostname, None))
+    except OSError:
+        return False
+
+
+@contextmanager
 def explained(name: str, role: str) -> Iterator[None]:
     """Turn what the libraries raise about model `name`, often a page long, into a UserError of one
     line with the cure.
@@ -166,7 +194,8 @@ def explained(name: str, role: str) -> Iterator[None]:
     level = logging.get_verbosity()
     logging.set_verbosity_error()  # the library announces each of its attempts to reach the hub
     try:
-        yield
+        with quickly():
+            yield
     except UserError:
         raise
     except Exception as error:
@@ -181,6 +210,7 @@ def _cure(error: BaseException, name: str, role: str) -> str:
         GatedRepoError,
         HFValidationError,
         LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
@@ -205,7 +235,10 @@ def _cure(error: BaseException, name: str, role: str) -> str:
             "no such model or revision on the hub (or it is private: `hf auth login`), and no such"
             " folder: check the spelling"
         )
-    if caused_by(LocalEntryNotFoundError, ConnectionError) or "couldn't connect" in text:
+    if (
+        caused_by(LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError)
+        or "couldn't connect" in text
+    ):
         return (
             "the hub cannot be reached and the model was never downloaded here: go online, or give"
             " a folder that holds the model"

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from llmvs.config.schema import HeadConfig
 from llmvs.errors import UserError
 from llmvs.extraction import builtin
+from llmvs.extraction.hub import quickly
 from llmvs.models.head import Head, step_embeddings
 from llmvs.models.storage import SETTINGS, WEIGHTS, head_files, read_head, save_head
 
@@ -270,6 +271,7 @@ def _download(name: str, file: str, options: Mapping[str, Any]) -> Path:
             GatedRepoError,
             HFValidationError,
             LocalEntryNotFoundError,
+            OfflineModeIsEnabled,
             RepositoryNotFoundError,
         )
     except ModuleNotFoundError as missing:
@@ -277,7 +279,8 @@ def _download(name: str, file: str, options: Mapping[str, Any]) -> Path:
             f"{name}: no such folder, and the hub needs {missing.name}: {EXTRA}"
         ) from missing
     try:
-        return Path(hf_hub_download(name, file, **options))
+        with quickly():
+            return Path(hf_hub_download(name, file, **options))
     except HFValidationError:
         cure = "no such folder, and not a hub id (USER/NAME) either: check the spelling"
     except GatedRepoError:
@@ -290,7 +293,7 @@ def _download(name: str, file: str, options: Mapping[str, Any]) -> Path:
             "no such model on the hub (or it is private: `hf auth login`), and no such folder:"
             " check the spelling"
         )
-    except (LocalEntryNotFoundError, ConnectionError):
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError):
         cure = "no such folder, and the hub cannot be reached: check the spelling, or go online"
     except OSError as error:
         cure = f"cannot be downloaded: {' '.join(str(error).split())[:200]}"
