@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from llmvs.config.schema import BackboneConfig
 from llmvs.errors import UserError
-from llmvs.extraction import builtin
+from llmvs.extraction import builtin, hub
 from llmvs.extraction.hub import identify
 from llmvs.extraction.models import load_captioner, load_scorer, pick_device
 
