@@ -183,7 +183,7 @@ def test_lengths_that_cannot_be(length, said, good, tmp_path, monkeypatch, capsy
         ({"n_frames": 12}, 1 / 25, "15%"),
         ({"n_frames": 12}, 12 / 25, "100%"),
         ({"n_frames": 20, "sound": ["mono"]}, 0.4, "50%"),
-        ({"n_frames": 3000, "still": True}, 18, "15%"),
+        ({"n_frames": 1000, "still": True}, 6, "15%"),
         ({"n_frames": 150}, 6, "100%"),
     ],
 )
