@@ -13,7 +13,7 @@ import pytest
 
 from llmvs.errors import UserError
 from llmvs.evaluation.keyshots import knapsack
-from llmvs.summary.outputs import COLUMNS, write_storyboard
+from llmvs.summary.outputs import CARD, COLUMNS, write_storyboard
 from llmvs.summary.summarize import summarize
 from llmvs.video.transcript import Spoken, read_transcript
 from llmvs.video.writer import write
@@ -166,3 +166,16 @@ def test_an_earlier_summary_is_replaced_when_asked(saved, tmp_path):
     summary.save(folder, force=True)
     assert not (folder / "note.txt").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["again"]
+
+
+def test_key_frames_wait_for_the_storyboard_as_small_pictures(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    large = rng.integers(0, 255, (480, 854, 3), dtype=np.uint8)
+    write(tmp_path / "large.mp4", (np.roll(large, 8 * i, axis=1) for i in range(40)), FPS)
+    held = []
+    monkeypatch.setattr(
+        "llmvs.summary.result.write_storyboard", lambda cards, path: held.extend(cards)
+    )
+    summarize(tmp_path / "large.mp4", "50%").save(tmp_path / "out")
+    assert held
+    assert all(image.shape[0] <= CARD[1] and image.shape[1] <= CARD[0] for _, image in held)

@@ -80,6 +80,11 @@ def write_page(page: Page, video: Path, folder: Path, place: Path) -> None:
     write_text(folder / PAGE, html(replace(page, pictures=pictures, video=address(video, place))))
 
 
+def card(image: Frame) -> Frame:
+    """Make a picture as small as a storyboard shows it: hundreds of large ones fill the memory."""
+    return _fitted(image, (CARD[0] - 4, CARD[1] - 4))
+
+
 def write_storyboard(pictures: list[tuple[str, Frame]], path: Path) -> None:
     """Write one picture of many: each with a line below it, at most `COLUMNS` in a row.
 
@@ -95,7 +100,7 @@ def write_storyboard(pictures: list[tuple[str, Frame]], path: Path) -> None:
     board = np.full((rows * (height + CAPTION), columns * width, 3), 24, np.uint8)
     for number, (line, image) in enumerate(pictures):
         top, left = number // columns * (height + CAPTION), number % columns * width
-        small = _fitted(image, (width - 4, height - 4))
+        small = card(image)
         y, x = top + (height - small.shape[0]) // 2, left + (width - small.shape[1]) // 2
         board[y : y + small.shape[0], x : x + small.shape[1]] = small
         place = (left + 8, top + height + 17)

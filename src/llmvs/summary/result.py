@@ -17,7 +17,7 @@ from llmvs.files import write_json
 from llmvs.summary.choice import WORTH, Wishes
 from llmvs.summary.folder import MARK, whole_folder
 from llmvs.summary.leaning import Leaning
-from llmvs.summary.outputs import STORYBOARD, write_page, write_storyboard, write_video
+from llmvs.summary.outputs import STORYBOARD, card, write_page, write_storyboard, write_video
 from llmvs.summary.page import Page, PageShot
 from llmvs.summary.plot import MOST_CARDS, Curve, draw
 from llmvs.summary.timelines import Part
@@ -235,7 +235,7 @@ class Summary:
             labels = {one.keyframe: f"{clock(one.start)}  {one.score:.2f}" for one in self.chosen}
             for frame, image in pictures(self.path, list(names), self.times):
                 _write_picture(image, new / names[frame])
-                cards.append((labels[frame], image))
+                cards.append((labels[frame], card(image)))
             write_storyboard(cards, new / STORYBOARD)
             parts = [Part(one.first, one.last, one.start, one.end) for one in self.chosen]
             edges = np.append(self.times, self.duration)
