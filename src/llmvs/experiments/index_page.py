@@ -78,7 +78,9 @@ def figures(result: Result, key: str) -> dict[str, str]:
 def index(title: str, result: Result, lines: Sequence[Line]) -> str:
     """Write the page."""
     headings = [heading for names in _protocols(result) for heading in _headings(names)]
-    head = "".join(f"<th>{escape(name)}</th>" for name in ["video", "", *headings])
+    head = "".join(
+        f"<th>{escape(name).replace('_', '_<wbr>')}</th>" for name in ["video", "", *headings]
+    )
     body = "\n".join(_row(line, headings) for line in lines)
     foot = "\n".join(_means(result, len(lines)))
     return f"""<!doctype html>
@@ -143,7 +145,7 @@ def _means(result: Result, count: int) -> Iterator[str]:
             cells += [_shown(row.get(measure), protocol.percent) for measure in protocol.measures]
         if any(cells):
             shown = "".join(f"<td>{cell}</td>" for cell in cells)
-            yield f"<tr><td>{escape(label)}</td><td></td>{shown}</tr>"
+            yield f'<tr><td colspan="2">{escape(label)}</td>{shown}</tr>'
 
 
 def _row(line: Line, headings: Sequence[str]) -> str:
