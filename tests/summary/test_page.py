@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from llmvs.evaluation.keyshots import knapsack
+from llmvs.summary.leaning import Leaning
 from llmvs.summary.page import MOST_PICTURES, Page, PageShot, html
 
 NODE = shutil.which("node")
@@ -62,6 +63,19 @@ def test_of_many_pictures_a_part_is_shown():
 def test_lists_of_another_length_and_no_numbers_are_refused(wrong):
     with pytest.raises(ValueError, match=r"of 3 steps|not JSON compliant"):
         html(replace(PAGE, **wrong))
+
+
+def test_attention_of_other_steps_is_refused():
+    with pytest.raises(ValueError, match="leaning: 2 of 3 steps"):
+        html(replace(PAGE, leaning=Leaning([[], []], [[1.0]])))
+
+
+@pytest.mark.skipif(NODE is None, reason="needs node to run the page's own script")
+def test_the_scripts_parse(tmp_path):
+    scripts = re.findall(r"<script>(.*?)</script>", html(PAGE), re.DOTALL)
+    file = tmp_path / "page.js"
+    file.write_text(scripts[0] + scripts[1].replace('"use strict";', ""), encoding="utf-8")
+    subprocess.run([NODE, "--check", file], check=True)
 
 
 @pytest.mark.skipif(NODE is None, reason="needs node to run the page's own script")
