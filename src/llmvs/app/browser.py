@@ -105,10 +105,10 @@ def page(jobs: Jobs) -> "gradio.Blocks":
         upload: str | None,
         length: float,
         method: str,
-        about: str,
+        about: str | None,  # None of a field that is not shown
         progress: gradio.Progress = gradio.Progress(),  # noqa: B008 - how Gradio finds it
     ) -> tuple[Any, ...]:
-        wish = Wish(f"{length:g}%", method, about)  # type: ignore[arg-type]
+        wish = Wish(f"{length:g}%", method, about or "")  # type: ignore[arg-type]
         try:
             made = jobs.run(upload, wish, lambda share, doing: progress(share, desc=doing))
         except UserError as error:
