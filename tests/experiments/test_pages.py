@@ -67,16 +67,19 @@ def test_a_run_is_shown_with_people_captions_and_attention(
     cache = EmbeddingCache(next((tmp_path / "cache" / "films").glob("embeddings-*")))
     head = LLMVS.from_pretrained(run)
     for key in document["videos"]["test"]:
-        assert f'<a href="{key}.html">' in text
+        assert f'<a href="videos/{key}.html">' in text
         tau = document["per_video"][document["selection"]]["paper"][key][0]
         assert f"<td>{tau:+.3f}</td>" in text
-        page, video = content(run / "report" / f"{key}.html"), dataset.annotations_of(key)
+        page, video = (
+            content(run / "report" / "videos" / f"{key}.html"),
+            dataset.annotations_of(key),
+        )
         assert_allclose(page["scores"], scores[key], atol=1e-4)
         rated = video.user_scores
         assert rated is not None
         people = (rated - rated.min()) / (rated.max() - rated.min())
         assert_allclose(page["people"], people[:, video.picks], atol=1e-3)
-        assert_allclose(page["consensus"], people[:, video.picks].mean(axis=0), atol=1e-3)
+        assert_allclose(page["consensus"], video.people_mean, atol=1e-3)
         made = cache.read(key)
         assert page["answers"] == list(made.answers)
         assert len(page["captions"]) == video.n_steps
@@ -86,8 +89,8 @@ def test_a_run_is_shown_with_people_captions_and_attention(
             [list(one) for one in row] for row in leaning(weights.numpy()).most
         ]
         assert page["pictures"]
-        assert (run / "report" / page["video"]).resolve() == video.video.path
-        assert page["back"] == "index.html"
+        assert (run / "report" / "videos" / page["video"]).resolve() == video.video.path
+        assert page["back"] == "../index.html"
 
 
 def test_the_choice_is_that_of_the_key_shots(world: tuple[Dataset, Config]) -> None:
@@ -125,7 +128,9 @@ def test_without_videos_and_captions_there_are_still_curves(
     for made in Path(plan.cache).glob("films/*"):
         made.rename(made.with_name(f"away-{made.name}"))
     write_pages(Path(document["folder"]))
-    page = content(Path(document["folder"]) / "report" / f"{document['videos']['test'][0]}.html")
+    page = content(
+        Path(document["folder"]) / "report" / "videos" / f"{document['videos']['test'][0]}.html"
+    )
     assert (page["pictures"], page["video"], page["captions"], page["answers"]) == (
         [],
         None,

@@ -1,7 +1,7 @@
 """A finished run as a folder to share: weights, settings, a model card; and the way to the hub."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -151,8 +151,12 @@ def push(folder: Path, repo: str) -> str:
         ) from error
 
 
-def finished_run(run: Path) -> tuple[Result, Config]:
+def finished_run(run: Path, places: Sequence[str] = ()) -> tuple[Result, Config]:
     """Read the result and the settings of a finished run.
+
+    Args:
+        run: its folder.
+        places: settings `key=value` over its own, of what lies elsewhere now.
 
     Raises:
         UserError: no such folder, no run, or one that is not finished.
@@ -167,7 +171,7 @@ def finished_run(run: Path) -> tuple[Result, Config]:
             " settings ends it"
         )
     result = read_result(run / RESULT)
-    return result, load_config([str(run / "config.yaml")])
+    return result, load_config([str(run / "config.yaml"), *places])
 
 
 def _refuse_untrained(run: Path, config: Config) -> None:

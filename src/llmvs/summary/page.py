@@ -48,7 +48,7 @@ class Page:
     times: Sequence[float]
     """[T] seconds of the steps."""
     scores: Sequence[float]
-    """[T] in [0, 1]."""
+    """[T] drawn from their lowest to their highest: only their order counts."""
     shots: Sequence[PageShot]
     pictures: Sequence[tuple[float, bytes]] = ()
     """Seconds and JPEG file of the pictures, in order; at most `MOST_PICTURES` are shown."""
@@ -80,10 +80,12 @@ def html(page: Page) -> str:
         values = getattr(page, name)
         if values is not None and len(values) != len(page.times):
             raise ValueError(f"{name}: {len(values)} of {len(page.times)} steps")
+    if page.leaning is not None and len(page.leaning.most) != len(page.times):
+        raise ValueError(f"leaning: {len(page.leaning.most)} of {len(page.times)} steps")
     every = max(1, math.ceil(len(page.pictures) / MOST_PICTURES))
     content = asdict(page) | {
         "times": [round(float(one), 3) for one in page.times],
-        "scores": [round(float(one), 4) for one in page.scores],
+        "scores": [round(float(one), 6) for one in page.scores],
         "consensus": None
         if page.consensus is None
         else [round(float(one), 3) for one in page.consensus],
