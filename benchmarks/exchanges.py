@@ -1,8 +1,9 @@
 """What ridge regression on q and a reaches by chance on SumMe: the annotations go to other videos,
-as in shuffled.py, some hundred times, and every time the ridge is fitted and evaluated anew. Beside it
-its own scores shifted in time, and in any order: how much of the spread is that neighbours agree.
+as in shuffled.py, a thousand times, and every time the ridge is fitted and evaluated anew. Beside
+it its own scores shifted in time, and in any order: how much of the spread is that neighbours
+agree.
 
-    python benchmarks/exchanges.py ROOT EMBEDDINGS [--draws 400]
+    python benchmarks/exchanges.py ROOT EMBEDDINGS [--draws 1000]
 
 ROOT is SumMe's folder (one h5 file with people's summaries), EMBEDDINGS a folder of embeddings in
 the cache. A draw is cheap because the features stay: their matrices are decomposed once.
@@ -109,7 +110,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("root", type=Path)
     parser.add_argument("embeddings", type=Path)
-    parser.add_argument("--draws", type=int, default=400)
+    parser.add_argument("--draws", type=int, default=1000)
     asked = parser.parse_args()
     dataset, cache = load_dataset("summe", asked.root), EmbeddingCache(asked.embeddings)
     videos, rows = dict(dataset.annotations), {}
