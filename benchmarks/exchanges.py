@@ -1,7 +1,9 @@
 """What ridge regression on q and a reaches by chance on SumMe: the annotations go to other videos,
-as in shuffled.py, some hundred times, and every time the ridge is fitted and evaluated anew.
+as in shuffled.py, a thousand times, and every time the ridge is fitted and evaluated anew. Beside
+it its own scores shifted in time, and in any order: how much of the spread is that neighbours
+agree.
 
-    python benchmarks/exchanges.py ROOT EMBEDDINGS [--draws 400]
+    python benchmarks/exchanges.py ROOT EMBEDDINGS [--draws 1000]
 
 ROOT is SumMe's folder (one h5 file with people's summaries), EMBEDDINGS a folder of embeddings in
 the cache. A draw is cheap because the features stay: their matrices are decomposed once.
@@ -21,6 +23,7 @@ from llmvs.evaluation.protocols import by_name
 from llmvs.methods.ridge import GROUPS, PENALTIES, fit_ridge
 
 Of = dict[str, np.ndarray]
+MOVES = 300
 
 
 class FittedFold:
@@ -81,12 +84,33 @@ def tau(folds: list[FittedFold], videos: dict[str, Annotations], rows: Of) -> fl
     return float(np.mean(found))
 
 
+def moved(folds: list[FittedFold], videos: dict[str, Annotations], rows: Of) -> None:
+    """Print how the tau of the own scores spreads when their steps are moved."""
+    videos = {key: video.trim(len(rows[key])) for key, video in videos.items()}
+    targets = {key: video.gtscore.astype(np.float64) for key, video in videos.items()}
+    scores = {key: found for fold in folds for key, found in fold.scores(targets).items()}
+    compare = {key: by_name("per_annotator").prepare(videos[key]) for key in scores}
+    rng = np.random.default_rng(0)
+    ways = {
+        "shifted in time": lambda found: np.roll(found, rng.integers(len(found))),
+        "in any order": rng.permutation,
+    }
+    for name, move in ways.items():
+        means = [
+            np.mean([compare[key](move(found))["tau"] for key, found in scores.items()])
+            for _ in range(MOVES)
+        ]
+        print(
+            f"own scores {name}, {MOVES} draws: mean {np.mean(means):.4f}, sd {np.std(means):.4f}"
+        )
+
+
 def main() -> None:
     """Print where the draws lie."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("root", type=Path)
     parser.add_argument("embeddings", type=Path)
-    parser.add_argument("--draws", type=int, default=400)
+    parser.add_argument("--draws", type=int, default=1000)
     asked = parser.parse_args()
     dataset, cache = load_dataset("summe", asked.root), EmbeddingCache(asked.embeddings)
     videos, rows = dict(dataset.annotations), {}
@@ -118,6 +142,7 @@ def main() -> None:
         f" {low:.3f} to {high:.3f}; {np.mean(draws >= own):.3f} reach that of the own"
     )
     print("the first ten:", " ".join(f"{value:.3f}" for value in draws[:10]))
+    moved(folds, videos, rows)
 
 
 if __name__ == "__main__":
