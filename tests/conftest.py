@@ -1,5 +1,6 @@
 """Shared fixtures: where the real benchmark data is, when it is there at all."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,10 @@ import pytest
 
 from llmvs.console import printed_messages
 from llmvs.datasets import Dataset, load
+
+# A shell without job control starts what it puts into the background deaf to Ctrl-C, and what the
+# tests start would be so too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -1,15 +1,17 @@
 """A Space on the Hugging Face hub, or any server: the page of `llmvs app`."""
 
 import os
-import tempfile
-from pathlib import Path
+import sys
 
-from llmvs.app.server import serve
+from llmvs.cli import main
 
-MEGABYTES, MINUTES = 200, 15
-"""Largest upload and longest video that this server takes."""
+HERE = [
+    "--host=0.0.0.0",  # a Space's container is reached from outside it
+    f"--port={os.environ.get('PORT', '7860')}",
+    "--max-mb=200",
+    "--max-minutes=15",
+]
+"""What this server takes; a free Space has two cores."""
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory(prefix="llmvs-space-") as folder:
-        port = int(os.environ.get("PORT", "7860"))
-        serve("0.0.0.0", port, Path(folder), MEGABYTES, MINUTES)  # noqa: S104 - a Space's own container
+    sys.exit(main(["app", *HERE]))

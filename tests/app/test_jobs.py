@@ -1,8 +1,12 @@
 """What the app does with an upload, without a browser."""
 
+import errno
 import json
 import os
+import shutil
+import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,9 +42,11 @@ def test_an_upload_becomes_a_summary_a_page_and_an_archive(upload: Path, tmp_pat
     assert [share for share, _ in told] == sorted(share for share, _ in told)
     assert told[-1] == (1.0, "done")
     assert "shots, scored by what is seen and heard" in made.line
-    (folder,) = (tmp_path / "app").iterdir()
-    assert not [path for path in folder.iterdir() if path.suffix == ".mp4"]  # no copy stays
-    assert upload.is_file()
+    (folder,) = (tmp_path / "app" / "results").iterdir()
+    video = folder / "my_film_1.mp4"
+    assert '"video": "../my_film_1.mp4"' in made.page.read_text(encoding="utf-8")  # it plays there
+    assert made.page.parent.parent == folder
+    assert video.samefile(upload)  # no second copy
 
 
 @pytest.mark.parametrize(
@@ -50,9 +56,13 @@ def test_an_upload_becomes_a_summary_a_page_and_an_archive(upload: Path, tmp_pat
         ("text", r"^notes\.txt: not a video by its name"),
         ("text called mp4", r"^notes\.mp4: not a readable video"),
         ("too large", r"^my_film_1\.mp4: 0 MB, at most 0\.001 are taken"),
-        ("too long", r"^my_film_1\.mp4: 0:08.* long, at most 0\.01 minutes are taken"),
-        ("a link", r"^my_film\.mp4: did not arrive"),
+        ("too long", r"^my_film_1\.mp4: longer than the 0\.01 minutes that are taken"),
+        ("a link", r"^my_film\.mp4: is not here, or no longer: upload it again"),
         ("a wish", r"length|%"),
+        ("a model", r"^language: no language model is at hand here"),
+        ("a wish without a model", r"^language: no language model is at hand here"),
+        ("a wish that nobody reads", r"^what it shall show is asked of language models"),
+        ("a long wish", r"^what it shall show: 301 characters, at most 300"),
     ],
 )
 def test_what_is_not_allowed_is_one_line_and_leaves_nothing(
@@ -71,26 +81,74 @@ def test_what_is_not_allowed_is_one_line_and_leaves_nothing(
         given.symlink_to(upload)
     elif kind == "a wish":
         wish = Wish("900%")
+    elif kind == "a model":
+        wish = Wish(method="language")
+    elif kind.startswith("a wish without"):
+        wish = Wish(about="goals")
+    elif kind.startswith("a wish that"):
+        wish = Wish(method="visual", about="goals")
+    elif kind == "a long wish":
+        wish = Wish(about="x" * 301)
     root = tmp_path / "app"
     with pytest.raises(UserError, match=said) as error:
         run(Jobs(root, limits), None if kind == "nothing" else given, wish)
     assert str(root) not in str(error.value)
     assert "\n" not in str(error.value)
-    assert list(root.iterdir()) == []
+    assert [path for path in root.rglob("*") if path.parent != root] == []
 
 
-def test_old_results_are_removed_and_others_stay(upload: Path, tmp_path: Path) -> None:
+def test_a_video_that_does_not_state_its_length_is_refused_when_it_is_too_long(
+    upload: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    header = replace(probe(upload), seconds=None)
+    monkeypatch.setattr("llmvs.app.jobs.probe", lambda path: header)
+    with pytest.raises(UserError, match=r"^my_film_1\.mp4: longer than the 0\.05 minutes"):
+        run(Jobs(tmp_path / "app", Limits(minutes=0.05)), upload)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/a/b"), "no room left here"),
+        (MemoryError(), "not enough memory here"),
+        (ZeroDivisionError("division by zero"), "failed here, for a reason that the server's log"),
+        (VideoError("{folder}/my_film_1.mp4: bad\nworse"), "bad worse"),
+    ],
+)
+def test_what_goes_wrong_is_one_line_without_our_folders(
+    error: Exception, said: str, upload: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     jobs = Jobs(tmp_path / "app")
-    first, _ = run(jobs, upload)
-    old = first.archive.parent
-    other = tmp_path / "app" / "uploads"
-    other.mkdir()
-    for folder in (old, other):
-        os.utime(folder, (0, 0))
-    second, _ = run(jobs, upload)
-    assert not old.exists()
-    assert other.exists()
-    assert second.archive.is_file()
+
+    def fail(video: Path, *given: object, **more: object) -> None:
+        raise VideoError(str(error).format(folder=video.parent)) if said == "bad worse" else error
+
+    monkeypatch.setattr("llmvs.app.jobs.summarize_as", fail)
+    with pytest.raises(UserError) as told:
+        run(jobs, upload)
+    assert str(told.value).startswith(f"my_film_1.mp4: {said}")
+    assert list(jobs.results.iterdir()) == []
+
+
+def test_what_is_old_is_removed_and_nothing_else(upload: Path, tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path / "app")
+    made, _ = run(jobs, upload)
+    left = jobs.uploads / "abc" / "x.mp4"
+    left.parent.mkdir()
+    shutil.copy2(upload, left)
+    os.utime(left, (0, 0))  # it came just now, whatever its own time is
+    jobs.tidy()
+    assert made.archive.is_file()
+    assert left.is_file()
+    working = jobs.results / "job-working"
+    working.mkdir()
+    jobs._working.add(working)
+    time.sleep(0.05)
+    jobs.tidy(0.01)
+    jobs.tidy(0.0)  # folders, now that they are empty
+    assert list(jobs.results.iterdir()) == [working]
+    assert list(jobs.uploads.iterdir()) == []
+    assert upload.is_file()
 
 
 @pytest.mark.parametrize(
@@ -120,10 +178,14 @@ def test_a_wish_goes_to_the_language_models(
 
     monkeypatch.setattr("llmvs.app.jobs.language_for", stop)
     jobs = Jobs(tmp_path / "app", model="demo", settings=["small"])
-    for method, model, settings in (("language", "demo", ("small",)), ("visual", None, ())):
-        with pytest.raises(VideoError, match="stop"):
-            run(jobs, upload, Wish(method=method, about=" goals "))  # type: ignore[arg-type]
-        assert asked[-1][:5] == (method, model, "goals", None, settings)
+    for method, about, model, settings in (
+        ("language", " goals ", "demo", ("small",)),
+        ("auto", "", "demo", ("small",)),
+        ("visual", "", None, ()),
+    ):
+        with pytest.raises(UserError, match="stop"):
+            run(jobs, upload, Wish(method=method, about=about))  # type: ignore[arg-type]
+        assert asked[-1][:5] == (method, model, about.strip() or None, None, settings)
 
 
 def test_without_gradio_one_line_says_what_to_install(

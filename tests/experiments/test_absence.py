@@ -4,6 +4,7 @@ the folds and counted everywhere.
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import torch
 from llmvs.cache.embeddings import EmbeddingCache, Embeddings
 from llmvs.cli import main
 from llmvs.config.load import load_config
+from llmvs.config.schema import MethodConfig
 from llmvs.datasets import load
 from llmvs.errors import UserError
 from llmvs.experiments import absence
@@ -133,6 +135,44 @@ def test_the_baselines_of_a_part_say_that_it_is_one(place, capsys):
     assert "1 videos of eccv16 are missing (gone)" in capsys.readouterr().err
 
 
+def grid(place, reference):
+    (place / "grids").mkdir()
+    (place / "variant").symlink_to(CONFIGS / "variant")
+    names = ["llmvs", "position", "caption_novelty", "visual_novelty"]
+    rows = "\n".join(f"  - {{label: row {name}, variants: [{name}]}}" for name in names)
+    path = place / "grids" / "mine.yaml"
+    path.write_text(f"reference: row {reference}\nrows:\n{rows}\n")
+    return str(path)
+
+
+def test_a_row_of_which_nothing_can_be_made_is_a_note(place, capsys):
+    layers = [str(CONFIGS / "dataset" / "eccv16.yaml"), f"data.root={place / 'mine'}"]
+    folders = [f"runs={place / 'runs'}", f"extract.embeddings={place / 'made'}"]
+    given = [*layers, *folders, *QUICK, "data.absent=skip", "--json"]
+    assert main(["ablate", grid(place, "llmvs"), *given]) == 0
+    shown = capsys.readouterr()
+    document = json.loads(shown.out)
+    for table in document["tables"]:
+        assert [row[0] for row in table["rows"]][:3] == ["row llmvs", "row position", "Random"]
+        assert [note for note in table["notes"] if "Left out" in note] == [
+            "Left out: row caption_novelty (no clip of any of 6 videos).",
+            "Left out: row visual_novelty (no clip of any of 6 videos).",
+        ]
+    assert "note: row visual_novelty: left out: no clip of any of 6 videos" in shown.err
+    assert len(document["experiments"]) == 2
+    assert "Left out: row visual" in (Path(document["folder"]) / "short.md").read_text().replace(
+        "\\_", "_"
+    )
+
+
+def test_the_row_that_others_are_compared_with_is_not_left_out(place, capsys):
+    layers = [str(CONFIGS / "dataset" / "eccv16.yaml"), f"data.root={place / 'mine'}"]
+    given = [*layers, f"runs={place / 'runs'}", *QUICK]
+    assert main(["ablate", grid(place, "visual_novelty"), *given]) == 2
+    assert "no clip of 6 of 6 videos" in capsys.readouterr().err
+    assert results(place) == []
+
+
 @pytest.fixture
 def clips(tmp_path):
     """Three clips, one of which is gone again, and settings to extract them."""
@@ -175,11 +215,27 @@ def test_captions_that_are_there_need_no_clip(clips):
     assert absent(other, dataset, ["a"]) == {"a": "no embeddings"}
 
 
+def test_answers_about_frames_are_no_clips_to_look_at(clips):
+    dataset, config = clips
+    film(dataset.video("b").path, 1, 1)
+    from llmvs.extraction.caption_stage import ask_frames
+
+    asked, looked = (
+        replace(config, method=MethodConfig(model)) for model in ("captioner", "visual_novelty")
+    )
+    ask_frames(asked, "films", [dataset.video("b")])
+    dataset.video("b").path.unlink()
+    assert absent(asked, dataset, ["a", "b"]) == {}
+    assert absent(looked, dataset, ["a", "b"]) == {"b": "no clip"}
+
+
 def test_without_any_clip_no_model_is_looked_for(place, capsys):
     layers = [str(CONFIGS / "dataset" / "eccv16.yaml"), f"data.root={place / 'mine'}"]
     folders = [f"runs={place / 'runs'}", f"cache={place / 'cache'}"]
     assert main(["train", *layers, *folders, "backbone.captioner=no/such", *QUICK]) == 2
-    assert f"data.root={place / 'mine'}: no clip of 6 of 6 videos" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert f"data.root={place / 'mine'}: no clip of 6 of 6 videos" in error
+    assert "get them, give their captions with extract.captions=DIR, or leave them out" in error
 
 
 def test_supplied_captions_are_looked_for_by_key_and_name(clips, tmp_path):

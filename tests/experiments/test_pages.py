@@ -185,9 +185,9 @@ def test_what_a_method_does_not_have_is_not_on_its_page(world: tuple[Dataset, Co
         (replace(plan, method=MethodConfig("caption_novelty")), {"captions": True}),
         (replace(plan, method=MethodConfig("position")), {}),
     ]:
-        document, _ = train(config)
+        document, _ = train(replace(config, experiment=f"of-{config.method.model}"))
         run = Path(document["folder"])
-        write_pages(run, force=True)
+        write_pages(run)
         page = content(next((run / "report" / "videos").iterdir()))
         for name in ("captions", "answers", "leaning"):
             assert bool(page[name]) is there.get(name, False), (config.method, name)

@@ -3,6 +3,7 @@ folder of its own, pack that, and remove it when it is old.
 """
 
 import logging
+import os
 import re
 import shutil
 import tempfile
@@ -10,23 +11,31 @@ import time
 import unicodedata
 import zipfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from llmvs.errors import UserError
-from llmvs.summary.method import Name, language_for
-from llmvs.summary.outputs import PAGE, PREVIEW, STORYBOARD, VIDEO
+from llmvs.memory import exhausted
+from llmvs.summary.choice import Wishes
+from llmvs.summary.method import Name, language_for, models_at_hand
+from llmvs.summary.outputs import PAGE, VIDEO
 from llmvs.summary.result import Summary
 from llmvs.summary.summarize import asked, summarize_as
 from llmvs.summary.times import clock
-from llmvs.video.container import SUFFIXES, probe
+from llmvs.video.container import NO_ROOM, SUFFIXES, probe
 from llmvs.video.transcript import beside
 
 logger = logging.getLogger(__name__)
 
 KEPT = 3600.0
-"""Seconds after which a result is removed."""
+"""Seconds after which an upload or a result is removed."""
+MEGABYTE = 1 << 20
+"""Bytes; as browsers and Gradio count."""
 LONGEST_NAME = 60
+LONGEST_ABOUT = 300
+"""Characters."""
+ELSEWHERE = "`llmvs summarize` on your own machine has no limit"
 Progress = Callable[[float, str], None]
 """Told the share that is done, and what is being done."""
 
@@ -59,14 +68,13 @@ class Made:
     """What was chosen."""
     video: Path
     page: Path
-    storyboard: Path
-    preview: Path
+    """Leads to the uploaded video, which is kept as long."""
     archive: Path
     """The whole folder as a zip file."""
 
 
 class Jobs:
-    """The app's own folder, and the work in it."""
+    """The app's own folder, and the work in it, one video at a time."""
 
     def __init__(
         self,
@@ -83,96 +91,152 @@ class Jobs:
             model: a trained head for the method `language`, as `summarize` takes it.
             settings: of the language models, as on the command line.
         """
-        self.root, self.limits = root, limits
+        self.root, self.limits = root.resolve(), limits
+        self.uploads, self.results = self.root / "uploads", self.root / "results"
         self.model, self.settings = model, tuple(settings)
-        root.mkdir(parents=True, exist_ok=True)
+        self._working: set[Path] = set()
+        for folder in (self.uploads, self.results):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def language(self) -> bool:
+        """Whether there are language models to ask."""
+        return bool(self.model or self.settings) or models_at_hand()
 
     def run(self, upload: str | Path | None, wish: Wish, progress: Progress) -> Made:
         """Summarize an uploaded file.
 
         Raises:
-            UserError: no file, or not one that is allowed; a wish that makes no sense; as
-                `summarize`. Nothing of it stays in the folder.
+            UserError: whatever goes wrong, in one line that names no folder of ours: no file, or
+                not one that is allowed; a wish that makes no sense; as `summarize`; what nobody
+                foresaw, which the log tells. Nothing of it stays in the folder.
         """
         self.tidy()
         path = self._checked(upload)
-        wishes = asked(wish.length.strip() or "15%")
-        folder = Path(tempfile.mkdtemp(prefix="job-", dir=self.root))
+        wishes = self._wishes(wish)
+        name = safe_name(path.name)
+        folder = Path(tempfile.mkdtemp(prefix="job-", dir=self.results))
+        self._working.add(folder)
         try:
-            video = folder / safe_name(path.name)
-            shutil.copyfile(path, video)
-            total = self._duration(video)
-            progress(0.0, "reading")
-            language = language_for(
-                wish.method,
-                self.model if wish.method != "visual" else None,
-                wish.about.strip() or None,
-                None,
-                self.settings if wish.method != "visual" else (),
-                beside(video) is not None,
-            )
-
-            def seen(seconds: float) -> None:
-                progress(0.8 * min(1.0, seconds / total) if total else 0.4, "looking")
-
-            if language is not None:
-                progress(0.0, "captioning; this takes longer than the video")
-            summary = summarize_as(video, wishes, progress=seen, language=language)
-            progress(0.8, "cutting")
-            out = summary.save(folder / "summary")
-            progress(0.95, "packing")
-            archive = _packed(out, folder / f"{video.stem}-summary.zip")
-            video.unlink()
-        except UserError as error:  # who uploads knows nothing of our folders
+            made = self._made(path, folder / name, wish, wishes, progress)
+        except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
-            raise type(error)(str(error).replace(f"{folder}/", "")) from error
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+            if not isinstance(error, Exception):  # told to end
+                raise
+            line = self._one_line(error, name, folder)
+            logger.info("%s", line)
+            raise UserError(line) from error
+        finally:
+            self._working.discard(folder)
+        logger.info("%s: %s", name, made.line)
         progress(1.0, "done")
-        return Made(
-            _line(summary),
-            out / VIDEO,
-            out / PAGE,
-            out / STORYBOARD,
-            out / PREVIEW,
-            archive,
-        )
+        return made
 
     def tidy(self, older: float = KEPT) -> None:
-        """Remove results that are `older` seconds old."""
-        for folder in self.root.glob("job-*"):
-            if folder.is_dir() and time.time() - folder.stat().st_mtime > older:
-                shutil.rmtree(folder, ignore_errors=True)
+        """Remove uploads and results that are `older` seconds old."""
+        before = time.time() - older
+        for path in [*self.results.iterdir(), *sorted(self.uploads.rglob("*"), reverse=True)]:
+            with suppress(OSError):  # a folder that is not empty, or a neighbour removed it
+                if path in self._working or max(os.lstat(path)[-2:]) > before:
+                    continue  # ctime counts: a copy keeps the time of what it is of
+                if path.parent == self.results:
+                    shutil.rmtree(path, ignore_errors=True)
+                elif path.is_dir():
+                    path.rmdir()
+                else:
+                    path.unlink()
+
+    def _made(
+        self, path: Path, video: Path, wish: Wish, wishes: Wishes, progress: Progress
+    ) -> Made:
+        try:
+            os.link(path, video)  # no second copy; it stays when the upload goes
+        except OSError:
+            shutil.copyfile(path, video)
+        total = self._duration(video)
+        progress(0.0, "reading")
+        language = language_for(
+            wish.method,
+            self.model if wish.method != "visual" else None,
+            wish.about.strip() or None,
+            None,
+            self.settings if wish.method != "visual" else (),
+            beside(video) is not None,
+        )
+
+        def seen(seconds: float) -> None:
+            self._refuse_longer(video, seconds)  # a header need not say how long it is
+            progress(0.8 * min(1.0, seconds / total) if total else 0.4, "looking")
+
+        if language is not None:
+            progress(0.0, "captioning; this takes longer than the video")
+        summary = summarize_as(video, wishes, progress=seen, language=language)
+        progress(0.8, "cutting")
+        out = summary.save(video.parent / "summary")
+        progress(0.95, "packing")
+        archive = _packed(out, video.parent / f"{video.stem}-summary.zip")
+        return Made(_line(summary), out / VIDEO, out / PAGE, archive)
 
     def _checked(self, upload: str | Path | None) -> Path:
         """Refuse what is not allowed, before anything is done with it."""
         if not upload:
             raise UserError("no video: choose a file first")
         path = Path(upload)
+        name = safe_name(path.name)
         if path.suffix.lower() not in SUFFIXES:
             raise UserError(
-                f"{safe_name(path.name)}: not a video by its name: expected one of"
-                f" {', '.join(SUFFIXES)}"
+                f"{name}: not a video by its name: expected one of {', '.join(SUFFIXES)}"
             )
         if not path.is_file() or path.is_symlink():
-            raise UserError(f"{safe_name(path.name)}: did not arrive: upload it again")
-        size = path.stat().st_size / 1e6
+            raise UserError(f"{name}: is not here, or no longer: upload it again")
+        size = path.stat().st_size / MEGABYTE
         if size > self.limits.megabytes:
             raise UserError(
-                f"{safe_name(path.name)}: {size:.0f} MB, at most {self.limits.megabytes:g} are"
-                " taken: `llmvs summarize` on your own machine has no limit"
+                f"{name}: {size:.0f} MB, at most {self.limits.megabytes:g} are taken: {ELSEWHERE}"
             )
         return path
 
+    def _wishes(self, wish: Wish) -> Wishes:
+        """Refuse what cannot be asked for here, before the video is looked at."""
+        about = wish.about.strip()
+        if len(about) > LONGEST_ABOUT:
+            raise UserError(f"what it shall show: {len(about)} characters, at most {LONGEST_ABOUT}")
+        if about and wish.method == "visual":
+            raise UserError(
+                "what it shall show is asked of language models: choose auto or language, or leave"
+                " it empty"
+            )
+        if (about or wish.method == "language") and not self.language:
+            raise UserError(
+                "language: no language model is at hand here: choose auto or visual, or start"
+                " `llmvs app small`, which downloads a pair of models once"
+            )
+        return asked(wish.length.strip() or "15%")
+
     def _duration(self, video: Path) -> float | None:
         seconds = probe(video).seconds
-        if seconds and seconds > 60 * self.limits.minutes:
-            raise UserError(
-                f"{video.name}: {clock(seconds)} long, at most {self.limits.minutes:g} minutes are"
-                " taken: `llmvs summarize` on your own machine has no limit"
-            )
+        if seconds:
+            self._refuse_longer(video, seconds)
         return seconds
+
+    def _refuse_longer(self, video: Path, seconds: float) -> None:
+        if seconds > 60 * self.limits.minutes:
+            raise UserError(
+                f"{video.name}: longer than the {self.limits.minutes:g} minutes that are taken:"
+                f" {ELSEWHERE}"
+            )
+
+    def _one_line(self, error: Exception, name: str, folder: Path) -> str:
+        """Say what went wrong; who uploads knows nothing of our folders."""
+        if isinstance(error, UserError):
+            line = str(error).replace(f"{folder}/", "").replace(f"{self.root}/", "")
+            return " ".join(line.split())
+        if exhausted(error):
+            return f"{name}: not enough memory here: try a smaller video"
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            return f"{name}: no room left here for its summary: try again later"
+        logger.error("%s", name, exc_info=error)
+        return f"{name}: failed here, for a reason that the server's log tells"
 
 
 def safe_name(name: str) -> str:

@@ -1,25 +1,34 @@
 """Serve the app at an address, with a folder of its own."""
 
 import logging
+import os
+import shutil
 import socket
 import tempfile
-from collections.abc import Sequence
-from contextlib import ExitStack
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from llmvs.app.browser import application
-from llmvs.app.jobs import Jobs, Limits
+from llmvs.app.jobs import KEPT, Jobs, Limits
 from llmvs.errors import UserError
+from llmvs.files import unwritable
+from llmvs.summary.method import language_for
 
 logger = logging.getLogger(__name__)
+
+PREFIX = "llmvs-app-"
+EVERY = 300.0
+"""Seconds between two looks for what is old."""
 
 
 def serve(
     host: str,
     port: int,
+    limits: Limits,
     folder: Path | None = None,
-    megabytes: float = 500,
-    minutes: float = 120,
     model: str | None = None,
     settings: Sequence[str] = (),
 ) -> None:
@@ -28,23 +37,67 @@ def serve(
     Args:
         host: address to listen at.
         port: where.
-        folder: of uploads and results; None: a temporary one, removed at the end.
-        megabytes: largest upload.
-        minutes: longest video.
+        limits: of uploads.
+        folder: in which the app makes a folder of its own, removed at the end; None: the system's
+            for temporary files.
         model: a trained head for the method `language`.
         settings: of the language models.
 
     Raises:
-        UserError: Gradio is not installed, or the address is taken.
+        UserError: Gradio is not installed, the address is taken, there is no such model or
+            setting, or the folder cannot be written.
     """
     _refuse_taken(host, port)
-    with ExitStack() as stack:
-        root = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="llmvs-app-")))
-        app = application(Jobs(root.resolve(), Limits(megabytes, minutes), model, settings))
+    if model or settings:  # a wrong name is no visitor's mistake
+        language_for("language", model, settings=settings)
+    with _own_folder(folder or Path(tempfile.gettempdir())) as root:
+        jobs = Jobs(root, limits, model, settings)
+        app = application(jobs)
         import uvicorn
 
-        logger.info("http://%s:%d (Ctrl-C ends it)", host, port)
-        uvicorn.run(app, host=host, port=port, log_level="warning")
+        with _tidied(jobs):
+            logger.info("http://%s:%d (Ctrl-C ends it)", f"[{host}]" if ":" in host else host, port)
+            uvicorn.run(app, host=host, port=port, log_level="warning")
+
+
+@contextmanager
+def _own_folder(parent: Path) -> Iterator[Path]:
+    """Make a folder that nobody else has, and remove those of servers that were killed: a living
+    one touches its own (see `_tidied`).
+    """
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for left in parent.glob(f"{PREFIX}*"):
+            with suppress(OSError):
+                status = left.lstat()
+                if status.st_uid == os.getuid() and status.st_mtime < time.time() - KEPT:
+                    shutil.rmtree(left, ignore_errors=True)
+        root = tempfile.mkdtemp(prefix=PREFIX, dir=parent)
+    except OSError as error:
+        raise unwritable(parent, error) from error
+    try:
+        yield Path(root)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+@contextmanager
+def _tidied(jobs: Jobs, every: float = EVERY) -> Iterator[None]:
+    """Remove what is old while the block runs, also where nobody uploads anything more."""
+    ended = threading.Event()
+
+    def tidy() -> None:
+        while not ended.wait(every):
+            os.utime(jobs.root)
+            jobs.tidy()
+
+    thread = threading.Thread(target=tidy, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _refuse_taken(host: str, port: int) -> None:

@@ -30,7 +30,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--folder",
         type=Path,
         metavar="DIR",
-        help="where uploads and results are kept for an hour; default: a new temporary folder",
+        help="in which a folder for uploads and results is made, and removed at the end; default:"
+        " the system's for temporary files",
     )
 
 
@@ -43,14 +44,8 @@ def call(given: argparse.Namespace) -> None:
         raise UserError(
             f"--max-mb {given.max_mb:g} --max-minutes {given.max_minutes:g}: above 0 each"
         )
+    from llmvs.app.jobs import Limits
     from llmvs.app.server import serve
 
-    serve(
-        given.host,
-        given.port,
-        given.folder,
-        given.max_mb,
-        given.max_minutes,
-        given.model,
-        given.settings,
-    )
+    limits = Limits(given.max_mb, given.max_minutes)
+    serve(given.host, given.port, limits, given.folder, given.model, given.settings)

@@ -8,10 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from llmvs.config.schema import Config
+from llmvs.datasets import Dataset
+from llmvs.experiments.absence import nothing_of_any
 from llmvs.experiments.crossval import SUMMARY, experiment_folder, runs_of, summary
-from llmvs.experiments.grids import load_grid
+from llmvs.experiments.grids import Grid, GridRow, load_grid
 from llmvs.experiments.many import run_all
 from llmvs.experiments.opening import open_dataset
+from llmvs.experiments.run import finished
 from llmvs.files import write_json, write_text
 from llmvs.results.comparison import Contender, comparison, heading, plain
 from llmvs.results.experiment import experiment
@@ -32,7 +36,8 @@ def ablate(
     `runs/ablation-GRID-DATASET`.
 
     The rows' runs are those of `llmvs crossval` with the same layers, so what either has finished
-    the other reuses.
+    the other reuses. A row that reads what there is of no video, such as clips where only captions
+    are at hand, is left out, and a note says so; the reference is not.
 
     Args:
         name: of the grid, or the path of its file.
@@ -53,14 +58,16 @@ def ablate(
     refuse_ranks(configs[0].num_nodes)
     dataset = open_dataset(configs[0])
     every = [runs_of(config, dataset, folds, seeds) for config in configs]
-    documents = run_all([run for runs in every for run in runs], dataset)
+    made, notes = _possible(grid, every, dataset)
+    documents = run_all([run for _, runs in made for run in runs], dataset)
     rows = []
-    for line, config, runs in zip(grid.rows, configs, every, strict=True):
+    for line, runs in made:
+        config = configs[grid.rows.index(line)]
         found = experiment(config.experiment, documents[: len(runs)])
         documents = documents[len(runs) :]
         write_json(experiment_folder(config) / SUMMARY, summary(found))
         rows.append(Contender(line.label, found, line.published))
-    tables = comparison(rows, grid.reference, rule)
+    tables = [table.noted(notes) for table in comparison(rows, grid.reference, rule)]
     folder = Path(configs[0].runs) / f"ablation-{grid.name}-{dataset.name}"
     title = f"{grid.title}. {heading(rows[0].experiment)}"
     _write(folder, title, tables)
@@ -72,6 +79,21 @@ def ablate(
         "tables": [plain(table) for table in tables],
     }
     return document, f"{title}\n\n{text(tables)}\n\ntable and plot: {folder}"
+
+
+def _possible(
+    grid: Grid, every: Sequence[list[Config]], dataset: Dataset
+) -> tuple[list[tuple[GridRow, list[Config]]], list[str]]:
+    """The rows that can be made or are there, with their runs, and a note of each other one."""
+    made, notes = [], []
+    for row, runs in zip(grid.rows, every, strict=True):
+        reason = None if row.label == grid.reference else nothing_of_any(runs[0], dataset)
+        if reason and any(finished(run) is None for run in runs):
+            notes.append(f"Left out: {row.label} ({reason}).")
+            logger.warning("note: %s: left out: %s", row.label, reason)
+        else:
+            made.append((row, runs))
+    return made, notes
 
 
 def _write(folder: Path, title: str, tables: Sequence[Table]) -> None:

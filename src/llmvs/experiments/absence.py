@@ -3,7 +3,7 @@ any model is loaded, and refused in one line or left out of the folds (`data.abs
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,8 +44,8 @@ def refuse_absent(runs: Iterable[Config], dataset: Dataset, keys: Sequence[str])
         if found := absent(config, dataset, keys):
             raise UserError(
                 f"{dataset.name}: {_place(config)}: {next(iter(found.values()))} of {len(found)} of"
-                f" {len(keys)} videos: {', '.join(found)}: get them, or leave them out with"
-                " data.absent=skip"
+                f" {len(keys)} videos: {', '.join(found)}: get them,{_instead(config, found)} or"
+                " leave them out with data.absent=skip"
             )
 
 
@@ -64,6 +64,16 @@ def without_absent(runs: Iterable[Config], dataset: Dataset) -> Dataset:
     if found:
         logger.warning("note: %s: %s", label(left), ", ".join(left.absent))
     return left
+
+
+def nothing_of_any(config: Config, dataset: Dataset) -> str | None:
+    """Say what there is none of for any video of a dataset, such as `no clip`; None: something can
+    be made of one.
+    """
+    found = absent(config, dataset, list(dataset.annotations))
+    if len(found) < len(dataset.annotations):
+        return None
+    return f"{' and '.join(dict.fromkeys(found.values()))} of any of {len(found)} videos"
 
 
 def present(config: Config, dataset: Dataset) -> Dataset:
@@ -90,6 +100,14 @@ def _place(config: Config) -> str:
     return f"data.root={config.data.root}"
 
 
+def _instead(config: Config, found: Mapping[str, str]) -> str:
+    """What does as well as the clips that are missing."""
+    reads = method_of(config.method).reads
+    if reads in ("embeddings", "captions") and "no clip" in found.values():
+        return " give their captions with extract.captions=DIR,"
+    return ""
+
+
 def absent(config: Config, dataset: Dataset, keys: Iterable[str]) -> dict[str, str]:
     """Find the videos of which nothing can be made.
 
@@ -103,6 +121,8 @@ def absent(config: Config, dataset: Dataset, keys: Iterable[str]) -> dict[str, s
     extract, method = config.extract, method_of(config.method)
     if method.reads == "annotations":
         return {}
+    if method.reads == "videos":
+        return dict.fromkeys((one.key for one in videos if not _has_clip(one)), "no clip")
     if method.reads == "frames":
         return _without_clip(replace(config, caption=frame_question(config)), dataset, videos, True)
     if method.reads == "captions":
@@ -154,7 +174,7 @@ def refuse_other_absence(config: Config, dataset: Dataset) -> None:
 def _without_clip(
     config: Config, dataset: Dataset, videos: Sequence[Video], answers: bool
 ) -> dict[str, str]:
-    missing = [one for one in videos if one.path is None or not one.path.is_file()]
+    missing = [one for one in videos if not _has_clip(one)]
     kind = "answers" if answers else "captions"
     made = list((Path(config.cache) / dataset.name).glob(f"{kind}-*"))
     if not missing or not made or config.extract.refresh == "always":
@@ -162,6 +182,10 @@ def _without_clip(
     made_with = identity.captions_identity(config, kind)
     cache = CaptionCache(identity.folder(config, dataset.name, kind, made_with), made_with)
     return _lacking(missing, cache.keys(), "no clip")
+
+
+def _has_clip(video: Video) -> bool:
+    return video.path is not None and video.path.is_file()
 
 
 def _lacking(videos: Iterable[Video], there: Iterable[str], reason: str) -> dict[str, str]:

@@ -23,9 +23,9 @@ class Entry:
     """`module:Class`."""
     weights: Literal["head", "adapter"] | None
     """What it trains and leaves in the run's folder; None: nothing."""
-    reads: Literal["embeddings", "captions", "frames", "annotations"]
-    """What its scores are made from: the scorer's embeddings, captions, the videos themselves, or
-    what people said of other videos.
+    reads: Literal["embeddings", "captions", "frames", "videos", "annotations"]
+    """What its scores are made from: the scorer's embeddings, captions, a captioner's answers about
+    frames, the videos themselves, or what people said of other videos.
     """
     fitted: bool = False
     """Whether it looks at training videos although it leaves no weights."""
@@ -59,7 +59,7 @@ METHODS = {
     ("embedding_ridge", False): Entry(
         "llmvs.methods.simple:EmbeddingRidge", None, "embeddings", True
     ),
-    ("visual_novelty", False): Entry("llmvs.methods.simple:VisualNovelty", None, "frames"),
+    ("visual_novelty", False): Entry("llmvs.methods.simple:VisualNovelty", None, "videos"),
 }
 """(method.model, method.lora) -> method."""
 

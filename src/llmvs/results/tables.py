@@ -7,7 +7,7 @@ import io
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 Kind = Literal["text", "figure", "percent", "p"]
@@ -63,6 +63,10 @@ class Table:
         return self._only(
             i for i, column in enumerate(self.columns) if i == 0 or column.name in names
         )
+
+    def noted(self, notes: Sequence[str]) -> "Table":
+        """The table with more notes, before those it has."""
+        return replace(self, notes=[*notes, *self.notes])
 
     def _only(self, which: Iterable[int]) -> "Table":
         kept = list(which)

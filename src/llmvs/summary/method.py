@@ -59,7 +59,7 @@ def language_for(
                 " of the two out"
             )
         return None
-    if method == "auto" and not asked and not _at_hand():
+    if method == "auto" and not asked and not models_at_hand():
         return None
     require_package("transformers", "extract", "--method language")
     from llmvs.summary.language import Language
@@ -72,7 +72,7 @@ def language_for(
     return Language.of(model, [*wishes, *settings], fps)
 
 
-def _at_hand() -> bool:
+def models_at_hand() -> bool:
     """Whether the paper's pair of models lies on this machine."""
     from llmvs.config.inputs import BackboneConfig
     from llmvs.extraction.hub import at_hand

@@ -90,7 +90,7 @@ def watch(
     frames = scan(path, fps=fps, decoder="pyav") if asked is None else scan(path, None, 1, "pyav")
     for frame, is_step in frames:
         seen.add(frame, is_step if asked is None else frame.frame in asked)
-        if progress is not None and is_step and frame.frame % 16 == 0:
+        if progress is not None and is_step:
             progress(frame.seconds)
     if picks is not None and len(seen.picks) == len(picks) - 1 and len(seen.times) == picks[-1]:
         seen.describe(seen.last, int(picks[-1]) - 1)
