@@ -177,13 +177,16 @@ def test_a_cache_that_moved_and_a_video_that_cannot_be_read(
         report.call(argparse.Namespace(run=to, settings=["fold=1"]))
 
 
-def test_what_a_method_does_not_have_is_not_on_its_page(world: tuple[Dataset, Config]) -> None:
+def test_what_a_method_does_not_have_is_not_on_its_page(
+    world: tuple[Dataset, Config], caplog: pytest.LogCaptureFixture
+) -> None:
     _, plan = world
     plain = replace(plan, head=replace(plan.head, aggregator="mlp"))
     for config, there in [
         (plain, {"captions": True, "answers": True}),
         (replace(plan, method=MethodConfig("caption_novelty")), {"captions": True}),
         (replace(plan, method=MethodConfig("position")), {}),
+        (replace(plan, method=MethodConfig("visual_novelty")), {}),
     ]:
         document, _ = train(replace(config, experiment=f"of-{config.method.model}"))
         run = Path(document["folder"])
@@ -191,6 +194,7 @@ def test_what_a_method_does_not_have_is_not_on_its_page(world: tuple[Dataset, Co
         page = content(next((run / "report" / "videos").iterdir()))
         for name in ("captions", "answers", "leaning"):
             assert bool(page[name]) is there.get(name, False), (config.method, name)
+    assert "left out" not in caplog.text
 
 
 def test_names_of_videos_are_quoted_in_links() -> None:
