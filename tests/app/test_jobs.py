@@ -98,8 +98,9 @@ def test_what_is_not_allowed_is_one_line_and_leaves_nothing(
 
 
 def test_a_video_that_does_not_state_its_length_is_refused_when_it_is_too_long(
-    upload: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    upload = film(tmp_path / "my film (1).mp4", 10, 3)
     header = replace(probe(upload), seconds=None)
     monkeypatch.setattr("llmvs.app.jobs.probe", lambda path: header)
     with pytest.raises(UserError, match=r"^my_film_1\.mp4: longer than the 0\.05 minutes"):

@@ -10,8 +10,8 @@ import tempfile
 import time
 import unicodedata
 import zipfile
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,34 +111,41 @@ class Jobs:
                 not one that is allowed; a wish that makes no sense; as `summarize`; what nobody
                 foresaw, which the log tells. Nothing of it stays in the folder.
         """
-        self.tidy()
-        path = self._checked(upload)
-        wishes = self._wishes(wish)
-        name = safe_name(path.name)
-        folder = Path(tempfile.mkdtemp(prefix="job-", dir=self.results))
-        self._working.add(folder)
+        name = safe_name(Path(upload).name) if upload else "no video"
         try:
-            made = self._made(path, folder / name, wish, wishes, progress)
-        except BaseException as error:
-            shutil.rmtree(folder, ignore_errors=True)
-            if not isinstance(error, Exception):  # told to end
-                raise
-            line = self._one_line(error, name, folder)
+            self.tidy()
+            path, wishes = self._checked(upload), self._wishes(wish)
+            with self._folder() as folder:
+                made = self._made(path, folder / name, wish, wishes, progress)
+        except Exception as error:
+            line = self._one_line(error, name)
             logger.info("%s", line)
             raise UserError(line) from error
-        finally:
-            self._working.discard(folder)
         logger.info("%s: %s", name, made.line)
         progress(1.0, "done")
         return made
+
+    @contextmanager
+    def _folder(self) -> Iterator[Path]:
+        """Make a folder for a result, and remove it where there is none."""
+        folder = Path(tempfile.mkdtemp(prefix="job-", dir=self.results))
+        self._working.add(folder)
+        try:
+            yield folder
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        finally:
+            self._working.discard(folder)
 
     def tidy(self, older: float = KEPT) -> None:
         """Remove uploads and results that are `older` seconds old."""
         before = time.time() - older
         for path in [*self.results.iterdir(), *sorted(self.uploads.rglob("*"), reverse=True)]:
             with suppress(OSError):  # a folder that is not empty, or a neighbour removed it
-                if path in self._working or max(os.lstat(path)[-2:]) > before:
-                    continue  # ctime counts: a copy keeps the time of what it is of
+                status = path.lstat()  # ctime too: a copy keeps the mtime of what it is of
+                if path in self._working or max(status.st_mtime, status.st_ctime) > before:
+                    continue
                 if path.parent == self.results:
                     shutil.rmtree(path, ignore_errors=True)
                 elif path.is_dir():
@@ -226,11 +233,11 @@ class Jobs:
                 f" {ELSEWHERE}"
             )
 
-    def _one_line(self, error: Exception, name: str, folder: Path) -> str:
+    def _one_line(self, error: Exception, name: str) -> str:
         """Say what went wrong; who uploads knows nothing of our folders."""
         if isinstance(error, UserError):
-            line = str(error).replace(f"{folder}/", "").replace(f"{self.root}/", "")
-            return " ".join(line.split())
+            ours = rf"{re.escape(str(self.root))}/(results/job-[^/]+/)?"
+            return " ".join(re.sub(ours, "", str(error)).split())
         if exhausted(error):
             return f"{name}: not enough memory here: try a smaller video"
         if isinstance(error, OSError) and error.errno in NO_ROOM:
