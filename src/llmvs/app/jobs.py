@@ -99,6 +99,11 @@ class Jobs:
             folder.mkdir(parents=True, exist_ok=True)
 
     @property
+    def working(self) -> bool:
+        """Whether a video is being summarized."""
+        return bool(self._working)
+
+    @property
     def language(self) -> bool:
         """Whether there are language models to ask."""
         return bool(self.model or self.settings) or models_at_hand()
