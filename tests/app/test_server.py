@@ -49,7 +49,7 @@ def test_a_living_server_removes_what_is_old_by_itself(
 def test_a_wrong_setting_is_refused_before_anybody_can_ask(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name, package=None: object())
+    monkeypatch.setattr("llmvs.commands.app.require_package", lambda *needed: None)
     monkeypatch.setattr("llmvs.app.server._refuse_taken", lambda host, port: None)
     assert main(["app", "backbone.scorrer=x"]) == 2
     assert "backbone.scorer" in capsys.readouterr().err

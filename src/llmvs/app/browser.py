@@ -182,6 +182,6 @@ def _frame(page: Path) -> str:
     address = html.escape(f"{FILE[1:]}{quote(str(page))}")  # relative: the app may stand below "/"
     return (
         f'<p><a href="{address}" target="_blank">Why these shots: the page by itself</a></p>'
-        f'<iframe src="{address}" title="Why these shots" allow="fullscreen"'
+        f'<iframe src="{address}" title="Why these shots" allow="fullscreen *"'
         ' style="width: 100%; height: max(90vh, 40rem); border: 0"></iframe>'
     )

@@ -167,21 +167,20 @@ class Jobs:
             shutil.copyfile(path, video)
         total = self._duration(video)
         progress(0.0, "reading")
-        language = language_for(
-            wish.method,
-            self.model if wish.method != "visual" else None,
-            wish.about.strip() or None,
-            None,
-            self.settings if wish.method != "visual" else (),
-            beside(video) is not None,
-        )
+        spoken = beside(video) is not None
+        if wish.method != "visual" and self.language:
+            # What is made of an upload is kept with it: no other of its name meets it, and it goes.
+            settings = [*self.settings, f"cache={video.parent / 'cache'}"]
+            about = wish.about.strip() or None
+            language = language_for(wish.method, self.model, about, None, settings, spoken)
+            progress(0.0, "captioning; this takes longer than the video")
+        else:
+            language = None
 
         def seen(seconds: float) -> None:
             self._refuse_longer(video, seconds)  # a header need not say how long it is
             progress(0.8 * min(1.0, seconds / total) if total else 0.4, "looking")
 
-        if language is not None:
-            progress(0.0, "captioning; this takes longer than the video")
         summary = summarize_as(video, wishes, progress=seen, language=language)
         progress(0.8, "cutting")
         out = summary.save(video.parent / "summary")
