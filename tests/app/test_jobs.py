@@ -9,6 +9,7 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from llmvs.app.jobs import Jobs, Limits, Wish, safe_name
@@ -98,8 +99,9 @@ def test_what_is_not_allowed_is_one_line_and_leaves_nothing(
 
 
 def test_a_video_that_does_not_state_its_length_is_refused_when_it_is_too_long(
-    upload: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    upload = film(tmp_path / "my film (1).mp4", 10, 3)
     header = replace(probe(upload), seconds=None)
     monkeypatch.setattr("llmvs.app.jobs.probe", lambda path: header)
     with pytest.raises(UserError, match=r"^my_film_1\.mp4: longer than the 0\.05 minutes"):
@@ -178,14 +180,34 @@ def test_a_wish_goes_to_the_language_models(
 
     monkeypatch.setattr("llmvs.app.jobs.language_for", stop)
     jobs = Jobs(tmp_path / "app", model="demo", settings=["small"])
-    for method, about, model, settings in (
-        ("language", " goals ", "demo", ("small",)),
-        ("auto", "", "demo", ("small",)),
-        ("visual", "", None, ()),
-    ):
+    for method, about in (("language", " goals "), ("auto", "")):
         with pytest.raises(UserError, match="stop"):
             run(jobs, upload, Wish(method=method, about=about))  # type: ignore[arg-type]
-        assert asked[-1][:5] == (method, model, about.strip() or None, None, settings)
+        *given, settings, spoken = asked.pop()
+        assert (given, spoken) == ([method, "demo", about.strip() or None, None], False)
+        first, cache = settings
+        assert first == "small"
+        assert Path(cache.removeprefix("cache=")).is_relative_to(jobs.results)  # goes with the job
+    run(jobs, upload, Wish("25%", method="visual"))
+    assert asked == []
+
+
+def test_what_language_models_make_of_an_upload_stays_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tiny = ["backbone.captioner=builtin:tiny-llava", "backbone.scorer=builtin:tiny-llama"]
+    jobs = Jobs(tmp_path / "app", settings=tiny)
+    monkeypatch.setattr(
+        "llmvs.summary.language.Language._numbers",
+        lambda self, path, answers: np.arange(len(answers), dtype=np.float32),  # tiny says nonsense
+    )
+    for seed in (1, 2):  # two people's videos of one name
+        path = film(tmp_path / str(seed) / "x.mp4", 4, seed)
+        made, _ = run(jobs, path, Wish("50%"))
+        assert "builtin:tiny-llama, zero-shot" in made.line
+        assert (made.archive.parent / "cache").is_dir()
+    assert {path.name for path in tmp_path.iterdir()} == {"1", "2", "app"}
 
 
 def test_without_gradio_one_line_says_what_to_install(

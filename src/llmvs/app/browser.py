@@ -147,8 +147,8 @@ def page(jobs: Jobs) -> "gradio.Blocks":
                 )
                 button = gradio.Button("Summarize", variant="primary")
             with gradio.Column(scale=2, min_width=280):
+                said = gradio.HTML()  # right below the button, on a phone
                 video = gradio.Video(label="Summary", interactive=False)
-                said = gradio.HTML()
                 archive = gradio.File(label="All of it (zip)", interactive=False, visible=False)
         shown = gradio.HTML()
         button.click(
@@ -182,6 +182,6 @@ def _frame(page: Path) -> str:
     address = html.escape(f"{FILE[1:]}{quote(str(page))}")  # relative: the app may stand below "/"
     return (
         f'<p><a href="{address}" target="_blank">Why these shots: the page by itself</a></p>'
-        f'<iframe src="{address}" title="Why these shots"'
+        f'<iframe src="{address}" title="Why these shots" allow="fullscreen *"'
         ' style="width: 100%; height: max(90vh, 40rem); border: 0"></iframe>'
     )

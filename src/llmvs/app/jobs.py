@@ -10,8 +10,8 @@ import tempfile
 import time
 import unicodedata
 import zipfile
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,6 +99,11 @@ class Jobs:
             folder.mkdir(parents=True, exist_ok=True)
 
     @property
+    def working(self) -> bool:
+        """Whether a video is being summarized."""
+        return bool(self._working)
+
+    @property
     def language(self) -> bool:
         """Whether there are language models to ask."""
         return bool(self.model or self.settings) or models_at_hand()
@@ -111,34 +116,41 @@ class Jobs:
                 not one that is allowed; a wish that makes no sense; as `summarize`; what nobody
                 foresaw, which the log tells. Nothing of it stays in the folder.
         """
-        self.tidy()
-        path = self._checked(upload)
-        wishes = self._wishes(wish)
-        name = safe_name(path.name)
-        folder = Path(tempfile.mkdtemp(prefix="job-", dir=self.results))
-        self._working.add(folder)
+        name = safe_name(Path(upload).name) if upload else "no video"
         try:
-            made = self._made(path, folder / name, wish, wishes, progress)
-        except BaseException as error:
-            shutil.rmtree(folder, ignore_errors=True)
-            if not isinstance(error, Exception):  # told to end
-                raise
-            line = self._one_line(error, name, folder)
+            self.tidy()
+            path, wishes = self._checked(upload), self._wishes(wish)
+            with self._folder() as folder:
+                made = self._made(path, folder / name, wish, wishes, progress)
+        except Exception as error:
+            line = self._one_line(error, name)
             logger.info("%s", line)
             raise UserError(line) from error
-        finally:
-            self._working.discard(folder)
         logger.info("%s: %s", name, made.line)
         progress(1.0, "done")
         return made
+
+    @contextmanager
+    def _folder(self) -> Iterator[Path]:
+        """Make a folder for a result, and remove it where there is none."""
+        folder = Path(tempfile.mkdtemp(prefix="job-", dir=self.results))
+        self._working.add(folder)
+        try:
+            yield folder
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        finally:
+            self._working.discard(folder)
 
     def tidy(self, older: float = KEPT) -> None:
         """Remove uploads and results that are `older` seconds old."""
         before = time.time() - older
         for path in [*self.results.iterdir(), *sorted(self.uploads.rglob("*"), reverse=True)]:
             with suppress(OSError):  # a folder that is not empty, or a neighbour removed it
-                if path in self._working or max(os.lstat(path)[-2:]) > before:
-                    continue  # ctime counts: a copy keeps the time of what it is of
+                status = path.lstat()  # ctime too: a copy keeps the mtime of what it is of
+                if path in self._working or max(status.st_mtime, status.st_ctime) > before:
+                    continue
                 if path.parent == self.results:
                     shutil.rmtree(path, ignore_errors=True)
                 elif path.is_dir():
@@ -155,21 +167,20 @@ class Jobs:
             shutil.copyfile(path, video)
         total = self._duration(video)
         progress(0.0, "reading")
-        language = language_for(
-            wish.method,
-            self.model if wish.method != "visual" else None,
-            wish.about.strip() or None,
-            None,
-            self.settings if wish.method != "visual" else (),
-            beside(video) is not None,
-        )
+        spoken = beside(video) is not None
+        if wish.method != "visual" and self.language:
+            # What is made of an upload is kept with it: no other of its name meets it, and it goes.
+            settings = [*self.settings, f"cache={video.parent / 'cache'}"]
+            about = wish.about.strip() or None
+            language = language_for(wish.method, self.model, about, None, settings, spoken)
+            progress(0.0, "captioning; this takes longer than the video")
+        else:
+            language = None
 
         def seen(seconds: float) -> None:
             self._refuse_longer(video, seconds)  # a header need not say how long it is
             progress(0.8 * min(1.0, seconds / total) if total else 0.4, "looking")
 
-        if language is not None:
-            progress(0.0, "captioning; this takes longer than the video")
         summary = summarize_as(video, wishes, progress=seen, language=language)
         progress(0.8, "cutting")
         out = summary.save(video.parent / "summary")
@@ -226,11 +237,11 @@ class Jobs:
                 f" {ELSEWHERE}"
             )
 
-    def _one_line(self, error: Exception, name: str, folder: Path) -> str:
+    def _one_line(self, error: Exception, name: str) -> str:
         """Say what went wrong; who uploads knows nothing of our folders."""
         if isinstance(error, UserError):
-            line = str(error).replace(f"{folder}/", "").replace(f"{self.root}/", "")
-            return " ".join(line.split())
+            ours = rf"{re.escape(str(self.root))}/(results/job-[^/]+/)?"
+            return " ".join(re.sub(ours, "", str(error)).split())
         if exhausted(error):
             return f"{name}: not enough memory here: try a smaller video"
         if isinstance(error, OSError) and error.errno in NO_ROOM:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from llmvs.app.browser import application
 from llmvs.app.jobs import KEPT, Jobs, Limits
@@ -20,6 +21,8 @@ from llmvs.summary.method import language_for
 logger = logging.getLogger(__name__)
 
 PREFIX = "llmvs-app-"
+PATIENCE = 2
+"""Seconds that open pages have to take leave."""
 EVERY = 300.0
 """Seconds between two looks for what is old."""
 
@@ -53,11 +56,30 @@ def serve(
     with _own_folder(folder or Path(tempfile.gettempdir())) as root:
         jobs = Jobs(root, limits, model, settings)
         app = application(jobs)
-        import uvicorn
-
         with _tidied(jobs):
             logger.info("http://%s:%d (Ctrl-C ends it)", f"[{host}]" if ":" in host else host, port)
-            uvicorn.run(app, host=host, port=port, log_level="warning")
+            _answer(app, host, port)
+    if jobs.working:  # no thread can be ended from outside, and Python would wait for it
+        logger.info("ended; the video that was being summarized is given up")
+        for _ in range(5):  # what it still writes, making its folders anew
+            shutil.rmtree(jobs.root, ignore_errors=True)
+            time.sleep(0.05)
+        shutil.rmtree(jobs.root, ignore_errors=True)
+        os._exit(0)
+
+
+def _answer(app: Any, host: str, port: int) -> None:
+    """Answer requests until told to end."""
+    import uvicorn
+
+    config = uvicorn.Config(
+        app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=PATIENCE
+    )
+    server = uvicorn.Server(config)
+    for name in ("uvicorn.error", "asyncio"):  # a traceback for each page that is open at the end
+        logging.getLogger(name).addFilter(lambda record: not server.should_exit)
+    with suppress(KeyboardInterrupt):
+        server.run()
 
 
 @contextmanager
