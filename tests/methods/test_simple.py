@@ -29,6 +29,8 @@ def test_position_is_the_mean_curve_of_the_training_videos(world):
     assert "position, a baseline that costs nothing" in text
     test = document["videos"]["test"]
     train_keys = [key for key in dataset.videos if key not in test]
+    assert set(document["videos"]["train"]) == set(train_keys)
+    assert f"{len(train_keys)} videos trained on" in text
     fine = 2000  # a target is constant over a step: its mean over a part, by counting finely
     curves = []
     for key in train_keys:

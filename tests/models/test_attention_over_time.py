@@ -40,10 +40,11 @@ def test_a_head_in_which_no_step_sees_another_one_leans_on_nothing() -> None:
 
 
 def test_the_public_model_says_it_too() -> None:
-    model = LLMVS(8, SMALL)
+    model = LLMVS(8, SMALL).train()
     q, a = torch.randn(6, 8), torch.randn(6, 8)
     found = model.attention(q, a)
-    want = model.head.attention(torch.maximum(q, a))
+    assert model.training
+    want = model.eval().head.attention(torch.maximum(q, a))
     assert found is not None
     assert want is not None
     assert torch.equal(found, want)

@@ -116,35 +116,11 @@ def page(jobs: Jobs) -> "gradio.Blocks":
         archive = gradio.update(value=str(made.archive), visible=True)
         return str(made.video), f"<p>{html.escape(made.line)}</p>", archive, _frame(made.page)
 
-    async def own_files(place: str | Path | None) -> str | None:
-        """In the place of a Gradio method that would download what a client names."""
-        if place is not None and not Path(place).resolve().is_relative_to(jobs.uploads):
-            raise gradio.Error("upload the video itself", print_exception=False)
-        return None if place is None else str(place)
-
     with gradio.Blocks(title="Summarize a video", analytics_enabled=False) as blocks:
         gradio.Markdown(INTRODUCTION)
         with gradio.Row():
             with gradio.Column(scale=1, min_width=280):
-                upload = gradio.File(
-                    label=f"Video (at most {jobs.limits.megabytes:g} MB)",
-                    file_types=[*SUFFIXES],
-                    type="filepath",
-                )
-                upload.async_move_resource_to_block_cache = own_files
-                length = gradio.Slider(1, 50, value=15, step=1, label="Length, % of the video")
-                method = gradio.Radio(
-                    ["auto", "visual", "language"],
-                    value="auto",
-                    label="Scores",
-                    info=METHODS if jobs.language else WITHOUT_MODELS,
-                )
-                about = gradio.Textbox(
-                    label="What shall it show? (asked of language models)",
-                    placeholder="only the goals",
-                    max_length=LONGEST_ABOUT,
-                    visible=jobs.language,
-                )
+                asked = _fields(jobs)
                 button = gradio.Button("Summarize", variant="primary")
             with gradio.Column(scale=2, min_width=280):
                 said = gradio.HTML()  # right below the button, on a phone
@@ -153,7 +129,7 @@ def page(jobs: Jobs) -> "gradio.Blocks":
         shown = gradio.HTML()
         button.click(
             work,
-            [upload, length, method, about],
+            asked,
             [video, said, archive, shown],
             concurrency_limit=1,
             api_visibility="private",
@@ -162,6 +138,38 @@ def page(jobs: Jobs) -> "gradio.Blocks":
         )
     blocks.queue(default_concurrency_limit=1, max_size=MOST_WAITING)
     return blocks
+
+
+def _fields(jobs: Jobs) -> list[Any]:
+    """The upload, and what is asked of it: length, method and wish."""
+    import gradio
+
+    async def own_files(place: str | Path | None) -> str | None:
+        """In the place of a Gradio method that would download what a client names."""
+        if place is not None and not Path(place).resolve().is_relative_to(jobs.uploads):
+            raise gradio.Error("upload the video itself", print_exception=False)
+        return None if place is None else str(place)
+
+    upload = gradio.File(
+        label=f"Video (at most {jobs.limits.megabytes:g} MB)",
+        file_types=[*SUFFIXES],
+        type="filepath",
+    )
+    upload.async_move_resource_to_block_cache = own_files
+    length = gradio.Slider(1, 50, value=15, step=1, label="Length, % of the video")
+    method = gradio.Radio(
+        ["auto", "visual", "language"],
+        value="auto",
+        label="Scores",
+        info=METHODS if jobs.language else WITHOUT_MODELS,
+    )
+    about = gradio.Textbox(
+        label="What shall it show? (asked of language models)",
+        placeholder="only the goals",
+        max_length=LONGEST_ABOUT,
+        visible=jobs.language,
+    )
+    return [upload, length, method, about]
 
 
 def _is_answered(path: str, root: Path) -> bool:

@@ -7,6 +7,7 @@ from llmvs.errors import UserError, require_package
 
 SUMMARY = "a page in the browser that summarizes uploaded videos (needs the extra app)"
 LOCAL = "127.0.0.1"
+MANY = 1e9
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,9 +41,10 @@ def call(given: argparse.Namespace) -> None:
     require_package("gradio", "app", "llmvs app")
     if not 0 < given.port < 65_536:
         raise UserError(f"--port {given.port}: from 1 to 65535")
-    if not (given.max_mb > 0 and given.max_minutes > 0):
+    if not (0 < given.max_mb < MANY and 0 < given.max_minutes < MANY):
         raise UserError(
-            f"--max-mb {given.max_mb:g} --max-minutes {given.max_minutes:g}: above 0 each"
+            f"--max-mb {given.max_mb:g} --max-minutes {given.max_minutes:g}: above 0 each, and"
+            f" below {MANY:g}"
         )
     from llmvs.app.jobs import Limits
     from llmvs.app.server import serve

@@ -57,6 +57,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
             metavar="0:30-0:40",
             help=f"a range of times that is {what} the summary in any case; may be repeated",
         )
+    parser.add_argument("--force", action="store_true", help="replace an earlier summary")
+    _arguments_of_language(parser)
+
+
+def _arguments_of_language(parser: argparse.ArgumentParser) -> None:
+    """Which language models are asked, and what they are told."""
     parser.add_argument(
         "--method",
         choices=("auto", "visual", "language"),
@@ -80,7 +86,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--captions", metavar="FILE", help="captions from elsewhere (.jsonl, docs/extraction.md)"
     )
-    parser.add_argument("--force", action="store_true", help="replace an earlier summary")
 
 
 def call(given: argparse.Namespace) -> int:

@@ -171,26 +171,12 @@ def sweep(
     figures = [
         _figure(document, plan.metric) for document in run_all(configs, open_dataset(configs[0]))
     ]
-    groups: dict[str, list[int]] = {}
-    for i, point in enumerate(chosen):
-        groups.setdefault(repr(_without_folds(point)), []).append(i)
-    listed: list[dict[str, Any]] = [
-        {
-            "value": float(np.mean([figures[i] for i in group])),
-            "settings": _without_folds(chosen[group[0]]) if len(group) > 1 else chosen[group[0]],
-            "folders": [str(run_folder(configs[i])) for i in group],
-        }
-        for group in groups.values()
-    ]
-    if plan.ranked:
-        sign = -1 if plan.maximize else 1
-        listed.sort(key=lambda one: (math.isnan(one["value"]), sign * one["value"]))
     document = {
         "sweep": str(path),
         "method": plan.method,
         "metric": plan.metric,
         "maximize": plan.maximize,
-        "points": listed,
+        "points": _averaged(plan, chosen, figures, [str(run_folder(run)) for run in configs]),
     }
     return document, _text(plan, document, configs[0].data.dataset)
 
@@ -317,6 +303,27 @@ def _figure(document: Mapping[str, Any], metric: str) -> float:
             f"metric.name={metric}: {document['folder']} has no such figure{nearest(metric, known)}"
         )
     return float("nan") if known[metric] is None else known[metric]
+
+
+def _averaged(
+    plan: Sweep, chosen: Sequence[Point], figures: Sequence[float], folders: Sequence[str]
+) -> list[dict[str, Any]]:
+    """The points with the mean of their folds and seeds, in the order that the plan allows."""
+    groups: dict[str, list[int]] = {}
+    for i, point in enumerate(chosen):
+        groups.setdefault(repr(_without_folds(point)), []).append(i)
+    listed: list[dict[str, Any]] = [
+        {
+            "value": float(np.mean([figures[i] for i in group])),
+            "settings": _without_folds(chosen[group[0]]) if len(group) > 1 else chosen[group[0]],
+            "folders": [folders[i] for i in group],
+        }
+        for group in groups.values()
+    ]
+    if plan.ranked:
+        sign = -1 if plan.maximize else 1
+        listed.sort(key=lambda one: (math.isnan(one["value"]), sign * one["value"]))
+    return listed
 
 
 def _without_folds(point: Point) -> Point:

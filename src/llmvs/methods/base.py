@@ -99,8 +99,9 @@ class Scores:
         scores: Mapping[str, Array],
         made_from: "MadeFrom",
         answers: Answers | None = None,
+        train: Sequence[Annotations] = (),
     ) -> "Scores":
-        """The scores of a method that trains nothing: one epoch, chosen by the rule `last`.
+        """The scores of a method without epochs: one, chosen by the rule `last`.
 
         Args:
             task: the fold.
@@ -108,6 +109,7 @@ class Scores:
             scores: video -> float32 [T] step scores.
             made_from: what the scores were made from.
             answers: where the scores are a model's answers, those.
+            train: the training videos that something was fitted on.
         """
         metric = VideoScores(test, rank_correlations(task.dataset))
         for index, video in enumerate(test):
@@ -118,7 +120,7 @@ class Scores:
         return cls(
             {"last": epoch},
             "last",
-            {"test": list(test)},
+            {**({"train": list(train)} if train else {}), "test": list(test)},
             made_from,
             answers=answers,
             zero_shot=answers is not None,

@@ -60,7 +60,7 @@ class Simple(Method):
         test = [dataset.annotations_of(key) for key in fold.test]
         found = self.scored(task, train, test)
         task.lap("extraction")
-        return Scores.untrained(task, found.test, found.scores, found.made_from)
+        return Scores.untrained(task, found.test, found.scores, found.made_from, train=found.train)
 
     @abstractmethod
     def scored(
@@ -84,6 +84,8 @@ class Found:
     scores: dict[str, npt.NDArray[np.float32]]
     """Key -> [T]."""
     made_from: MadeFrom
+    train: Sequence[Annotations] = ()
+    """The training videos that something was fitted on."""
 
 
 class Position(Simple):
@@ -98,7 +100,7 @@ class Position(Simple):
         curve = np.mean([_sampled(one.gtscore, BINS) for one in train], axis=0)
         places = (np.arange(BINS) + 0.5) / BINS
         scores = {one.key: np.interp(_relative(one.n_steps), places, curve) for one in test}
-        return Found(test, _narrow(scores), ReadFrom(Path(task.config.data.root)))
+        return Found(test, _narrow(scores), ReadFrom(Path(task.config.data.root)), train)
 
 
 class CaptionNovelty(Simple):
@@ -128,7 +130,7 @@ class CaptionRidge(Simple):
         )
         bags = Bags.of([captions[one.key][: one.n_steps] for one in train])
         rows = {one.key: bags.present(captions[one.key][: one.n_steps]) for one in [*train, *test]}
-        return Found(test, _narrow(_predicted(rows, train, test)), made_from)
+        return Found(test, _narrow(_predicted(rows, train, test)), made_from, train)
 
 
 class EmbeddingRidge(Simple):
@@ -152,11 +154,10 @@ class EmbeddingRidge(Simple):
             for part in ("train", "test")
             for one in data.videos[part]
         }
-        mean = np.mean(np.concatenate([rows[one.key] for one in data.videos["train"]]), axis=0)
-        sd = np.std(np.concatenate([rows[one.key] for one in data.videos["train"]]), axis=0)
-        rows = {key: (value - mean) / np.where(sd > 0, sd, 1) for key, value in rows.items()}
         train, test = data.videos["train"], data.videos["test"]
-        return Found(test, _narrow(_predicted(rows, train, test)), cache)
+        sd = np.concatenate([rows[one.key] for one in train]).std(axis=0)
+        rows = {key: value / np.where(sd > 0, sd, 1) for key, value in rows.items()}
+        return Found(test, _narrow(_predicted(rows, train, test)), cache, train)
 
 
 class VisualNovelty(Simple):
@@ -236,7 +237,7 @@ def _relative(n_steps: int) -> Vector:
 
 
 def _sampled(values: npt.NDArray[Any], bins: int) -> Vector:
-    """Means over parts of equal length; of a video with fewer steps than parts, the nearest."""
+    """Means over parts of equal length; a step that two parts share counts in each by its share."""
     edges = np.linspace(0, len(values), bins + 1)
     total = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
     at = np.interp(edges, np.arange(len(total)), total)

@@ -134,7 +134,11 @@ class LLMVS(
         Raises:
             UserError: as `forward`.
         """
-        return self.eval().head.attention(self._steps(q, a, v))
+        trains = self.training
+        try:
+            return self.eval().head.attention(self._steps(q, a, v))
+        finally:
+            self.train(trains)
 
     def _steps(self, q: Tensor, a: Tensor, v: Tensor | None) -> Tensor:
         """[T, D] what the head reads of one video."""

@@ -28,8 +28,8 @@ def resolution_note(
     Returns:
         one note; none where nothing is compared or something is undefined.
     """
-    differences = [row.values[:, :, 0].mean(axis=1) - base.values[:, :, 0].mean(axis=1)
-                   for row in rows]  # fmt: skip
+    own = base.values[:, :, 0].mean(axis=1)
+    differences = [row.values[:, :, 0].mean(axis=1) - own for row in rows]
     spreads = [float(one.std(ddof=1)) for one in differences if len(one) > 1]
     apart = [spread for spread in spreads if spread > ROUNDING]
     n = effective(base.weights)

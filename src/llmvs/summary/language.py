@@ -129,11 +129,16 @@ class Language:
             scores.astype(np.float64),
             tuple(captions.texts[:n]),
             answers,
-            self._leaning(reading),
+            self._leaning(path, reading),
         )
 
-    def _leaning(self, reading: Reading) -> Leaning | None:
-        if self.head is None or len(reading.embeddings.q) > LONGEST:
+    def _leaning(self, path: Path, reading: Reading) -> Leaning | None:
+        if self.head is None:
+            return None
+        if len(reading.embeddings.q) > LONGEST:
+            logger.warning(
+                "note: %s: what its scores lean on is not shown: more than %s steps", path, LONGEST
+            )
             return None
         weights = self.head.attention_of(reading)
         return None if weights is None else leaning(weights.numpy())
