@@ -10,6 +10,7 @@ import pytest
 
 from llmvs import __version__, commands
 from llmvs.cli import main
+from llmvs.errors import UserError
 from llmvs.files import write_json
 
 VERBS = (
@@ -151,6 +152,11 @@ def test_checks_that_need_no_torch_do_not_import_it(arguments, tmp_path):
             ["train", "demo"],
             "extraction needs transformers: pip install 'llmvs[extract]'",
         ),
+        (
+            "transformers",
+            ["train", "demo", "method.model=captioner"],
+            "extraction needs transformers: pip install 'llmvs[extract]'",
+        ),
         ("wandb", ["sweep", "head", "--create"], "needs wandb: pip install 'llmvs[wandb]'"),
     ],
 )
@@ -165,6 +171,22 @@ def test_an_absent_extra_is_one_line_at_once(
     assert main(arguments) == 2
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("model", ["position", "visual_novelty", "caption_novelty"])
+def test_what_asks_no_model_needs_no_model_library(model, tmp_path, monkeypatch):
+    from llmvs.commands._checks import check_extraction
+    from llmvs.config.load import load_config
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    given = [f"cache={tmp_path / 'cache'}", "selection=last", f"method.model={model}"]
+    if model == "caption_novelty":
+        with pytest.raises(UserError, match="needs transformers"):
+            check_extraction(load_config(["demo", *given]))
+        given.append(f"extract.captions={tmp_path}")
+    check_extraction(load_config(["demo", *given]))
+    with pytest.raises(UserError, match="needs transformers"):
+        check_extraction(load_config(["demo", *given[:1], "method.model=scorer"]))
 
 
 def test_a_file_in_the_way_of_the_runs_is_one_line(capsys, tmp_path, monkeypatch):

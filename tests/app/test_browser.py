@@ -5,11 +5,14 @@ import json
 import re
 import socket
 import zipfile
+from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from llmvs.app.browser import _frame
 from llmvs.app.jobs import Jobs, Limits
@@ -162,3 +165,18 @@ def test_a_taken_port_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         port = taken.getsockname()[1]
         assert main(["app", "--port", str(port)]) == 2
     assert f"--port {port}: Address already in use: name another --port" in capsys.readouterr().err
+
+
+def test_the_pins_are_what_the_framework_asks_for() -> None:
+    """Nobody installs them together in the other tests, so that a conflict would not be seen."""
+    pins = {}
+    for line in (Path(__file__).parents[2] / "constraints.txt").read_text().splitlines():
+        if line and not line.startswith("#"):
+            pin = Requirement(line)
+            if pin.marker is None or pin.marker.evaluate():
+                pins[canonicalize_name(pin.name)] = next(iter(pin.specifier)).version
+    asked = [Requirement(line) for line in requires("gradio") or []]
+    for one in asked:
+        name = canonicalize_name(one.name)
+        if name in pins and (one.marker is None or one.marker.evaluate({"extra": ""})):
+            assert one.specifier.contains(pins[name]), f"{one}: pinned to {pins[name]}"

@@ -64,13 +64,21 @@ def check_dataset(config: "Config") -> None:
 
 
 def check_extraction(config: "Config") -> None:
-    """Refuse an extraction without the libraries that it needs, or without a place to write.
+    """Refuse an extraction without the libraries that it needs, or without a place to write. A
+    method that asks no model has none.
 
     Raises:
         UserError: one of the two.
     """
-    cache = Path(config.cache) / config.data.dataset
-    if config.extract.embeddings is None and not cache.is_dir():
+    from llmvs.methods import method_of
+
+    cache, reads = Path(config.cache) / config.data.dataset, method_of(config.method).reads
+    asked = {
+        "embeddings": config.extract.embeddings is None,
+        "captions": config.extract.captions is None,
+        "frames": True,
+    }
+    if asked.get(reads, False) and not cache.is_dir():
         require_package("transformers", "extract", "extraction")
         check_writable(Path(config.cache), "cache")
 
