@@ -43,7 +43,13 @@ def test_a_method_of_ones_own_is_run_and_shown_like_any_other(world, monkeypatch
     entry = Entry(f"{__name__}:FirstIsBest", None, "annotations")
     monkeypatch.setitem(METHODS, ("scorer", False), entry)
     document, text = train(settings("scorer"))
-    assert list(document["protocols"]["paper"]) == ["This run", "random", "ceiling"]
+    assert list(document["protocols"]["paper"]) == [
+        "This run",
+        "position",
+        "visual_novelty",
+        "random",
+        "ceiling",
+    ]
     assert list(document["per_video"]) == ["last"]
     assert document["embeddings"]["identity"] == {"made": "up"}
     for key, (tau, _) in document["per_video"]["last"]["paper"].items():

@@ -53,6 +53,9 @@ def test_the_scorer_alone(world, tmp_path):
     assert list(document["protocols"]["paper"]) == [
         "This run",
         "This run/untied",
+        "position",
+        "caption_novelty",  # but not the ridge on words: the training videos have no captions
+        "visual_novelty",
         "random",
         "ceiling",
     ]  # no zero-shot row besides

@@ -26,6 +26,7 @@ LINES = ".jsonl"
 """Files of captions."""
 CAPTIONS_FORMAT = "llmvs-captions-1"
 EMBEDDINGS_FORMAT = "llmvs-embeddings-1"
+LOOKS_FORMAT = "llmvs-looks-1"
 FORMAT_PREFIX = "llmvs-"
 """How the formats in our fingerprints begin, those of older versions too."""
 RECIPE = 1

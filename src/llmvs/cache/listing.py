@@ -26,11 +26,14 @@ SUFFIXES = {
     "answers": LINES,
     "embeddings": TENSORS,
     "imported": TENSORS,
+    "looks": TENSORS,
 }
 """Kind of a folder of videos -> the file that every finished video has in it."""
 TEXTS = ("captions", "answers")
 """The kinds that the captioner wrote."""
-NAMED = re.compile(r"(captions|answers|embeddings)-[0-9a-f]{8}")
+FORMATS = {**dict.fromkeys(TEXTS, fingerprint.CAPTIONS_FORMAT), "looks": fingerprint.LOOKS_FORMAT}
+"""Kind -> the format that this version writes; of the others that of embeddings."""
+NAMED = re.compile(r"(captions|answers|embeddings|looks)-[0-9a-f]{8}")
 """Our own names of folders of videos; imported embeddings may lie in a folder of any name."""
 BUILT_FOLDER = re.compile(rf"({'|'.join(BUILT)})-\d+")
 UNREADABLE = f"its {MANIFEST} is missing or unreadable"
@@ -44,7 +47,7 @@ class CacheFolder:
     """`DATASET/KIND-HASH`, or `backbones/NAME`."""
     path: Path
     kind: str
-    """`captions`, `answers` (about frames), `embeddings`, `imported` or `backbone`."""
+    """`captions`, `answers` (about frames), `embeddings`, `imported`, `looks` or `backbone`."""
     videos: int
     """Finished videos."""
     bytes: int
@@ -73,7 +76,7 @@ class CacheFolder:
 
 
 def folders(cache: Path) -> list[CacheFolder]:
-    """Every folder of captions, embeddings and built models below `cache`, by name."""
+    """Every folder of captions, embeddings, looks and built models below `cache`, by name."""
     looked_at = map(_look, sorted(cache.glob("[!.]*/[!.]*/")))
     return [one for one in looked_at if one is not None]
 
@@ -103,6 +106,8 @@ def made_from(one: CacheFolder) -> str:
             else f"every {made.get('extract.every_nth_frame')} frames"
         )
         return f'{_model(made, "captioner")}; "{made.get("caption.prompt")}"; {sampling}'
+    if one.kind == "looks":
+        return f"what is seen and heard; {made.get('score')}"
     if "scorer" not in made:
         return ", ".join(f"{key} {str(value)[:12]}" for key, value in made.items())
     fold = f" of fold {made['fold']}" if "fold" in made else ""
@@ -187,7 +192,7 @@ def _foreign(path: Path) -> str | None:
 
 def _outdated(kind: str, manifest: Mapping[str, Any]) -> str | None:
     """Why no settings of today lead to a folder with this fingerprint."""
-    expected = fingerprint.CAPTIONS_FORMAT if kind in TEXTS else fingerprint.EMBEDDINGS_FORMAT
+    expected = FORMATS.get(kind, fingerprint.EMBEDDINGS_FORMAT)
     if manifest.get("format") != expected:
         return f"made in the format {manifest.get('format')}, which this version does not read"
     if kind != "imported" and manifest["identity"].get("recipe") != fingerprint.RECIPE:

@@ -43,7 +43,8 @@ def prune(
     Args:
         cache: the cache folder.
         named: folders to remove, as `listing` names them.
-        older_than: remove folders of captions and embeddings that were not used for so many days.
+        older_than: remove folders of captions, embeddings and looks that were not used for so many
+            days.
         sure: False: only say what would be removed.
 
     Returns:
@@ -98,7 +99,11 @@ def _doomed(  # noqa: C901
             reason = "asked for"
         elif one.problem:
             reason = one.problem
-        elif older_than is not None and idle > older_than and one.kind in (*TEXTS, "embeddings"):
+        elif (
+            older_than is not None
+            and idle > older_than
+            and one.kind in (*TEXTS, "embeddings", "looks")
+        ):
             reason = f"not used for {idle:.0f} days"
         else:
             continue

@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from llmvs.cache.captions import CaptionCache, beside
 from llmvs.cache.embeddings import EmbeddingCache, Embeddings
 from llmvs.cache.listing import SUFFIXES, TEXTS, CacheFolder, folders, is_linked
+from llmvs.cache.looks import LookCache
 from llmvs.console import ProgressBar
 from llmvs.errors import UserError
 
@@ -46,7 +47,7 @@ def verify(cache: Path, delete: bool = False) -> tuple[list[str], str]:
     sound = [one for one in found if not one.problem]
     with ProgressBar("verify", sum(one.videos for one in sound), "video", delay=2) as bar:
         for one in sound:
-            check = _captions if one.kind in TEXTS else _embeddings
+            check = _captions if one.kind in TEXTS else OTHERS.get(one.kind, _embeddings)
             damages += check(one, bar.update)
     files = [path for damage in damages for path in damage.files] if delete else []
     named = [path for path in files if os.path.lexists(path)]
@@ -116,6 +117,20 @@ def _embeddings(one: CacheFolder, checked: Callable[[], object]) -> Iterator[Dam
         except UserError as error:
             yield Damage(str(error), (one.path / f"{key}.safetensors",))
         checked()
+
+
+def _looks(one: CacheFolder, checked: Callable[[], object]) -> Iterator[Damage]:
+    cache = LookCache(one.path, one.identity)
+    for key in cache.keys():  # noqa: SIM118 (not a dict)
+        try:
+            cache.read(key)
+        except UserError as error:
+            yield Damage(str(error), (cache.path(key),))
+        checked()
+
+
+OTHERS = {"looks": _looks}
+"""Kind -> how its videos are checked."""
 
 
 def _check_shapes(path: Path, found: Embeddings, width: int) -> None:

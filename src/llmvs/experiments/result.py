@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from llmvs.config.schema import Config
 from llmvs.datasets import Dataset, Fold
+from llmvs.datasets.video import Array
 from llmvs.evaluation.baselines import DRAWS, Rows, averaged
 from llmvs.evaluation.evaluate import Evaluation, evaluate, evaluate_untied
 from llmvs.evaluation.protocols import protocols
@@ -21,7 +22,7 @@ from llmvs.experiments.evaluate import (
     with_baselines,
 )
 from llmvs.experiments.resources import Resources
-from llmvs.results.labels import RUN, ZERO_SHOT, label_of, tie_broken
+from llmvs.results.labels import RUN, SIMPLE, ZERO_SHOT, label_of, tie_broken
 from llmvs.results.schema import FORMAT, Chosen, MadeFrom, Method, PerVideo, Result, Videos
 
 if TYPE_CHECKING:
@@ -35,7 +36,12 @@ Evaluations = dict[str, Evaluation]
 
 
 def result_of(
-    config: Config, folder: Path, resources: Resources, fold: Fold, scores: "Scores"
+    config: Config,
+    folder: Path,
+    resources: Resources,
+    fold: Fold,
+    scores: "Scores",
+    beside: Mapping[str, Mapping[str, Array]],
 ) -> Result:
     """The result of a run but for its cost (`seconds` and `environment` are empty).
 
@@ -45,6 +51,7 @@ def result_of(
         resources: the dataset and its baselines.
         fold: what was scored.
         scores: by the configured method.
+        beside: baseline that costs nothing -> test video -> step scores.
     """
     dataset = resources.dataset
     scored = [video for part in ("val", "test") for video in scores.videos.get(part, [])]
@@ -54,9 +61,13 @@ def result_of(
     by_rule = {rule: evaluate(used, one.scores, [fold.test]) for rule, one in scores.epochs.items()}
     answers, answer_notes = _answer_rows(used, scores, fold)
     rows = {RUN.key: by_rule[scores.selection], **answers}
+    simple = {name: evaluate(used, found, [fold.test]) for name, found in beside.items()}
     baselines = resources.baselines(used, fold.test)
     own_notes = [] if scores.zero_shot else undefined_notes(rows[RUN.key])
-    blocks = with_baselines(rows, averaged(baselines, protocols(used), [fold.test]))
+    for name, found in simple.items():
+        own_notes += [f"{SIMPLE[name].label}: {note}" for note in undefined_notes(found)]
+    chance = averaged(baselines, protocols(used), [fold.test])
+    blocks = with_baselines({**rows, **simple}, chance)
     return Result(
         format=FORMAT,
         experiment=config.experiment,
@@ -84,7 +95,10 @@ def result_of(
             row.replace(RUN.key, scores.selection): _per_video(found)
             for row, found in {**by_rule, **rows}.items()
         },
-        baselines=_baselines_per_row(baselines),
+        baselines={
+            **{row: _per_video(found) for row, found in simple.items()},
+            **_baselines_per_row(baselines),
+        },
         rules={rule: Chosen(one.epoch + 1, one.means) for rule, one in scores.epochs.items()},
         embeddings=_made_from(scores.made_from),
         other_datasets={

@@ -86,6 +86,7 @@ def _run(
     clock.lap("dataset")
     # Not above: they take seconds to import, and a finished run is only read.
     from llmvs.methods.base import Task
+    from llmvs.methods.beside import simple_scores
     from llmvs.training.loggers import RunLoggers
 
     with RunLoggers(config, folder) as loggers:
@@ -101,7 +102,9 @@ def _run(
             loggers,
         )
         scores = method_of(config.method).load().score(task)
-        result = result_of(config, folder, resources, fold, scores)
+        beside = simple_scores(task, scores)
+        clock.lap("baselines")
+        result = result_of(config, folder, resources, fold, scores, beside)
         clock.lap("evaluation")
         result = replace(
             result,

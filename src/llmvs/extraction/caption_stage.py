@@ -50,6 +50,16 @@ class SuppliedCaptions:
             logger.warning("%s", notice)
         return captions
 
+    def has(self, video: Video) -> bool:
+        """Tell whether the captions of a video are there, and of its steps."""
+        try:
+            captions = supplied(self.folder, video.key, video.name)
+            if video.picks is not None:
+                check_supplied(video.key, captions.frames, video.picks)
+        except UserError:
+            return False
+        return True
+
     def there(self) -> frozenset[str]:
         """Name no video: a look at the folder costs as much as reading it."""
         return frozenset()

@@ -102,18 +102,19 @@ def provenance(device: "torch.device") -> dict[str, str]:
         import torch
 
         name = torch.cuda.get_device_name(device)
-    return {**_versions(), "device": name}
+    return {**versions(), "device": name}
 
 
 @functools.cache
-def _versions() -> dict[str, str]:
-    versions = {}
+def versions() -> dict[str, str]:
+    """Give the installed versions of the libraries that make captions, embeddings and looks."""
+    found = {}
     for package in ("llmvs", "torch", "transformers", "tokenizers", "opencv-python-headless"):
         try:
-            versions[package] = importlib.metadata.version(package)
+            found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return versions
+    return found
 
 
 def file_hash(path: Path) -> str:

@@ -29,6 +29,8 @@ class Entry:
     """
     fitted: bool = False
     """Whether it looks at training videos although it leaves no weights."""
+    simple: bool = False
+    """Whether it is a baseline that costs nothing: a row beside every other method, too."""
 
     @property
     def reads_embeddings(self) -> bool:
@@ -47,19 +49,20 @@ class Entry:
         return method
 
 
+_SIMPLE = "llmvs.methods.simple"
 METHODS = {
     ("head", False): Entry("llmvs.methods.head:TrainedHead", "head", "embeddings"),
     ("scorer", False): Entry("llmvs.methods.zero_shot:ZeroShotScorer", None, "embeddings"),
     ("captioner", False): Entry("llmvs.methods.zero_shot:ZeroShotCaptioner", None, "frames"),
     ("scorer", True): Entry("llmvs.methods.lora:TunedScorer", "adapter", "embeddings"),
     ("captioner", True): Entry("llmvs.methods.lora:TunedCaptioner", "adapter", "frames"),
-    ("position", False): Entry("llmvs.methods.simple:Position", None, "annotations", True),
-    ("caption_novelty", False): Entry("llmvs.methods.simple:CaptionNovelty", None, "captions"),
-    ("caption_ridge", False): Entry("llmvs.methods.simple:CaptionRidge", None, "captions", True),
-    ("embedding_ridge", False): Entry(
-        "llmvs.methods.simple:EmbeddingRidge", None, "embeddings", True
+    ("position", False): Entry(f"{_SIMPLE}:Position", None, "annotations", True, True),
+    ("caption_novelty", False): Entry(f"{_SIMPLE}:CaptionNovelty", None, "captions", False, True),
+    ("caption_ridge", False): Entry(f"{_SIMPLE}:CaptionRidge", None, "captions", True, True),
+    ("embedding_ridge", False): Entry(f"{_SIMPLE}:EmbeddingRidge", None, "embeddings", True, True),
+    ("visual_novelty", False): Entry(
+        "llmvs.methods.visual:VisualNovelty", None, "videos", False, True
     ),
-    ("visual_novelty", False): Entry("llmvs.methods.simple:VisualNovelty", None, "videos"),
 }
 """(method.model, method.lora) -> method."""
 

@@ -5,6 +5,7 @@
     caption_ridge    ridge regression on the words of the captions
     embedding_ridge  ridge regression on the pooled query and answer embeddings
     visual_novelty   what is seen and heard, as a summary without a model is made of; untrained
+                     (`llmvs.methods.visual`)
 
 What is fitted is fitted on the fold's training videos, in closed form: nothing is drawn by chance,
 no epoch is chosen.
@@ -13,29 +14,32 @@ no epoch is chosen.
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from llmvs.cache.captions import CaptionCache
 from llmvs.cache.embeddings import EmbeddingCache
-from llmvs.console import tracked
 from llmvs.datasets import Fold
 from llmvs.datasets.annotations import Annotations
 from llmvs.errors import UserError, VideoError
+from llmvs.extraction import identity
 from llmvs.extraction.caption_stage import CaptionStage, SuppliedCaptions, open_captions
+from llmvs.methods import method_of
 from llmvs.methods.bags import Bags, novelty
 from llmvs.methods.base import MadeFrom, Method, Scores, Task
 from llmvs.methods.ridge import fit_ridge
 from llmvs.models.datamodule import EmbeddingDataModule
-from llmvs.video.footage import watch
-from llmvs.video.visual import visual_scores
 
 Vector = npt.NDArray[np.float64]
 BINS = 20
 """Parts of equal length that the curve over time has a value for."""
+MOST_STEPS, WIDEST = 100_000, 2_048
+"""Training steps, and numbers per step, up to which a ridge regression is fitted unasked: in
+seconds.
+"""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,10 @@ class Simple(Method):
             test: its test videos.
         """
 
+    @abstractmethod
+    def ready(self, task: Task, train: Sequence[Annotations], test: Sequence[Annotations]) -> bool:
+        """Whether it can score now, without anything being extracted and without a long fit."""
+
 
 @dataclass(frozen=True)
 class Found:
@@ -100,7 +108,11 @@ class Position(Simple):
         curve = np.mean([_sampled(one.gtscore, BINS) for one in train], axis=0)
         places = (np.arange(BINS) + 0.5) / BINS
         scores = {one.key: np.interp(_relative(one.n_steps), places, curve) for one in test}
-        return Found(test, _narrow(scores), ReadFrom(Path(task.config.data.root)), train)
+        return Found(test, narrow(scores), ReadFrom(Path(task.config.data.root)), train)
+
+    def ready(self, task: Task, train: Sequence[Annotations], test: Sequence[Annotations]) -> bool:
+        """With training videos."""
+        return bool(train)
 
 
 class CaptionNovelty(Simple):
@@ -113,7 +125,11 @@ class CaptionNovelty(Simple):
         captions, made_from = _captions(task, test)
         test = [_as_far(task, one, len(captions[one.key])) for one in test]
         scores = {one.key: novelty(captions[one.key][: one.n_steps]) for one in test}
-        return Found(test, _narrow(scores), made_from)
+        return Found(test, narrow(scores), made_from)
+
+    def ready(self, task: Task, train: Sequence[Annotations], test: Sequence[Annotations]) -> bool:
+        """With the captions of the test videos."""
+        return _captioned(task, test)
 
 
 class CaptionRidge(Simple):
@@ -130,7 +146,11 @@ class CaptionRidge(Simple):
         )
         bags = Bags.of([captions[one.key][: one.n_steps] for one in train])
         rows = {one.key: bags.present(captions[one.key][: one.n_steps]) for one in [*train, *test]}
-        return Found(test, _narrow(_predicted(rows, train, test)), made_from, train)
+        return Found(test, narrow(_predicted(rows, train, test)), made_from, train)
+
+    def ready(self, task: Task, train: Sequence[Annotations], test: Sequence[Annotations]) -> bool:
+        """With the captions of all videos, if they are a benchmark's and no more."""
+        return _few(train) and _captioned(task, [*train, *test])
 
 
 class EmbeddingRidge(Simple):
@@ -157,31 +177,14 @@ class EmbeddingRidge(Simple):
         train, test = data.videos["train"], data.videos["test"]
         sd = np.concatenate([rows[one.key] for one in train]).std(axis=0)
         rows = {key: value / np.where(sd > 0, sd, 1) for key, value in rows.items()}
-        return Found(test, _narrow(_predicted(rows, train, test)), cache, train)
+        return Found(test, narrow(_predicted(rows, train, test)), cache, train)
 
-
-class VisualNovelty(Simple):
-    """A step's score is that of `llmvs summarize --method visual`."""
-
-    def scored(
-        self, task: Task, train: Sequence[Annotations], test: Sequence[Annotations]
-    ) -> Found:
-        """Look at the test videos."""
-        scores = {}
-        for one in tracked(test, "looking", "video"):
-            path = one.video.path
-            if path is None or not path.is_file():
-                raise VideoError(
-                    f"{one.key}: no video file, which method.model=visual_novelty needs"
-                )
-            scores[one.key] = _seen(path, path.stat().st_mtime_ns, tuple(one.picks.tolist()))
-        return Found(test, _narrow(scores), ReadFrom(Path(task.config.data.root)))
-
-
-@lru_cache(maxsize=4096)
-def _seen(path: Path, changed: int, picks: tuple[int, ...]) -> Vector:  # noqa: ARG001
-    """The scores [T] of a video; other seeds of the same process find them."""
-    return visual_scores(watch(path, picks=np.array(picks))).scores
+    def ready(self, task: Task, train: Sequence[Annotations], test: Sequence[Annotations]) -> bool:
+        """With narrow embeddings of all videos, if they are a benchmark's and no more."""
+        if not _few(train) or method_of(task.config.method).weights != "head":
+            return False
+        cache = task.embeddings(task.config)
+        return 2 * cache.read(test[0].key).q.shape[1] <= WIDEST
 
 
 def _predicted(
@@ -199,13 +202,32 @@ def _predicted(
 def _captions(task: Task, videos: Sequence[Annotations]) -> tuple[dict[str, list[str]], ReadFrom]:
     """Every video's captions: given, or made where they are missing."""
     stage: CaptionStage | SuppliedCaptions = open_captions(task.config, task.dataset.name)
-    failed = stage.run([one.video for one in videos])
+    whole = [task.dataset.video(one.key) for one in videos]
+    failed = stage.run(whole)
     if failed:
         raise VideoError(next(iter(failed.values())))
-    texts = {one.key: stage.read(one.video).texts for one in videos}
+    texts = {video.key: stage.read(video).texts for video in whole}
     if stage.cache is None:
         return texts, ReadFrom(stage.folder, {"captions": str(stage.folder)})
     return texts, ReadFrom(stage.cache.folder, dict(stage.cache.identity))
+
+
+def _captioned(task: Task, videos: Sequence[Annotations]) -> bool:
+    """Whether every video's captions are there, given or made by an earlier extraction."""
+    config, wanted = task.config, {one.key for one in videos}
+    if config.extract.captions is None:
+        reads = method_of(config.method).reads
+        if reads not in ("captions", "embeddings") or config.extract.embeddings is not None:
+            return False  # nobody asked for the captioner's name, which may take a request
+        made_with = identity.captions_identity(config)
+        folder = identity.folder(config, task.dataset.name, "captions", made_with)
+        return wanted <= set(CaptionCache(folder, made_with).keys())
+    stage = SuppliedCaptions(config, task.dataset.name)
+    return all(stage.has(task.dataset.video(key)) for key in wanted)
+
+
+def _few(train: Sequence[Annotations]) -> bool:
+    return len(train) >= 2 and sum(one.n_steps for one in train) <= MOST_STEPS
 
 
 def _as_far(task: Task, video: Annotations, n_steps: int, trains: bool = False) -> Annotations:
@@ -244,5 +266,6 @@ def _sampled(values: npt.NDArray[Any], bins: int) -> Vector:
     return np.diff(at) / np.diff(edges)
 
 
-def _narrow(scores: Mapping[str, Vector]) -> dict[str, npt.NDArray[np.float32]]:
+def narrow(scores: Mapping[str, Vector]) -> dict[str, npt.NDArray[np.float32]]:
+    """Scores as evaluation takes them."""
     return {key: value.astype(np.float32) for key, value in scores.items()}

@@ -17,7 +17,7 @@ from llmvs.results.experiment import (
     refuse_mixture,
     revision_notes,
 )
-from llmvs.results.labels import BASELINES, RULES, TIES_BROKEN, label_of, tie_broken
+from llmvs.results.labels import BASELINES, RULES, SIMPLE, TIES_BROKEN, label_of, tie_broken
 from llmvs.results.published import published, source
 from llmvs.results.resolution import resolution_note
 from llmvs.results.tables import Cell, Column, Kind, Table
@@ -158,9 +158,13 @@ def _comparison(
             others.append(found)
             label = f"{row.label}, {TIES_BROKEN}"
             lines.append([label, "", *_compared(found, base), None, None])
+    methods = {row.experiment.one.method.model for row in rows}
     for line in BASELINES.values():
-        if baseline := against.experiment.baseline(line.key, names[0]):
-            lines.append([line.label, "", *_compared(baseline, None), None, None])  # noqa: PERF401
+        baseline = against.experiment.baseline(line.key, names[0])
+        if baseline is None or line.key in methods:
+            continue
+        compared = _compared(baseline, base if line.key in SIMPLE else None)
+        lines.append([line.label, "", *compared, None, None])
     title = _title(rows[0].experiment, names)
     notes = [*notes, *resolution_note(names[0], others, base, against.label)]
     return Table(names[0], title, columns, lines, notes).without_empty()

@@ -121,10 +121,10 @@ class Experiment:
         return self._row(tables, self.seeds)
 
     def baseline(self, row: str, protocol: str) -> VideosBySeeds | None:
-        """What `random`, `human_pairwise`, `human_others` or `ceiling` gets on the same folds; None
-        where nobody computed it.
+        """What a baseline (`random`, `human_pairwise`, `position`, ...) gets on the same folds;
+        None where a run does not have it.
         """
-        if protocol not in self.one.baselines.get(row, {}):
+        if any(protocol not in run.baselines.get(row, {}) for run in self.runs.values()):
             return None
         tables = {place: run.baselines[row][protocol] for place, run in self.runs.items()}
         found = self._row(tables, self.seeds[:1])

@@ -61,16 +61,28 @@ ZERO_SHOT = {
     "captioner": Row("captioner_zero_shot", "Captioner alone, zero-shot"),
 }
 """Model -> the row of the numbers that it answers without any training."""
+SIMPLE = {
+    row.key: row
+    for row in (
+        Row("position", "Position in the video"),
+        Row("caption_novelty", "Novelty of the caption"),
+        Row("caption_ridge", "Ridge on the captions' words"),
+        Row("embedding_ridge", "Ridge on q and a"),
+        Row("visual_novelty", "What is seen and heard"),
+    )
+}
+"""Method -> the row of a baseline that costs nothing."""
 BASELINES = {
     row.key: row
     for row in (
+        *SIMPLE.values(),
         Row("random", "Random"),
         Row("human_pairwise", "Human, one against another"),
         Row("human_others", "Human, one against the mean of the others"),
         Row("ceiling", "Ceiling, the annotators' own mean"),
     )
 }
-"""Key -> the rows that need no model, in the order of the tables."""
+"""Key -> the rows that stand below every method's, in the order of the tables."""
 _SCORED = (*(Row(rule.name, rule.meaning) for rule in RULES.values()), *ZERO_SHOT.values())
 _KNOWN = {row.key: row for row in (RUN, *_SCORED, *BASELINES.values())}
 
