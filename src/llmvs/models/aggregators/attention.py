@@ -8,6 +8,10 @@ from torch.nn.functional import linear, scaled_dot_product_attention
 
 from llmvs.config.schema import HeadConfig
 from llmvs.models.aggregators.base import Aggregator
+from llmvs.models.aggregators.blockwise import blockwise_attention
+
+AT_ONCE = 1_500
+"""Steps of a video up to which a CPU keeps whole [T, T] matrices for dropout: faster there."""
 
 
 class Attention(Aggregator):
@@ -91,6 +95,9 @@ def attend(q: Tensor, k: Tensor, v: Tensor, lengths: Tensor, dropout: float) -> 
     mixed = []
     for video in zip(q.split(sizes), k.split(sizes), v.split(sizes), strict=True):
         one_q, one_k, one_v = (part.transpose(0, 1)[None] for part in video)  # [1, H, T, M / H]
-        one = scaled_dot_product_attention(one_q, one_k, one_v, dropout_p=dropout)
+        if dropout and len(video[0]) > AT_ONCE and not q.is_cuda:
+            one = blockwise_attention(one_q[0], one_k[0], one_v[0], dropout)[None]
+        else:
+            one = scaled_dot_product_attention(one_q, one_k, one_v, dropout_p=dropout)
         mixed.append(one[0].transpose(0, 1))
     return torch.cat(mixed)
