@@ -4,6 +4,7 @@ import errno
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from llmvs.errors import UserError
 
@@ -43,3 +44,22 @@ def enough_memory(what: str, cure: str) -> Iterator[None]:
         if not exhausted(error):
             raise
         raise UserError(f"{what}: out of memory: {cure}") from error
+
+
+def available() -> int | None:
+    """Bytes that can be taken now without swapping, as this process's control group allows; None
+    where the system does not say.
+    """
+    try:
+        text = Path("/proc/meminfo").read_text(encoding="ascii")
+    except OSError:
+        return None
+    found = re.search(r"^MemAvailable:\s+(\d+) kB", text, re.MULTILINE)
+    free = int(found[1]) * 1024 if found else None
+    try:
+        group = Path("/sys/fs/cgroup")
+        limit = int((group / "memory.max").read_text(encoding="ascii"))
+        rest = limit - int((group / "memory.current").read_text(encoding="ascii"))
+    except (OSError, ValueError):  # no control group, or "max"
+        return free
+    return rest if free is None else min(rest, free)

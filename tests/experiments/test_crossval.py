@@ -204,7 +204,7 @@ def two(place: Path, first: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> 
     """
     monkeypatch.setattr(processes, "START", "fork")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    return config(place, "devices=2")
+    return config(place, "workers=2")
 
 
 def in_run(monkeypatch: pytest.MonkeyPatch, seed: int, act: Callable[[], None]) -> None:

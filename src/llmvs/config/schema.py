@@ -107,6 +107,9 @@ class SlurmConfig:
             require("=" in option, "slurm.options", option, "name=value, as in qos=long")
 
 
+AUTO = "auto"
+
+
 @dataclass
 class HardwareConfig:
     """Where it runs. The result does not depend on how many devices share the work."""
@@ -122,12 +125,19 @@ class HardwareConfig:
     a GPU: on a CPU it means `32-true`.
     """
     launcher: Literal["local", "slurm"] = setting("local", NOTHING)
-    """Where the runs of `crossval`, `ablate` and `sweep` are trained: on this machine, `devices` of
+    """Where the runs of `crossval`, `ablate` and `sweep` are trained: on this machine, `workers` of
     them side by side, or each as a job in the queue of a SLURM cluster.
+    """
+    workers: str = setting("auto", NOTHING)
+    """How many of those runs this machine trains side by side: a number, or `auto`: one per device,
+    or as many as cores and memory bear where that is surely faster. Each has one device.
     """
 
     def __post_init__(self) -> None:
         check_numbers(self)
+        self.workers = str(self.workers)
+        number = self.workers.isdecimal() and 0 < int(self.workers) <= MANY
+        require(number or self.workers == AUTO, "workers", self.workers, "auto, or a number from 1")
 
 
 @dataclass

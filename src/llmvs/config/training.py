@@ -30,6 +30,10 @@ Inputs = Literal["qa", "q", "a", "v", "qav"]
 """What the head reads of a step, see `HeadConfig.inputs`."""
 
 
+SMALL_HEAD = 256
+"""Width of a head up to which one thread is as fast as several: its runs go side by side."""
+
+
 @dataclass
 class HeadConfig:
     """Stage 3: the trained network (paper, section 3.3)."""

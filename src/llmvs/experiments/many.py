@@ -1,8 +1,8 @@
-"""Many runs in one command: what is finished is reused, what they share is done once, and `devices`
+"""Many runs in one command: what is finished is reused, what they share is done once, and `workers`
 processes work side by side, or a cluster's queue works for them.
 
-With several devices every run stays on one of them (no DDP inside a run): runs do not wait for each
-other, and a run's result is that of one device.
+Every run stays on one device (no DDP inside a run): runs do not wait for each other, and a run's
+result is that of one device.
 """
 
 import logging
@@ -17,6 +17,7 @@ from llmvs.experiments.absence import refuse_other_absence, without_absent
 from llmvs.experiments.progress import Numbered, RunProgress, named
 from llmvs.experiments.resources import Resources
 from llmvs.experiments.run import finished, train
+from llmvs.experiments.side_by_side import n_workers
 from llmvs.experiments.workers import train_side_by_side
 from llmvs.training.launch import refuse_ranks
 
@@ -27,7 +28,7 @@ def run_all(runs: Sequence[Config], dataset: Dataset) -> list[dict[str, Any]]:
     """Finish every run and give their results, in order.
 
     Args:
-        runs: of one dataset; one that stands twice is done once. `devices` is how many run side by
+        runs: of one dataset; one that stands twice is done once. `workers` is how many run side by
             side, on this machine; with `launcher=slurm` every run is a job in a cluster's queue.
         dataset: as `open_dataset` gives it for each of them.
 
@@ -88,12 +89,12 @@ def _run_group(
 ) -> Iterator[tuple[Config, dict[str, Any]]]:
     """Runs that read the same embeddings, which are made first, on all devices."""
     resources.prepare(group[0][1])
-    devices = min(group[0][1].devices, len(group))
+    workers = n_workers([run for _, run in group], resources)
     on_one_device = [(index, replace(run, devices=1)) for index, run in group]
-    if devices == 1:
+    if workers == 1:
         for index, run in on_one_device:
             with named(run):
                 yield run, train(run, resources, progress.callback(index, run))[0]
             progress.done(index)
     else:
-        yield from train_side_by_side(resources, on_one_device, devices, progress)
+        yield from train_side_by_side(resources, on_one_device, workers, progress)

@@ -13,7 +13,7 @@ from typing import Any
 
 from llmvs import processes
 from llmvs.config.load import run_folder
-from llmvs.config.schema import Config, HardwareConfig
+from llmvs.config.schema import AUTO, Config, HardwareConfig
 from llmvs.errors import UserError
 from llmvs.experiments.progress import Numbered, RunProgress, named
 from llmvs.experiments.resources import Resources
@@ -41,7 +41,7 @@ class _Device:
 
 
 def train_side_by_side(
-    resources: Resources, runs: Sequence[Numbered], devices: int, progress: RunProgress
+    resources: Resources, runs: Sequence[Numbered], n_workers: int, progress: RunProgress
 ) -> Iterator[tuple[Config, dict[str, Any]]]:
     """Give every run with its result, as they finish.
 
@@ -49,9 +49,9 @@ def train_side_by_side(
         UserError: the first mistake of a run, with its folder; a process died; fewer GPUs than
             devices.
     """
-    _check_gpus(runs[0][1], devices)
+    gpus = _gpus(runs[0][1], n_workers)
     waiting = deque(runs)
-    places = [_device(resources, place, devices) for place in range(devices)]
+    places = [_device(resources, place, n_workers, gpus) for place in range(n_workers)]
     try:
         busy = {place.begin(waiting.popleft()): place for place in places}
         while busy:
@@ -74,9 +74,9 @@ def train_side_by_side(
         processes.end([place.worker for place in places])
 
 
-def _device(resources: Resources, place: int, devices: int) -> _Device:
+def _device(resources: Resources, place: int, n_workers: int, gpus: int) -> _Device:
     share = multiprocessing.get_context(processes.START).Value("d", 0.0, lock=False)
-    return _Device(WorkerProcess(_begin, resources, share, place, devices), share)
+    return _Device(WorkerProcess(_begin, resources, share, place, n_workers, gpus), share)
 
 
 def _result(future: "Future[dict[str, Any]]", run: Config) -> dict[str, Any]:
@@ -90,15 +90,16 @@ def _result(future: "Future[dict[str, Any]]", run: Config) -> dict[str, Any]:
         ) from None
 
 
-def _begin(resources: Resources, share: Any, place: int, devices: int) -> None:
+def _begin(resources: Resources, share: Any, place: int, n_workers: int, gpus: int) -> None:
     """Give a started process its device, its part of the cores, and what its runs share."""
+    place %= gpus or n_workers  # GPUs take turns where there are more workers
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
     os.environ["CUDA_VISIBLE_DEVICES"] = (
         visible[place] if len(visible) > place and visible[0] else str(place)
     )
     import torch
 
-    torch.set_num_threads(max(1, cores() // devices))
+    torch.set_num_threads(max(1, cores() // n_workers))
     _process.update(resources=resources, share=share)
 
 
@@ -111,12 +112,18 @@ def _train(run: Config) -> dict[str, Any]:
     return train(run, _process["resources"], tell)[0]
 
 
-def _check_gpus(config: HardwareConfig, devices: int) -> None:
+def _gpus(config: HardwareConfig, n_workers: int) -> int:
+    """How many GPUs there are to train on.
+
+    Raises:
+        UserError: fewer than `devices`.
+    """
     import torch
 
     there = torch.cuda.device_count() if config.accelerator != "cpu" else 0
-    if 0 < there < devices:
+    if 0 < there < n_workers and config.workers == AUTO:
         raise UserError(
-            f"devices={devices}: this machine has {there} GPUs: give devices={there}, or"
-            " accelerator=cpu"
+            f"devices={n_workers}: this machine has {there} GPUs: give devices={there}, workers=N"
+            " (which share them), or accelerator=cpu"
         )
+    return there

@@ -26,6 +26,7 @@ from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 from tqdm import tqdm
 
 from llmvs.config.schema import Config, HardwareConfig
+from llmvs.config.training import SMALL_HEAD
 from llmvs.console import Outlets
 from llmvs.errors import UserError, nearest
 from llmvs.memory import enough_memory
@@ -256,7 +257,7 @@ def few_threads(config: Config) -> Iterator[None]:
     where cores are shared.
     """
     before = torch.get_num_threads()
-    if config.head.dim <= 128:
+    if config.head.dim <= SMALL_HEAD:
         torch.set_num_threads(1)
     try:
         yield

@@ -1,0 +1,90 @@
+"""How many runs this machine trains side by side (`workers`).
+
+A small head gains nothing from a second thread, so on a CPU its runs go beside each other, one core
+each, and a run's result is the same as alone, to the bit. A large head uses all cores by itself.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from llmvs.config.schema import AUTO, Config
+from llmvs.config.training import SMALL_HEAD
+from llmvs.errors import UserError
+from llmvs.experiments.resources import Resources
+from llmvs.memory import available
+from llmvs.methods import method_of
+from llmvs.processes import cores
+
+WORTH_A_PROCESS = 150_000
+"""Steps times epochs of training: some 10 s, in which a process has started and earned it back."""
+BASE = 900_000_000
+"""Bytes of a process that has imported what a training needs."""
+
+
+def n_workers(runs: Sequence[Config], resources: Resources) -> int:
+    """Say how many of some runs to train side by side.
+
+    Args:
+        runs: those that are left to do, which read the same embeddings; these are made by now.
+        resources: what they share.
+
+    Raises:
+        UserError: more are asked for than the memory bears.
+    """
+    first = runs[0]
+    most = _memory_bears(first, resources)
+    if first.workers != AUTO:
+        asked = int(first.workers)
+        if most is not None and asked > max(most, 1):
+            raise UserError(
+                f"workers={asked}: each needs some {_needs(first, resources) / 1e9:.1f} GB, and"
+                f" {(available() or 0) / 1e9:.1f} GB are free: give workers={max(most, 1)}"
+            )
+        return min(asked, len(runs))
+    if first.devices > 1:
+        return min(first.devices, len(runs))
+    if not all(method_of(run.method).weights == "head" for run in runs):
+        return 1
+    if (gpus := _gpus(first)) > 0:
+        return min(gpus, len(runs))
+    if any(run.head.dim > SMALL_HEAD for run in runs):
+        return 1
+    earned = sum(_work(run, resources) for run in runs) // WORTH_A_PROCESS
+    found = min(cores(), len(runs), earned, cores() if most is None else most)
+    return max(found, 1)
+
+
+def _work(run: Config, resources: Resources) -> int:
+    """Steps times epochs of a run's training."""
+    train = resources.fold(run).train
+    return run.optim.epochs * sum(resources.dataset.annotations_of(key).n_steps for key in train)
+
+
+def _memory_bears(run: Config, resources: Resources) -> int | None:
+    free = available()
+    return None if free is None else free // _needs(run, resources)
+
+
+def _needs(run: Config, resources: Resources) -> int:
+    """Bytes of a process that trains: it holds q and a, and what the head reads of them in fp32."""
+    if not method_of(run.method).reads_embeddings:
+        return BASE
+    cache = resources.embeddings(run, resources.fold(run))
+    held = sum(_size(cache.path(key)) for key in resources.keys)
+    return BASE + 2 * held
+
+
+def _size(path: Path) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116
+    except OSError:
+        return 0
+
+
+def _gpus(run: Config) -> int:
+    if run.accelerator == "cpu":
+        return 0
+    import torch
+
+    return torch.cuda.device_count()

@@ -1,0 +1,86 @@
+"""How many runs go side by side: as many as are surely faster, and no more than the memory bears."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from llmvs.config.schema import Config, DataConfig, HeadConfig, MethodConfig, OptimConfig
+from llmvs.errors import UserError
+from llmvs.experiments import side_by_side
+from llmvs.experiments.side_by_side import BASE, n_workers
+
+PLAN = Config(
+    experiment="many",
+    data=DataConfig("demo"),
+    head=HeadConfig(dim=256),
+    optim=OptimConfig(epochs=10),
+    accelerator="cpu",
+)
+
+
+def resources(tmp_path: Any, n_steps: int) -> Any:
+    """Two videos of so many steps, with embeddings of 100 MB each."""
+    for key in ("a", "b"):
+        with (tmp_path / f"{key}.safetensors").open("wb") as file:
+            file.truncate(100_000_000)
+    cache = SimpleNamespace(path=lambda key: tmp_path / f"{key}.safetensors")
+    return SimpleNamespace(
+        keys=["a", "b"],
+        dataset=SimpleNamespace(annotations_of=lambda key: SimpleNamespace(n_steps=n_steps)),
+        fold=lambda run: SimpleNamespace(train=("a", "b")),
+        embeddings=lambda run, fold: cache,
+    )
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight cores and 10 GB that are free."""
+    monkeypatch.setattr(side_by_side, "cores", lambda: 8)
+    monkeypatch.setattr(side_by_side, "available", lambda: 10 * 10**9)
+
+
+@pytest.mark.parametrize(
+    ("changes", "n_runs", "n_steps", "expected"),
+    [
+        ({}, 15, 100_000, 7),  # 10 GB bear seven processes of .9 + .4 GB
+        ({}, 5, 100_000, 5),
+        ({}, 15, 2_000, 4),  # 15 runs of 40,000 steps: work for four processes
+        ({}, 15, 100, 1),  # over before a process has started
+        ({"head": HeadConfig(dim=512)}, 15, 100_000, 1),  # uses all cores by itself
+        ({"method": MethodConfig("scorer", lora=True)}, 15, 100_000, 1),
+        ({"devices": 3}, 15, 100, 3),
+        ({"workers": "2"}, 15, 100, 2),
+        ({"workers": "5"}, 3, 100, 3),
+        ({"workers": "2", "devices": 4}, 15, 100, 2),
+    ],
+)
+def test_as_many_as_pay(
+    changes: dict[str, Any], n_runs: int, n_steps: int, expected: int, tmp_path: Any
+) -> None:
+    runs = [replace(PLAN, seed=seed, **changes) for seed in range(n_runs)]
+    assert n_workers(runs, resources(tmp_path, n_steps)) == expected
+
+
+def test_a_gpu_each(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    monkeypatch.setattr(side_by_side, "_gpus", lambda run: 4)
+    wide = replace(PLAN, head=HeadConfig())
+    assert n_workers([wide] * 15, resources(tmp_path, 100)) == 4
+
+
+def test_more_than_the_memory_bears_is_one_line(tmp_path: Any) -> None:
+    runs = [replace(PLAN, workers="12")] * 15
+    with pytest.raises(UserError) as caught:
+        n_workers(runs, resources(tmp_path, 100))
+    needs = (BASE + 400_000_000) / 1e9
+    assert str(caught.value) == (
+        f"workers=12: each needs some {needs:.1f} GB, and 10.0 GB are free: give workers=7"
+    )
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "many", "1.5", ""])
+def test_workers_is_a_number_or_auto(given: str) -> None:
+    with pytest.raises(ValueError, match=rf"workers.*{given}.*auto, or a number from 1"):
+        replace(PLAN, workers=given)
+    assert replace(PLAN, workers=3).workers == "3"  # type: ignore[arg-type]
