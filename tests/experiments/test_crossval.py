@@ -25,7 +25,7 @@ from llmvs.datasets.video import Video
 from llmvs.demo import dataset as demo
 from llmvs.errors import UserError
 from llmvs.experiments import crossval as module
-from llmvs.experiments import run as running
+from llmvs.experiments import result as resulting
 from llmvs.experiments import workers
 from llmvs.experiments.crossval import crossval
 from llmvs.experiments.progress import RunProgress
@@ -151,7 +151,7 @@ def test_what_is_shared_is_done_once_and_a_rerun_goes_on(
 
     read: list[str] = []
     trained: list[Path] = []
-    original_read, original_result = EmbeddingCache.read, running.result_of
+    original_read, original_result = EmbeddingCache.read, resulting.result_of
 
     def counted(self: EmbeddingCache, key: str, tokens: bool = False) -> Any:
         read.append(key)
@@ -164,7 +164,7 @@ def test_what_is_shared_is_done_once_and_a_rerun_goes_on(
         return original_result(run, *rest)
 
     monkeypatch.setattr(EmbeddingCache, "read", counted)
-    monkeypatch.setattr(running, "result_of", evaluated)
+    monkeypatch.setattr(resulting, "result_of", evaluated)
     wanted = config(place, "experiment=killed")
     with pytest.raises(RuntimeError, match="power cut"):
         crossval(wanted, [0, 1], [3, 4])
@@ -209,14 +209,14 @@ def two(place: Path, first: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> 
 
 def in_run(monkeypatch: pytest.MonkeyPatch, seed: int, act: Callable[[], None]) -> None:
     """Let the process that has trained the run of a seed act before it writes its result."""
-    original = running.result_of
+    original = resulting.result_of
 
     def evaluated(run: Config, *rest: Any) -> Any:
         if run.seed == seed:
             act()
         return original(run, *rest)
 
-    monkeypatch.setattr(running, "result_of", evaluated)
+    monkeypatch.setattr(resulting, "result_of", evaluated)
 
 
 def test_two_processes_share_the_runs_and_find_the_same(first: dict[str, Any], two: Config) -> None:

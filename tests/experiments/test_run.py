@@ -4,6 +4,8 @@ test.
 
 import json
 import shutil
+import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -247,3 +249,15 @@ def test_mistakes(place, first, more, message, capsys):
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
+
+
+def test_a_finished_run_is_read_without_the_libraries_of_training(place, first):
+    told = (
+        "import sys; from llmvs.cli import main; code = main(sys.argv[1:]);"
+        "heavy = {'torch', 'lightning', 'transformers', 'cv2', 'h5py', 'av'} & set(sys.modules);"
+        "print(code, sorted(heavy))"
+    )
+    command = [sys.executable, "-c", told, *arguments(place)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 []"
+    assert "reused: the finished run in" in done.stderr

@@ -8,18 +8,17 @@ result is that of one device.
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmvs.config.load import run_folder
 from llmvs.config.schema import Config
 from llmvs.datasets import Dataset
-from llmvs.experiments.absence import refuse_other_absence, without_absent
 from llmvs.experiments.progress import Numbered, RunProgress, named
-from llmvs.experiments.resources import Resources
 from llmvs.experiments.run import finished, train
-from llmvs.experiments.side_by_side import n_workers
-from llmvs.experiments.workers import train_side_by_side
 from llmvs.training.launch import refuse_ranks
+
+if TYPE_CHECKING:
+    from llmvs.experiments.resources import Resources
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +44,8 @@ def run_all(runs: Sequence[Config], dataset: Dataset) -> list[dict[str, Any]]:
     }
     pending = [run for folder, run in by_folder.items() if folder not in found]
     if found and runs[0].data.absent == "skip":
+        from llmvs.experiments.absence import refuse_other_absence, without_absent
+
         dataset = without_absent(list(by_folder.values()), dataset)
         for folder in found:
             refuse_other_absence(by_folder[folder], dataset)
@@ -55,6 +56,9 @@ def run_all(runs: Sequence[Config], dataset: Dataset) -> list[dict[str, Any]]:
             len(by_folder),
         )
     if pending:
+        # Not above: it takes seconds to import, and finished runs are only read.
+        from llmvs.experiments.resources import Resources
+
         resources = Resources(pending, dataset)
         groups = _groups(resources, pending)
         with RunProgress(len(pending)) as progress:
@@ -63,7 +67,7 @@ def run_all(runs: Sequence[Config], dataset: Dataset) -> list[dict[str, Any]]:
     return [found[str(run_folder(run))] for run in runs]
 
 
-def _groups(resources: Resources, runs: Sequence[Config]) -> list[list[Numbered]]:
+def _groups(resources: "Resources", runs: Sequence[Config]) -> list[list[Numbered]]:
     """The runs that read the same embeddings together, each with its place in the list."""
     groups: dict[str, list[Numbered]] = {}
     for index, run in enumerate(runs):
@@ -72,7 +76,7 @@ def _groups(resources: Resources, runs: Sequence[Config]) -> list[list[Numbered]
 
 
 def _finish(
-    resources: Resources, groups: Sequence[Sequence[Numbered]], progress: RunProgress
+    resources: "Resources", groups: Sequence[Sequence[Numbered]], progress: RunProgress
 ) -> Iterator[tuple[Config, dict[str, Any]]]:
     """Every run with its result, as they finish."""
     if groups[0][0][1].launcher == "slurm":
@@ -85,9 +89,12 @@ def _finish(
 
 
 def _run_group(
-    resources: Resources, group: Sequence[Numbered], progress: RunProgress
+    resources: "Resources", group: Sequence[Numbered], progress: RunProgress
 ) -> Iterator[tuple[Config, dict[str, Any]]]:
     """Runs that read the same embeddings, which are made first, on all devices."""
+    from llmvs.experiments.side_by_side import n_workers
+    from llmvs.experiments.workers import train_side_by_side
+
     resources.prepare(group[0][1])
     workers = n_workers([run for _, run in group], resources)
     on_one_device = [(index, replace(run, devices=1)) for index, run in group]

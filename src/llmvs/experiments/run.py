@@ -6,21 +6,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmvs.config.load import run_folder
 from llmvs.config.schema import Config
 from llmvs.console import logged_in
-from llmvs.experiments.absence import refuse_other_absence
-from llmvs.experiments.resources import Resources
-from llmvs.experiments.result import result_of
 from llmvs.experiments.run_files import LOG, claim, finished_result, hold, trained_files, write
 from llmvs.files import removed_if_refused
-from llmvs.methods import method_of
-from llmvs.results.environment import environment
 from llmvs.results.report import run_text
 from llmvs.results.schema import Result
 from llmvs.training.launch import check_launch, refuse_queue
+
+if TYPE_CHECKING:
+    from llmvs.experiments.resources import Resources
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +27,7 @@ Progress = Callable[[float], None]
 
 
 def train(
-    config: Config, resources: Resources | None = None, progress: Progress | None = None
+    config: Config, resources: "Resources | None" = None, progress: Progress | None = None
 ) -> tuple[dict[str, Any], str]:
     """Extract what is missing, score one fold by the configured method, evaluate the scores, and
     write the run's folder.
@@ -54,6 +52,9 @@ def train(
     result = finished_result(config, folder)
     if result is not None:
         if config.data.absent == "skip":
+            from llmvs.experiments.absence import refuse_other_absence
+            from llmvs.experiments.resources import Resources
+
             refuse_other_absence(config, (resources or Resources([config])).dataset)
         logger.info("reused: the finished run in %s (resume=false trains it anew)", folder)
     else:
@@ -77,18 +78,23 @@ def finished(config: Config) -> dict[str, Any] | None:
 
 
 def _run(
-    config: Config, folder: Path, resources: Resources | None, progress: Progress | None
+    config: Config, folder: Path, resources: "Resources | None", progress: Progress | None
 ) -> Result:
+    # Not above: they take seconds to import, and a finished run is only read.
+    from llmvs.experiments.absence import refuse_other_absence
+    from llmvs.experiments.resources import Resources
+    from llmvs.experiments.result import result_of
+    from llmvs.methods import method_of
+    from llmvs.methods.base import Task
+    from llmvs.methods.beside import simple_scores
+    from llmvs.results.environment import environment
+    from llmvs.training.loggers import RunLoggers
+
     clock = _Clock()
     resources = resources or Resources([config])
     refuse_other_absence(config, resources.dataset)
     fold = resources.fold(config)
     clock.lap("dataset")
-    # Not above: they take seconds to import, and a finished run is only read.
-    from llmvs.methods.base import Task
-    from llmvs.methods.beside import simple_scores
-    from llmvs.training.loggers import RunLoggers
-
     with RunLoggers(config, folder) as loggers:
         task = Task(
             config,
