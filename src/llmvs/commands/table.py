@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from llmvs.commands._arguments import add_json, add_rule, print_document
+from llmvs.commands._arguments import add_folds_and_seeds, add_json, add_rule, print_document
 
 SUMMARY = "a table of finished experiments, from their result.json files alone"
 
@@ -29,12 +29,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="default: %(default)s",
     )
     add_rule(parser)
+    add_folds_and_seeds(parser, "all there are", "all there are", "which seeds")
+    parser.add_argument(
+        "--partial",
+        action="store_true",
+        help="of unfinished experiments show the folds and seeds that all of them have finished",
+    )
 
 
 def call(given: argparse.Namespace) -> None:
     """Read the results and print the table."""
     from llmvs.results.collect import collect
+    from llmvs.results.folders import Wanted
 
     folders = [Path(folder) for folder in given.settings]
-    document, text = collect(folders, given.reference, given.rule, given.format)
+    wanted = Wanted(given.folds, given.seeds, given.partial)
+    document, text = collect(folders, given.reference, given.rule, given.format, wanted)
     print_document(document, text, given.json)

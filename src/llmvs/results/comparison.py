@@ -3,7 +3,7 @@ beside published figures.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from llmvs.errors import UserError, nearest
@@ -17,6 +17,7 @@ from llmvs.results.experiment import (
     refuse_mixture,
     revision_notes,
 )
+from llmvs.results.heading import heading_of
 from llmvs.results.labels import BASELINES, RULES, TIES_BROKEN, label_of, tie_broken
 from llmvs.results.published import published, source
 from llmvs.results.resolution import resolution_note
@@ -78,7 +79,11 @@ def _rule_table(experiment: Experiment, names: Sequence[str], notes: Sequence[st
 
 
 def comparison(
-    rows: Sequence[Contender], reference: str | None = None, rule: str | None = None
+    rows: Sequence[Contender],
+    reference: str | None = None,
+    rule: str | None = None,
+    title: str = "",
+    part: str = "",
 ) -> list[Table]:
     """Per protocol one row per experiment: figures, the difference to a reference with a paired
     test, published figures.
@@ -89,6 +94,8 @@ def comparison(
             first.
         rule: which epoch; None: each experiment's own choice. What was not trained has only its
             `last`.
+        title: stands before the heading of every table.
+        part: what part of unfinished experiments the rows are, for the heading.
 
     Raises:
         UserError: results that do not belong in one table, or an unknown reference or rule.
@@ -97,6 +104,7 @@ def comparison(
     refuse_mixture(experiments)
     against = _reference(rows, reference)
     chosen = [_rule(row.experiment, rule) for row in rows]
+    above = heading_of(experiments, chosen, part)
     printed = [_printed(row) for row in rows]
     shown = [_epoch_cell(row.experiment, rule) for row, rule in zip(rows, chosen, strict=True)]
     epochs = "; ".join(f"{one.name}: {one.meaning}" for one in RULES.values() if one.name in shown)
@@ -104,15 +112,18 @@ def comparison(
         *([f"Epoch: {epochs}."] if epochs else []),
         INTERVALS,
         _test_of(against.label),
+        *_rule_notes(rows, shown),
         *_seed_notes(rows),
         *embedding_notes(experiments),
         *revision_notes(experiments),
         *_sources(rows, printed),
     ]
-    return [
+    tables = [
         _comparison(rows, chosen, printed, against, names, notes)
         for names in experiments[0].same_protocols()
     ]
+    line = f"{title}. {above.line()}" if title else above.line()
+    return [replace(table, heading=line, about=above.columns()) for table in tables]
 
 
 def _comparison(
@@ -129,11 +140,11 @@ def _comparison(
         Column(""),
         Column("epoch"),
         *_columns(protocol),
-        Column("difference", kind, signed=True),
-        Column("difference: 95 %", kind, signed=True),
-        Column("p", "p"),
-        Column("published tau", "figure"),
-        Column("published rho", "figure"),
+        Column("difference", kind, signed=True, group="difference"),
+        Column("difference: 95 %", kind, signed=True, group="difference"),
+        Column("p", "p", group="difference"),
+        Column("published tau", "figure", group="published"),
+        Column("published rho", "figure", group="published"),
     ]
     base = against.experiment.row(chosen[rows.index(against)], names[0])
     others: list[VideosBySeeds] = []
@@ -185,26 +196,6 @@ def _title(experiment: Experiment, names: Sequence[str]) -> str:
     return f"{' = '.join(names)}: {experiment.one.titles.get(names[0], '')}"
 
 
-def heading(experiment: Experiment) -> str:
-    """One line that says of what the figures are."""
-    one, seeds = experiment.one, experiment.seeds
-    return (
-        f"{one.heading}, {one.splits} splits, folds {', '.join(map(str, experiment.folds))}, "
-        f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
-    )
-
-
-def plain(table: Table) -> dict[str, Any]:
-    """A table as plain values for JSON."""
-    return {
-        "name": table.name,
-        "title": table.title,
-        "columns": [column.name for column in table.columns],
-        "rows": table.rows,
-        "notes": table.notes,
-    }
-
-
 def selection_notes(experiment: Experiment) -> list[str]:
     """What was done so that several rules could choose from the same trainings."""
     rules = [rule for rule in RULES if rule in experiment.rows]
@@ -236,15 +227,27 @@ def _sources(rows: Sequence[Contender], printed: Sequence[dict[str, Any]]) -> li
     return [f"Published: {paper}; {'; '.join(where)}. {note}"] if where else []
 
 
-def _seed_notes(rows: Sequence[Contender]) -> list[str]:
-    counts = {len(row.experiment.seeds) for row in rows}
-    if len(counts) == 1:
+def _rule_notes(rows: Sequence[Contender], shown: Sequence[str]) -> list[str]:
+    """A line where rows show epochs that different rules chose."""
+    by_rule = {
+        rule: [row.label for row, own in zip(rows, shown, strict=True) if own == rule]
+        for rule in RULES
+    }
+    there = [f"{rule}: {', '.join(labels)}" for rule, labels in by_rule.items() if labels]
+    if len(there) < 2:
         return []
     return [
-        "Not all rows have equally many seeds: "
-        + ", ".join(f"{row.label} {len(row.experiment.seeds)}" for row in rows)
-        + "."
+        f"Not all rows choose their epoch by the same rule ({'; '.join(there)}); --rule shows one"
+        " for all."
     ]
+
+
+def _seed_notes(rows: Sequence[Contender]) -> list[str]:
+    trained = [row for row in rows if row.experiment.one.trained]
+    if len({len(row.experiment.seeds) for row in trained}) < 2:
+        return []
+    counts = ", ".join(f"{row.label} {len(row.experiment.seeds)}" for row in trained)
+    return [f"Not all rows have equally many seeds: {counts}."]
 
 
 def _reference(rows: Sequence[Contender], name: str | None) -> Contender:
@@ -262,7 +265,13 @@ def _epoch_cell(experiment: Experiment, rule: str) -> str:
 
 
 def _rule(experiment: Experiment, rule: str | None) -> str:
-    wanted = rule or experiment.one.selection
+    own = list(dict.fromkeys(run.selection for run in experiment.runs.values()))
+    if rule is None and len(own) > 1:
+        raise UserError(
+            f"{experiment.name}: its runs choose their epoch by different rules"
+            f" ({' and '.join(own)}): name one with --rule"
+        )
+    wanted = rule or own[0]
     rules = [name for name in RULES if name in experiment.rows]
     if wanted in rules:
         return wanted
@@ -282,7 +291,7 @@ def _kind(protocol: Protocol) -> Kind:
 def _columns(protocol: Protocol) -> list[Column]:
     """Of every measure the mean, its interval and its deviation, as `_cells` fills them."""
     return [
-        Column(header + what, _kind(protocol))
+        Column(header + what, _kind(protocol), group=header)
         for header in protocol.headers
         for what in ("", ": 95 %", ": sd")
     ]
