@@ -8,9 +8,9 @@ from typing import Any
 
 from llmvs.errors import UserError, nearest
 from llmvs.results.comparison import Contender, comparison
-from llmvs.results.experiment import Experiment
 from llmvs.results.folders import Wanted, read_groups
 from llmvs.results.latex import latex
+from llmvs.results.meaning import Row, rows_of
 from llmvs.results.published import published_name
 from llmvs.results.tables import Table, markdown, plain, text, to_csv
 
@@ -40,11 +40,12 @@ def collect(
         UserError: nothing finished in any folder, or results that do not belong in one table.
     """
     groups, notes = read_groups(folders, wanted)
-    rows = [[_contender(found) for found in group.experiments] for group in groups]
+    named = [rows_of(group.experiments) for group in groups]
+    rows = [[_contender(row) for row in mine] for mine, _ in named]
     _check_reference(reference, [row for group in rows for row in group])
     tables = [
-        table.noted(notes)
-        for group, mine in zip(groups, rows, strict=True)
+        table.noted([*notes, *more])
+        for group, mine, (_, more) in zip(groups, rows, named, strict=True)
         for table in comparison(mine, _in(mine, reference), rule, part=group.part)
     ]
     return document(tables), FORMS[form](tables).rstrip("\n")
@@ -55,8 +56,10 @@ def document(tables: Sequence[Table]) -> dict[str, Any]:
     return {"title": tables[0].heading, "tables": [plain(table) for table in tables]}
 
 
-def _contender(found: Experiment) -> Contender:
-    return Contender(found.name, found, published_name(found.one.dataset, found.name))
+def _contender(row: Row) -> Contender:
+    found = row.experiment
+    by_name = published_name(found.one.dataset, found.name)
+    return Contender(row.label, found, row.published or by_name)
 
 
 def _names(row: Contender) -> tuple[str, str]:

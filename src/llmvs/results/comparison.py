@@ -236,10 +236,11 @@ def _rule_notes(rows: Sequence[Contender], shown: Sequence[str]) -> list[str]:
     there = [f"{rule}: {', '.join(labels)}" for rule, labels in by_rule.items() if labels]
     if len(there) < 2:
         return []
-    return [
+    note = (
         f"Not all rows choose their epoch by the same rule ({'; '.join(there)}); --rule shows one"
         " for all."
-    ]
+    )
+    return [note]
 
 
 def _seed_notes(rows: Sequence[Contender]) -> list[str]:

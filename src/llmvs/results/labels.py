@@ -71,6 +71,45 @@ BASELINES = {
     )
 }
 """Key -> the rows that need no model, in the order of the tables."""
+METHODS: dict[tuple[str, bool | None], str] = {
+    ("scorer", False): ZERO_SHOT["scorer"].label,
+    ("captioner", False): ZERO_SHOT["captioner"].label,
+    ("scorer", True): "LLM fine-tuned (LoRA)",
+    ("captioner", True): "Captioner fine-tuned (LoRA)",
+    ("position", False): "baseline: position in the video",
+    ("caption_novelty", False): "baseline: novelty of the caption",
+    ("caption_ridge", False): "baseline: ridge on the captions' words",
+    ("embedding_ridge", False): "baseline: ridge on q and a",
+    ("visual_novelty", False): "baseline: what is seen and heard",
+    ("attention", None): "self-attention",
+    ("feedforward", None): "its layers without self-attention",
+    ("mlp", None): "no self-attention (MLP)",
+}
+"""(method.model, method.lora), or (head.aggregator, None) -> what a row's label calls it."""
+INPUTS = {
+    "qa": "q + a",
+    "q": "q only",
+    "a": "a only",
+    "v": "visual feature only",
+    "qav": "q + a + visual feature",
+}
+"""head.inputs -> the same."""
+PHRASES: dict[tuple[str, str | int | bool | None], str] = {
+    ("prompt.window", None): "window {}",
+    ("prompt.style", "summary"): "summary prompt",
+    ("caption.kind", "regions"): "captions of centre and background",
+    ("examples.count", 0): "no examples",
+    ("examples.count", 1): "1 example",
+    ("examples.count", None): "{} examples",
+    ("examples.source", "fold"): "examples of the training videos",
+    ("extract.readout", "linear"): "after the Linear layer",
+    ("head.layers", 1): "1 layer",
+    ("head.layers", None): "{} layers",
+    ("head.positions", "sinusoidal"): "with positions",
+    ("head.standardize", True): "standardized",
+    ("optim.ranking", None): "ranking loss {}",
+}
+"""(setting, its value; None: any other) -> how a label says that it is not as in the paper."""
 _SCORED = (*(Row(rule.name, rule.meaning) for rule in RULES.values()), *ZERO_SHOT.values())
 _KNOWN = {row.key: row for row in (RUN, *_SCORED, *BASELINES.values())}
 

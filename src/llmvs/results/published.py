@@ -20,6 +20,11 @@ def published_names() -> list[str]:
     )
 
 
+def published_names_of(dataset: str) -> list[str]:
+    """The rows that are published of a dataset."""
+    return list(_published().get(dataset, {}))
+
+
 def published_name(dataset: str, experiment: str) -> str | None:
     """The published row that an experiment named by `llmvs train` repeats: `summe` is LLMVS,
     `summe-mlp` the row `mlp`.
