@@ -28,6 +28,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default="text",
         help="default: %(default)s",
     )
+    parser.add_argument(
+        "--style",
+        choices=("full", "short", "paper"),
+        default="full",
+        help="all columns, those of the first measure, or as papers print it: datasets beside each"
+        " other, mean and deviation, the best in bold (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--protocol",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this protocol, such as per_annotator; may be given again (default: all)",
+    )
     add_rule(parser)
     add_folds_and_seeds(parser, "all there are", "all there are", "which seeds")
     parser.add_argument(
@@ -43,6 +57,8 @@ def call(given: argparse.Namespace) -> None:
     from llmvs.results.folders import Wanted
 
     folders = [Path(folder) for folder in given.settings]
-    wanted = Wanted(given.folds, given.seeds, given.partial)
-    document, text = collect(folders, given.reference, given.rule, given.format, wanted)
+    wanted = Wanted(given.folds, given.seeds, given.protocol, given.partial)
+    document, text = collect(
+        folders, given.reference, given.rule, given.format, given.style, wanted
+    )
     print_document(document, text, given.json)

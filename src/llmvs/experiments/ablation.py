@@ -20,6 +20,7 @@ from llmvs.files import write_json, write_text
 from llmvs.results.comparison import Contender, comparison
 from llmvs.results.experiment import experiment
 from llmvs.results.latex import latex
+from llmvs.results.paper import paper_tables
 from llmvs.results.tables import Table, markdown, plain, text, to_csv
 from llmvs.training.launch import refuse_ranks
 
@@ -69,10 +70,11 @@ def ablate(
         write_json(experiment_folder(config) / SUMMARY, summary(found))
         rows.append(Contender(line.label, found, line.published))
     compared = comparison(rows, grid.reference, rule, grid.title)
-    tables = [table.noted(notes) for table in compared]
+    tables = [table.remarked(notes) for table in compared]
     folder = Path(configs[0].runs) / f"ablation-{grid.name}-{dataset.name}"
     title = tables[0].heading
-    _write(folder, title, tables)
+    paper = [table.remarked(notes) for table in paper_tables([rows], rule, grid.title)]
+    _write(folder, title, tables, paper)
     document = {
         "grid": grid.name,
         "title": title,
@@ -98,12 +100,12 @@ def _possible(
     return made, notes
 
 
-def _write(folder: Path, title: str, tables: Sequence[Table]) -> None:
-    write_text(folder / "table.md", markdown(tables))
+def _write(folder: Path, title: str, tables: Sequence[Table], paper: Sequence[Table]) -> None:
     shorter = [table.short() for table in tables]
-    write_text(folder / "short.md", markdown(shorter))
-    write_text(folder / "table.csv", to_csv(tables))
-    write_text(folder / "table.tex", latex(tables))
+    for name, found in (("table", tables), ("short", shorter), ("paper", paper)):
+        write_text(folder / f"{name}.md", markdown(found))
+        write_text(folder / f"{name}.csv", to_csv(found))
+        write_text(folder / f"{name}.tex", latex(found))
     if importlib.util.find_spec("matplotlib"):
         from llmvs.results.plots import draw
 

@@ -11,9 +11,12 @@ from llmvs.results.comparison import Contender, comparison
 from llmvs.results.folders import Wanted, read_groups
 from llmvs.results.latex import latex
 from llmvs.results.meaning import Row, rows_of
+from llmvs.results.paper import paper_tables
 from llmvs.results.published import published_name
 from llmvs.results.tables import Table, markdown, plain, text, to_csv
 
+STYLES = ("full", "short", "paper")
+"""All columns; those of the first measure; as papers print it, datasets beside each other."""
 FORMS = {"text": text, "markdown": markdown, "csv": to_csv, "latex": latex}
 
 
@@ -22,6 +25,7 @@ def collect(
     reference: str | None = None,
     rule: str | None = None,
     form: str = "text",
+    style: str = "full",
     wanted: Wanted | None = None,
 ) -> tuple[dict[str, Any], str]:
     """Compare experiments, one row each; those of one dataset in one table.
@@ -31,6 +35,7 @@ def collect(
         reference: name of the experiment that the others are compared with; None: the first.
         rule: which epoch is shown; None: the one that each experiment selected.
         form: one of `FORMS`.
+        style: one of `STYLES`.
         wanted: which of their runs; None: all.
 
     Returns:
@@ -43,11 +48,17 @@ def collect(
     named = [rows_of(group.experiments) for group in groups]
     rows = [[_contender(row) for row in mine] for mine, _ in named]
     _check_reference(reference, [row for group in rows for row in group])
-    tables = [
-        table.noted([*notes, *more])
-        for group, mine, (_, more) in zip(groups, rows, named, strict=True)
-        for table in comparison(mine, _in(mine, reference), rule, part=group.part)
-    ]
+    said = [*notes, *(note for _, more in named for note in more)]
+    parts = [group.part for group in groups]
+    if style == "paper":
+        tables = paper_tables(rows, rule, parts=parts)
+    else:
+        tables = [
+            table.short() if style == "short" else table
+            for part, mine in zip(parts, rows, strict=True)
+            for table in comparison(mine, _in(mine, reference), rule, part=part)
+        ]
+    tables = [table.remarked(said) for table in tables]
     return document(tables), FORMS[form](tables).rstrip("\n")
 
 

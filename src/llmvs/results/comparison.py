@@ -18,7 +18,7 @@ from llmvs.results.experiment import (
     revision_notes,
 )
 from llmvs.results.heading import heading_of
-from llmvs.results.labels import BASELINES, RULES, TIES_BROKEN, label_of, tie_broken
+from llmvs.results.labels import BASELINES, PUBLISHED, RULES, TIES_BROKEN, label_of, tie_broken
 from llmvs.results.published import published, source
 from llmvs.results.resolution import resolution_note
 from llmvs.results.tables import Cell, Column, Kind, Table
@@ -103,7 +103,7 @@ def comparison(
     experiments = [row.experiment for row in rows]
     refuse_mixture(experiments)
     against = _reference(rows, reference)
-    chosen = [_rule(row.experiment, rule) for row in rows]
+    chosen = [chosen_rule(row.experiment, rule) for row in rows]
     above = heading_of(experiments, chosen, part)
     printed = [_printed(row) for row in rows]
     shown = [_epoch_cell(row.experiment, rule) for row, rule in zip(rows, chosen, strict=True)]
@@ -135,7 +135,7 @@ def _comparison(
     notes: Sequence[str],
 ) -> Table:
     protocol = by_name(names[0])
-    kind = _kind(protocol)
+    kind = kind_of(protocol)
     columns = [
         Column(""),
         Column("epoch"),
@@ -224,7 +224,8 @@ def _sources(rows: Sequence[Contender], printed: Sequence[dict[str, Any]]) -> li
         if beside
     ]
     paper, note = source()
-    return [f"Published: {paper}; {'; '.join(where)}. {note}"] if where else []
+    said = PUBLISHED[0].upper() + PUBLISHED[1:]
+    return [f"{said}. {paper}; {'; '.join(where)}. {note}"] if where else []
 
 
 def _rule_notes(rows: Sequence[Contender], shown: Sequence[str]) -> list[str]:
@@ -265,7 +266,12 @@ def _epoch_cell(experiment: Experiment, rule: str) -> str:
     return rule if experiment.one.trained else ""
 
 
-def _rule(experiment: Experiment, rule: str | None) -> str:
+def chosen_rule(experiment: Experiment, rule: str | None) -> str:
+    """The rule whose epoch a row shows: the one asked for, or its own.
+
+    Raises:
+        UserError: it has no such, or its runs have different ones.
+    """
     own = list(dict.fromkeys(run.selection for run in experiment.runs.values()))
     if rule is None and len(own) > 1:
         raise UserError(
@@ -284,7 +290,7 @@ def _rule(experiment: Experiment, rule: str | None) -> str:
     )
 
 
-def _kind(protocol: Protocol) -> Kind:
+def kind_of(protocol: Protocol) -> Kind:
     """How its numbers are written."""
     return "percent" if protocol.percent else "figure"
 
@@ -292,7 +298,7 @@ def _kind(protocol: Protocol) -> Kind:
 def _columns(protocol: Protocol) -> list[Column]:
     """Of every measure the mean, its interval and its deviation, as `_cells` fills them."""
     return [
-        Column(header + what, _kind(protocol), group=header)
+        Column(header + what, kind_of(protocol), group=header)
         for header in protocol.headers
         for what in ("", ": 95 %", ": sd")
     ]

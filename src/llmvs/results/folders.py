@@ -4,10 +4,11 @@ seeds, or what all of them have finished. A folder of which nothing can be read 
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llmvs.errors import UserError
+from llmvs.evaluation.protocols import by_name
 from llmvs.results.experiment import Experiment, experiment, places_of, read_runs
 from llmvs.results.schema import Result
 
@@ -26,6 +27,8 @@ class Wanted:
     """None: all that are there."""
     seeds: Sequence[int] | None = None
     """The same. What was not trained has one figure whatever the seed, and is taken as it is."""
+    protocols: Sequence[str] = ()
+    """Only these of the protocols; none: all."""
     partial: bool = False
     """Of unfinished experiments take what all of them have finished."""
 
@@ -134,7 +137,23 @@ def _chosen(folder: Path, wanted: Wanted) -> tuple[list[Place], Runs]:
             lacking = ", ".join(str(number) for number in asked or () if number not in there)
             if lacking:
                 raise UserError(f"{folder}: no run of {which} {lacking}")
-    return list(mine), found
+    return list(mine), {place: _under(run, wanted, folder) for place, run in found.items()}
+
+
+def _under(run: Result, wanted: Wanted, folder: Path) -> Result:
+    """A result with only the protocols wanted.
+
+    Raises:
+        UserError: it lacks one of them, or there is none of this name.
+    """
+    for name in wanted.protocols:
+        if name not in run.protocols:
+            by_name(name)
+            raise UserError(
+                f"{folder}: no figures of protocol {name}, only {', '.join(run.protocols)}"
+            )
+    kept = {name: rows for name, rows in run.protocols.items() if name in wanted.protocols}
+    return replace(run, protocols=kept) if wanted.protocols else run
 
 
 def _is_wanted(place: Place, wanted: Wanted) -> bool:

@@ -71,6 +71,10 @@ BASELINES = {
     )
 }
 """Key -> the rows that need no model, in the order of the tables."""
+DATASETS = {"summe": "SumMe", "tvsum": "TVSum", "mrhisum": "Mr. HiSum"}
+"""Dataset -> its name in papers; others are called as headings call them."""
+PUBLISHED = "published, of other models; epoch chosen on the test videos"
+"""What stands beside published figures."""
 METHODS: dict[tuple[str, bool | None], str] = {
     ("scorer", False): ZERO_SHOT["scorer"].label,
     ("captioner", False): ZERO_SHOT["captioner"].label,

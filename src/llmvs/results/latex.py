@@ -19,7 +19,7 @@ SIGNS = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     "±": r"$\pm$",
-    "†": r"\textdagger{}",
+    "†": r"$\dagger$",
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
 }
 """What means something else to LaTeX, or nothing to a font of it."""
@@ -28,7 +28,10 @@ WORDS = {"tau": r"$\tau$", "rho": r"$\rho$"}
 
 
 def latex(tables: Sequence[Table]) -> str:
-    """A `table` environment each: heading and title are the caption, the notes stand below."""
+    """A `table` environment each: heading and title are the caption, the notes stand below.
+
+    Remarks are comments.
+    """
     return PACKAGES + "\n" + "\n\n".join(map(_environment, tables)) + "\n"
 
 
@@ -45,6 +48,7 @@ def _environment(table: Table) -> str:
     ]
     return "\n".join(
         [
+            *(f"% {' '.join(remark.split())}" for remark in table.remarks),
             r"\begin{table}[t]",
             r"\centering",
             rf"\caption{{{escaped(caption)}}}",

@@ -59,6 +59,8 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
     notes: Sequence[str] = ()
+    remarks: Sequence[str] = ()
+    """Notes on where the rows are from, before the others; LaTeX has them as comments."""
     heading: str = ""
     """Of what the figures are, in one line; neighbours that have the same say it once."""
     about: Mapping[str, str] = field(default_factory=dict)
@@ -90,9 +92,9 @@ class Table:
             i for i, column in enumerate(self.columns) if i == 0 or column.name in names
         )
 
-    def noted(self, notes: Sequence[str]) -> "Table":
-        """The table with more notes, before those it has."""
-        return replace(self, notes=[*notes, *self.notes])
+    def remarked(self, remarks: Sequence[str]) -> "Table":
+        """The table with more remarks."""
+        return replace(self, remarks=[*self.remarks, *remarks])
 
     def _only(self, which: Iterable[int]) -> "Table":
         kept = list(which)
@@ -216,7 +218,7 @@ def plain(table: Table) -> dict[str, Any]:
             [asdict(cell) if isinstance(cell, Estimate) else cell for cell in row]
             for row in table.rows
         ],
-        "notes": table.notes,
+        "notes": [*table.remarks, *table.notes],
     }
 
 
@@ -233,8 +235,9 @@ def grouped(blocks: Mapping[str, Any]) -> list[list[str]]:
 
 
 def notes_of(tables: Sequence[Table]) -> list[str]:
-    """The notes of some tables, each once."""
-    return list(dict.fromkeys(note for table in tables for note in table.notes))
+    """The remarks and notes of some tables, each once."""
+    every = [table.remarks for table in tables] + [table.notes for table in tables]
+    return list(dict.fromkeys(note for notes in every for note in notes))
 
 
 def _marked(table: Table) -> list[list[tuple[str, bool]]]:
@@ -276,6 +279,9 @@ def _aligned(table: Table) -> str:
         [column.name for column in table.columns],
         *([cell + "*" * best for cell, best in row] for row in _marked(table)),
     ]
+    for j in {column for _, column in table.best}:  # the others end where a star would stand
+        for row in rows:
+            row[j] += "" if row[j].endswith("*") else " "
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     left = [column.kind == "text" for column in table.columns]
     lines = [
@@ -285,6 +291,8 @@ def _aligned(table: Table) -> str:
         )
         for row in rows
     ]
+    for i in sorted(table.blocks, reverse=True):
+        lines.insert(i + 1, "-" * len(lines[0]))
     return "\n".join([table.title, *(f"  {line}".rstrip() for line in lines)])
 
 
