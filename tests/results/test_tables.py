@@ -138,15 +138,16 @@ def test_a_mean_with_its_deviation_is_one_cell_and_the_best_is_marked() -> None:
     table = Table("a", "a", columns, rows, blocks=[1], best=frozenset({(0, 1)}))
     assert [line.split("  ")[-1].strip() for line in text([table]).splitlines()[2:]] == [
         "0.123 ± 0.010*",
+        "-" * 21,  # above the second row
         "0.200",
         "undefined",
     ]
     assert "| a | **0.123 ± 0.010** |" in markdown([table])
     made = latex([table]).splitlines()
     assert r"a & \textbf{0.123} $\pm$ 0.010 \\" in made
-    assert made[made.index(r"b & 0.200 \\") - 1] == r"\midrule"
+    assert made[made.index(r"b & 0.200\phantom{ $\pm$ 0.010} \\") - 1] == r"\midrule"
     assert r" & \multicolumn{1}{c}{SumMe} \\" in made
-    assert r" & $\tau$ \\" in made
+    assert r" & \multicolumn{1}{c}{$\tau$} \\" in made
     assert list(csv.DictReader(io.StringIO(to_csv([table])))) == [
         {"table": "a", "row": "a", "SumMe tau": "0.1234", "SumMe tau: sd": "0.01"},
         {"table": "a", "row": "b", "SumMe tau": "0.2", "SumMe tau: sd": ""},

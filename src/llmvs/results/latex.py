@@ -3,6 +3,7 @@ r"""Write tables for LaTeX: a `table` environment each, with the packages bookta
 A table that is wider than the text is made as wide as the text, and no other is made smaller.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -23,6 +24,7 @@ SIGNS = {
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
 }
 """What means something else to LaTeX, or nothing to a font of it."""
+PLUS_MINUS = r" $\pm$ "
 WORDS = {"tau": r"$\tau$", "rho": r"$\rho$"}
 """How the name of a column is set."""
 
@@ -51,7 +53,7 @@ def _environment(table: Table) -> str:
             *(f"% {' '.join(remark.split())}" for remark in table.remarks),
             r"\begin{table}[t]",
             r"\centering",
-            rf"\caption{{{escaped(caption)}}}",
+            rf"\caption{{{escaped(caption)}}}\smallskip",
             r"\footnotesize\setlength{\tabcolsep}{4pt}",
             FITTED,
             rf"\begin{{tabular}}{{@{{}}{spec}@{{}}}}",
@@ -80,7 +82,11 @@ def _head(columns: Sequence[Column]) -> list[str]:
         )
         lines += [rf"\cmidrule(lr){{{first}-{first + n - 1}}}"] if group else []
         first += n
-    return [_row(above), " ".join(lines), _row(names)]
+    centred = [
+        name if column.kind == "text" else rf"\multicolumn{{1}}{{c}}{{{name}}}"
+        for name, column in zip(names, columns, strict=True)
+    ]
+    return [_row(above), " ".join(lines), _row(centred)]
 
 
 def _name(column: Column) -> str:
@@ -97,12 +103,16 @@ def _word(name: str) -> str:
 
 
 def _body(table: Table) -> Iterator[str]:
+    widest = [
+        max((_deviation(row[j], column) for row in table.rows), key=len)
+        for j, column in enumerate(table.columns)
+    ]
     for i, row in enumerate(table.rows):
         if i in table.blocks:
             yield r"\midrule"
         yield _row(
             [
-                _cell(cell, column, (i, j) in table.best)
+                _cell(cell, column, (i, j) in table.best) + _room(cell, column, widest[j])
                 for j, (column, cell) in enumerate(zip(table.columns, row, strict=True))
             ]
         )
@@ -111,14 +121,27 @@ def _body(table: Table) -> Iterator[str]:
 def _cell(cell: Cell, column: Column, best: bool) -> str:
     """A cell, an interval as [low, high], what is best in bold."""
     written = escaped(shown(cell, column))
-    if isinstance(cell, tuple) and " to " in written:
-        return "[{}, {}]".format(*written.split(" to "))
-    if not best:
+    if isinstance(cell, (str, type(None))):
         return written
-    if isinstance(cell, Estimate) and cell.sd is not None:
-        mean, sd = written.split(r" $\pm$ ")
-        return rf"\textbf{{{mean}}} $\pm$ {sd}"
-    return rf"\textbf{{{written}}}"
+    if isinstance(cell, tuple) and " to " in written:
+        written = "[{}, {}]".format(*written.split(" to "))
+    if best:
+        mean, sign, sd = written.partition(PLUS_MINUS)
+        written = rf"\textbf{{{mean}}}{sign}{sd}"
+    return re.sub(r"-(?=\d)", "$-$", written)  # a minus, no hyphen
+
+
+def _deviation(cell: Cell, column: Column) -> str:
+    """What stands behind the mean in a cell."""
+    if not isinstance(cell, Estimate):
+        return ""
+    return "".join(escaped(shown(cell, column)).partition(PLUS_MINUS)[1:])
+
+
+def _room(cell: Cell, column: Column, widest: str) -> str:
+    """What keeps a mean without deviation below those with one."""
+    alone = isinstance(cell, (float, Estimate)) and not _deviation(cell, column)
+    return rf"\phantom{{{widest}}}" if widest and alone else ""
 
 
 def _row(cells: Sequence[str]) -> str:

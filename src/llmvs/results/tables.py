@@ -279,9 +279,8 @@ def _aligned(table: Table) -> str:
         [column.name for column in table.columns],
         *([cell + "*" * best for cell, best in row] for row in _marked(table)),
     ]
-    for j in {column for _, column in table.best}:  # the others end where a star would stand
-        for row in rows:
-            row[j] += "" if row[j].endswith("*") else " "
+    for j in range(len(table.columns)):
+        _justify(rows, j)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     left = [column.kind == "text" for column in table.columns]
     lines = [
@@ -294,6 +293,19 @@ def _aligned(table: Table) -> str:
     for i in sorted(table.blocks, reverse=True):
         lines.insert(i + 1, "-" * len(lines[0]))
     return "\n".join([table.title, *(f"  {line}".rstrip() for line in lines)])
+
+
+def _justify(rows: list[list[str]], j: int) -> None:
+    """Put means below each other where some of a column have a deviation or a star behind them."""
+    if any(row[j].endswith("*") for row in rows[1:]):
+        for row in rows[1:]:
+            row[j] += "" if row[j].endswith("*") else " "
+    tail = max((len(row[j]) - row[j].find(" ±") for row in rows[1:] if " ±" in row[j]), default=0)
+    for row in rows[1:]:
+        if tail and row[j].strip() and " ±" not in row[j]:
+            star = row[j].endswith("*")
+            row[j] = row[j].rstrip("* ") + "*" * star
+            row[j] += " " * (tail - star)
 
 
 def _full(number: float | None) -> str:
