@@ -8,6 +8,7 @@ from typing import Any
 
 from llmvs.errors import UserError, nearest
 from llmvs.results.comparison import Contender, comparison
+from llmvs.results.experiment import Experiment
 from llmvs.results.folders import Wanted, read_groups
 from llmvs.results.latex import latex
 from llmvs.results.meaning import Row, rows_of
@@ -45,8 +46,8 @@ def collect(
         UserError: nothing finished in any folder, or results that do not belong in one table.
     """
     groups, notes = read_groups(folders, wanted)
-    named = [rows_of(group.experiments) for group in groups]
-    rows = [[_contender(row) for row in mine] for mine, _ in named]
+    named = [contenders(group.experiments) for group in groups]
+    rows = [mine for mine, _ in named]
     _check_reference(reference, [row for group in rows for row in group])
     said = [*notes, *(note for _, more in named for note in more)]
     parts = [group.part for group in groups]
@@ -65,6 +66,12 @@ def collect(
 def document(tables: Sequence[Table]) -> dict[str, Any]:
     """What some tables hold, as one document."""
     return {"title": tables[0].heading, "tables": [plain(table) for table in tables]}
+
+
+def contenders(experiments: Sequence[Experiment]) -> tuple[list[Contender], list[str]]:
+    """The rows of experiments on one dataset, and notes on what they are."""
+    rows, notes = rows_of(experiments)
+    return [_contender(row) for row in rows], notes
 
 
 def _contender(row: Row) -> Contender:
