@@ -189,6 +189,7 @@ def _scored(
 ) -> Scored:
     """A video as its picture shows it."""
     times, duration = times_of(video)
+    shots = [(one.start, one.end, one.chosen) for one in shots_of(video, scores, duration)]
     return Scored(
         title=title,
         times=times,
@@ -196,12 +197,14 @@ def _scored(
         scores=scores,
         mean=np.asarray(video.people_mean, dtype=np.float64),
         people=people_of(video, scale),
-        shots=[(one.start, one.end, one.chosen) for one in shots_of(video, scores, duration)],
-        pictures=list(_pictures(video.video.path, duration)),
+        shots=shots,
+        pictures=list(_pictures(video.video.path, duration, wanted_times(duration, shots))),
     )
 
 
-def _pictures(path: Path | None, duration: float) -> Iterator[tuple[float, npt.NDArray[np.uint8]]]:
+def _pictures(
+    path: Path | None, duration: float, moments: Sequence[float]
+) -> Iterator[tuple[float, npt.NDArray[np.uint8]]]:
     """The pictures nearest to the moments wanted; none where the video is not at hand."""
     if path is None or not path.is_file():
         return
@@ -210,7 +213,7 @@ def _pictures(path: Path | None, duration: float) -> Iterator[tuple[float, npt.N
     except VideoError as error:
         logger.warning("note: no pictures of the video: %s", error)
         return
-    for second in wanted_times(duration) if there else ():
+    for second in moments if there else ():
         _, encoded = min(there, key=lambda one: abs(one[0] - second))
         image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
         assert image is not None

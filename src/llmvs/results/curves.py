@@ -5,16 +5,19 @@ epochs that were chosen.
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from llmvs.errors import UserError
 from llmvs.results.labels import RULES
 from llmvs.results.plots import save
 from llmvs.results.schema import Result
+from llmvs.results.tables import grouped
 
 METRICS = Path("logs") / "metrics.csv"
 """In a run's folder: what its training logged after every epoch."""
@@ -31,21 +34,21 @@ def read_curves(run: Path) -> Curves:
         UserError: the file is missing or damaged.
     """
     path = run / METRICS
+    epochs: dict[float, dict[str, float]] = {}
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        names = list(rows[0]) if rows else []
-        found = {
-            name: np.array([float(row[name] or "nan") for row in rows])
-            for name in names
-            if "/" in name
-        }
-        epochs = [float(row["epoch"]) for row in rows]
+            for row in csv.DictReader(file):
+                measured = {name: float(value) for name, value in row.items() if value}
+                epochs.setdefault(measured["epoch"], {}).update(measured)
     except (OSError, UnicodeDecodeError, csv.Error, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: no readable curves ({error})") from error
-    if not found or epochs != sorted(set(epochs)):
-        raise UserError(f"{path}: no readable curves (expected one line per epoch)")
-    return found
+    names = dict.fromkeys(name for measured in epochs.values() for name in measured if "/" in name)
+    if not names:
+        raise UserError(f"{path}: no curves in it")
+    nan = float("nan")
+    return {
+        name: np.array([epochs[epoch].get(name, nan) for epoch in sorted(epochs)]) for name in names
+    }
 
 
 def draw_training(
@@ -64,17 +67,25 @@ def draw_training(
         UserError: a file cannot be written.
     """
     first = runs[0][0]
-    taus = [name for name in runs[0][1].protocols if f"test/{name}/tau" in first]
-    panels = ["loss", *(f"{name}/tau" for name in taus)]
+    shared = set.intersection(*(set(result.protocols) for _, result in runs))
+    same = grouped(
+        {
+            name: [result.protocols[name] for _, result in runs]
+            for name in runs[0][1].protocols
+            if name in shared and f"test/{name}/tau" in first
+        }
+    )
+    panels = {"loss": "loss", **{f"{names[0]}/tau": _name(names) for names in same}}
 
     def fill(figure: Figure) -> None:
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
-        for place, what in zip(axes, panels, strict=True):
+        for place, (what, name) in zip(axes, panels.items(), strict=True):
             _panel(place, what, runs)
             if what != "loss":
                 _mark(place, f"test/{what}", runs, rule)
-            place.set_title(_name(what), loc="left", fontweight="bold")
+            place.set_title(name, loc="left", fontweight="bold")
             place.set_xlabel("epoch")
+            place.xaxis.set_major_locator(MaxNLocator(integer=True))
             place.grid(color="#e3e3e3", linewidth=0.6)
             place.set_axisbelow(True)
             place.spines[["top", "right"]].set_visible(False)
@@ -83,7 +94,10 @@ def draw_training(
             for place in axes
             for handle, label in zip(*place.get_legend_handles_labels(), strict=True)
         }
-        figure.suptitle(title, x=0.01, ha="left", fontsize=8)
+        single = "; thin lines: single runs, thick: their mean" if len(runs) > 1 else ""
+        figure.suptitle(
+            "\n".join(wrap(title + single, 48 * len(panels))), x=0.01, ha="left", fontsize=8
+        )
         figure.legend(
             list(handles.values()),
             list(handles),
@@ -96,10 +110,9 @@ def draw_training(
     save(fill, (0.6 + 2.4 * len(panels), 2.6), *paths)
 
 
-def _name(what: str) -> str:
+def _name(protocols: Sequence[str]) -> str:
     """The name of a panel."""
-    protocol, _, measure = what.rpartition("/")
-    return f"Kendall's τ, {protocol}" if measure == "tau" else "loss"
+    return f"Kendall's τ, {' = '.join(protocols)}"
 
 
 def _panel(axes: Axes, what: str, runs: Sequence[tuple[Curves, Result]]) -> None:

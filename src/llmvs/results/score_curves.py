@@ -5,6 +5,7 @@ pictures of the video.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -44,13 +45,25 @@ class Scored:
     """Seconds and image [H, W, RGB]; none where the video is not at hand."""
 
 
-def wanted_times(duration: float) -> list[float]:
-    """The moments of the pictures: the middles of equal pieces.
+def wanted_times(duration: float, shots: Sequence[tuple[float, float, bool]]) -> list[float]:
+    """The moments of the pictures: of equal pieces the middle, or the middle of what a chosen shot
+    has of it.
 
-    >>> wanted_times(18)[:2]
-    [1.0, 3.0]
+    >>> wanted_times(18, [(0, 3, False), (3, 4, True), (4, 18, False)])[:3]
+    [1.0, 3.5, 5.0]
     """
-    return [duration * (i + 0.5) / PICTURES for i in range(PICTURES)]
+    piece = duration / PICTURES
+    moments = []
+    for i in range(PICTURES):
+        parts = [
+            (max(start, i * piece), min(end, (i + 1) * piece))
+            for start, end, chosen in shots
+            if chosen
+        ]
+        start, end = max(parts, key=lambda part: part[1] - part[0], default=(0.0, 0.0))
+        whole = end - start < piece / 8  # what is shorter is not worth the picture
+        moments.append((i + 0.5) * piece if whole else (start + end) / 2)
+    return moments
 
 
 def draw_scores(video: Scored, *paths: Path) -> None:
@@ -75,7 +88,7 @@ def draw_scores(video: Scored, *paths: Path) -> None:
             _annotators(axes[1], video)
             axes[0].tick_params(labelbottom=False)
         axes[-1].set_xlabel("seconds")
-        figure.suptitle(video.title, x=0.01, ha="left", fontsize=8)
+        figure.suptitle("\n".join(wrap(video.title, 108)), x=0.01, ha="left", fontsize=8)
         figure.legend(
             handles=[
                 Line2D([], [], color=SCORE, linewidth=1.4, label="scores"),
@@ -90,7 +103,7 @@ def draw_scores(video: Scored, *paths: Path) -> None:
             fontsize=7,
         )
 
-    save(fill, (WIDTH, 0.85 + sum(heights)), *paths)
+    save(fill, (WIDTH, 0.75 + 0.12 * len(wrap(video.title, 108)) + sum(heights)), *paths)
 
 
 def _strip_height(video: Scored) -> float:
