@@ -20,7 +20,7 @@ from llmvs.errors import UserError, VideoError
 from llmvs.experiments.index_page import figures
 from llmvs.experiments.opening import open_dataset
 from llmvs.experiments.pages import as_scored, people_of, scale_of, scores_of, shots_of, times_of
-from llmvs.results.collect import contenders
+from llmvs.results.collect import check_reference, contenders, reference_in
 from llmvs.results.comparison import comparison, rule_tables
 from llmvs.results.curves import draw_training, read_curves
 from llmvs.results.experiment import Experiment, experiment
@@ -74,6 +74,8 @@ def plot(folders: Sequence[Path], request: Request, wanted: Wanted | None = None
             folder that cannot be written.
     """
     groups = _groups(folders, wanted)
+    rows = [row for group in groups for row in contenders(group.experiments)[0]]
+    check_reference(request.reference, rows)
     alone = sum(len(group.experiments) for group in groups) == 1
     written: list[Path] = []
     for group in groups:
@@ -138,8 +140,7 @@ def _forest(group: Group, request: Request, paths: Sequence[Path]) -> list[Path]
         draw(rule_tables(one), f"{one.name}. {heading(one)}", *paths)
     else:
         rows, _ = contenders(group.experiments)
-        known = {name for row in rows for name in (row.label, row.experiment.name)}
-        reference = request.reference if request.reference in known else None
+        reference = reference_in(rows, request.reference)
         tables = comparison(rows, reference, request.rule, part=group.part)
         draw(tables, tables[0].heading, *paths)
     return list(paths)

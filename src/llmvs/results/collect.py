@@ -48,7 +48,7 @@ def collect(
     groups, notes = read_groups(folders, wanted)
     named = [contenders(group.experiments) for group in groups]
     rows = [mine for mine, _ in named]
-    _check_reference(reference, [row for group in rows for row in group])
+    check_reference(reference, [row for group in rows for row in group])
     said = [*notes, *(note for _, more in named for note in more)]
     parts = [group.part for group in groups]
     if style == "paper":
@@ -57,7 +57,7 @@ def collect(
         tables = [
             table.short() if style == "short" else table
             for part, mine in zip(parts, rows, strict=True)
-            for table in comparison(mine, _in(mine, reference), rule, part=part)
+            for table in comparison(mine, reference_in(mine, reference), rule, part=part)
         ]
     tables = [table.remarked(said) for table in tables]
     return document(tables), FORMS[form](tables).rstrip("\n")
@@ -84,12 +84,12 @@ def _names(row: Contender) -> tuple[str, str]:
     return row.label, row.experiment.name
 
 
-def _in(rows: Sequence[Contender], reference: str | None) -> str | None:
+def reference_in(rows: Sequence[Contender], reference: str | None) -> str | None:
     """The reference among the rows of one dataset; None: the first of them, where it is not."""
     return reference if any(reference in _names(row) for row in rows) else None
 
 
-def _check_reference(reference: str | None, rows: Sequence[Contender]) -> None:
+def check_reference(reference: str | None, rows: Sequence[Contender]) -> None:
     """Refuse a reference that is no row.
 
     Raises:
