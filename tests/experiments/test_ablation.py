@@ -76,10 +76,7 @@ def write(place: Path, text: str) -> Path:
 def test_the_folder_of_a_grid(place: Path, done: dict[str, Any]) -> None:
     folder = place / "runs" / "ablation-test-demo"
     assert {path.name for path in folder.iterdir()} == {
-        "short.md",
-        "table.md",
-        "table.csv",
-        "table.tex",
+        *(f"{name}.{end}" for name in ("table", "short", "paper") for end in ("md", "csv", "tex")),
         "plot.png",
         "plot.svg",
     }
