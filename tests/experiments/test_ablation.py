@@ -81,7 +81,7 @@ def test_the_folder_of_a_grid(place: Path, done: dict[str, Any]) -> None:
         "plot.svg",
     }
     rows = [row for row in csv.DictReader((folder / "table.csv").open()) if row["table"] == "paper"]
-    assert [row[""] for row in rows[:4]] == ["full", "q | only", "shallow", "Random"]
+    assert [row["row"] for row in rows[:4]] == ["full", "q | only", "shallow", "Random"]
     assert "q \\| only" in (folder / "table.md").read_text()
     assert r"q \textbar{} only" in (folder / "table.tex").read_text()
     width, height = struct.unpack(">II", (folder / "plot.png").read_bytes()[16:24])

@@ -50,7 +50,7 @@ def test_csv_of_tables_with_other_columns():
     assert [(row["table"], row["tau"], row["mean"]) for row in rows] == [
         ("paper", "0.25321", ""),
         ("paper", "", ""),
-        ("f1", "", "0.5"),
+        ("f1", "", "50.0"),
     ]
 
 

@@ -147,19 +147,20 @@ def to_csv(tables: Sequence[Table]) -> str:
         for row in table.rows:
             written = {**table.about, "table": table.name}
             for column, cell in zip(table.columns, row, strict=True):
-                for end, value in zip(parts[column.name], _values(cell), strict=False):
+                for end, value in zip(parts[column.name], _values(cell, column), strict=False):
                     written[(column.name or ROW) + end] = value
             writer.writerow(written)
     return out.getvalue()
 
 
-def _values(cell: Cell) -> list[str]:
-    """A cell as the CSV has it, in one or two parts."""
-    if isinstance(cell, Estimate):
-        return [_full(cell.mean), _full(cell.sd)]
-    if isinstance(cell, tuple):
-        return [_full(end) for end in cell]
-    return [cell if isinstance(cell, str) else _full(cell)]
+def _values(cell: Cell, column: Column) -> list[str]:
+    """A cell as the CSV has it, in one or two parts; a share in per cent, as elsewhere."""
+    if isinstance(cell, str):
+        return [cell]
+    parts = (cell.mean, cell.sd) if isinstance(cell, Estimate) else cell
+    numbers = parts if isinstance(parts, tuple) else (parts,)
+    scale = 100 if column.kind == "percent" else 1
+    return [_full(None if number is None else scale * number) for number in numbers]
 
 
 def _parts(tables: Sequence[Table]) -> dict[str, tuple[str, ...]]:
