@@ -73,8 +73,15 @@ BASELINES = {
 """Key -> the rows that need no model, in the order of the tables."""
 DATASETS = {"summe": "SumMe", "tvsum": "TVSum", "mrhisum": "Mr. HiSum"}
 """Dataset -> its name in papers; others are called as headings call them."""
-PUBLISHED = "published, of other models; epoch chosen on the test videos"
-"""What stands beside published figures."""
+PUBLISHED = "published, of other models; where trained, epoch chosen on the test videos"
+"""What stands beside LLMVS's published figures."""
+EPOCHS = {
+    "none": "nothing trained",
+    "test": "epoch chosen on test",
+    "validation": "epoch chosen on validation videos",
+    "training loss": "epoch chosen by the training loss",
+}
+"""On what a published figure's epoch was chosen -> how its row says so; others: not known."""
 METHODS: dict[tuple[str, bool | None], str] = {
     ("scorer", False): ZERO_SHOT["scorer"].label,
     ("captioner", False): ZERO_SHOT["captioner"].label,

@@ -18,7 +18,7 @@ from llmvs.errors import UserError
 from llmvs.methods import method_of
 from llmvs.results.experiment import Experiment
 from llmvs.results.labels import INPUTS, METHODS, PHRASES
-from llmvs.results.published import published_names_of
+from llmvs.results.published import published, published_names
 
 ALWAYS = ("method.", "head.inputs", "head.aggregator", "prompt.", "examples.", "caption.")
 """What a label says even where all rows have it in common: what is compared in the paper."""
@@ -227,8 +227,9 @@ def _published(one: Meaning, own: Settings) -> str | None:
     """
     if one.settings is None:
         return None
-    for name in published_names_of(one.experiment.one.dataset):
-        variant = _variant(name)
+    for name in published_names():
+        there = published(one.experiment.one.dataset, name)
+        variant = _variant(name) if there else None
         if variant is not None and own == _changed(
             {key: value for key, value in variant.items() if key in one.settings}
         ):

@@ -4,6 +4,7 @@ its deviation in a cell, the best of a column in bold, published figures below a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -18,8 +19,8 @@ from llmvs.results.experiment import (
     revision_notes,
 )
 from llmvs.results.heading import Heading, heading_of
-from llmvs.results.labels import BASELINES, DATASETS, PUBLISHED, TIES_BROKEN, tie_broken
-from llmvs.results.published import published, source
+from llmvs.results.labels import BASELINES, DATASETS, EPOCHS, TIES_BROKEN, tie_broken
+from llmvs.results.published import published, published_by_others, source
 from llmvs.results.resolution import resolution_note
 from llmvs.results.tables import Cell, Column, Estimate, Table, shown
 
@@ -137,7 +138,7 @@ def _table(names: Sequence[str], every: Sequence[Side], heading: str) -> Table:
             CELLS,
             *(note for side in sides for note in _apart_notes(names[0], side, methods)),
             *_revisions(sides),
-            *([_published_note()] if beside else []),
+            *([_published_note(sides)] if beside else []),
         ],
         heading=heading,
         about=_about(sides),
@@ -175,7 +176,10 @@ def _methods(name: str, sides: Sequence[Side]) -> list[Line]:
 
 
 def _baselines(name: str, sides: Sequence[Side]) -> list[Line]:
-    """Random, human and upper bound: the same for all rows of a dataset."""
+    """Random, human and upper bound: the same for all rows of a dataset. What is a row of its own
+    is not repeated.
+    """
+    methods = {row.experiment.one.method.model for side in sides for row in side.rows}
     found = [
         Line(
             row.label,
@@ -186,6 +190,7 @@ def _baselines(name: str, sides: Sequence[Side]) -> list[Line]:
             },
         )
         for row in BASELINES.values()
+        if row.key not in methods
     ]
     return [line for line in found if line.found]
 
@@ -204,23 +209,50 @@ def _cells(line: Line, sides: Sequence[Side], measures: int) -> list[Cell]:
 
 
 def _published_rows(sides: Sequence[Side]) -> list[list[Cell]]:
-    rows: dict[str, list[Cell]] = {}
-    for side in sides:
-        for row in side.rows:
-            if row.published is None or row.published in rows:
-                continue
-            cells: list[Cell] = [f"{row.label}, published{DAGGER}"]
-            for other in sides:
-                printed = published(other.rows[0].experiment.one.dataset, row.published)
-                cells += [printed.get("tau"), printed.get("rho")]
-            if any(cell is not None for cell in cells[1:]):
-                rows[row.published] = cells
-    return list(rows.values())
+    """The published rows that ours repeat, then those of other methods."""
+    datasets = [side.rows[0].experiment.one.dataset for side in sides]
+    rows: list[list[Cell]] = []
+    names = {row.published: row for side in sides for row in side.rows if row.published}
+    for name, row in names.items():
+        printed = [published(dataset, name) for dataset in datasets]
+        epoch = "test" if row.experiment.one.trained else "none"
+        rows.append([_marked(row.label, epoch), *_printed(printed)])
+    others: dict[str, dict[int, dict[str, Any]]] = {}
+    for i, dataset in enumerate(datasets):
+        for one in published_by_others(dataset):
+            if one["method"] != "LLMVS" or "llmvs" not in names:
+                label = _marked(f"{one['method']} {one['year']}", one["epoch"])
+                others.setdefault(label, {})[i] = one
+    rows += [
+        [label, *_printed([there.get(i, {}) for i in range(len(datasets))])]
+        for label, there in others.items()
+    ]
+    return [row for row in rows if any(cell is not None for cell in row[1:])]
 
 
-def _published_note() -> str:
+def _marked(label: str, epoch: str) -> str:
+    """The label of a published row: how its epoch was chosen is part of what it is."""
+    return f"{label}{DAGGER} ({EPOCHS.get(epoch, 'choice of the epoch not known')})"
+
+
+def _printed(figures: Sequence[Mapping[str, Any]]) -> list[Cell]:
+    """Kendall's tau and Spearman's rho of each dataset, as printed."""
+    return [one.get(measure) for one in figures for measure in ("tau", "rho")]
+
+
+def _published_note(sides: Sequence[Side]) -> str:
     paper, note = source()
-    return f"{DAGGER} {PUBLISHED}. {paper}. {note}"
+    others = {
+        f"{one['method']}: {one['where']}, reads {one['reads']}": None
+        for side in sides
+        for one in published_by_others(side.rows[0].experiment.one.dataset)
+        if one["method"] != "LLMVS"
+    }
+    return (
+        f"{DAGGER} published, of other models. Rows named as ours: {paper}. "
+        + "".join(f"{one}. " for one in others)
+        + note
+    )
 
 
 def _best(rows: Sequence[Sequence[Cell]], columns: Sequence[Column]) -> frozenset[tuple[int, int]]:

@@ -141,7 +141,7 @@ def _row(axes: Axes, row: dict[str, Any], measure: str, place: int, color: str) 
 def _rows(table: Table) -> list[dict[str, Any]]:
     """The experiments of a table by column."""
     names = [column.name for column in table.columns]
-    lines = {GAP, *(baseline.label for baseline in BASELINES.values())}
+    lines = {GAP, *(BASELINES[key].label for key in LINES)}
     rows = (dict(zip(names, cells, strict=True)) for cells in table.rows)
     return [row for row in rows if row[""] not in lines]
 
