@@ -108,6 +108,7 @@ def test_the_heading_names_both_datasets_and_the_csv_too() -> None:
     )
     first = next(csv.DictReader(io.StringIO(to_csv(tables))))
     assert (first["dataset"], first["splits"]) == ("summe; tvsum", "paper; disjoint")
+    assert (first["folds"], first["rule"]) == ("0 1; 0 1", "test; test")
     assert float(first["SumMe tau"]) == tables[0].rows[0][1].mean
     assert "± " in markdown(tables)
 

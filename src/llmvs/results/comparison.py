@@ -116,7 +116,6 @@ def comparison(
         *_seed_notes(rows),
         *embedding_notes(experiments),
         *revision_notes(experiments),
-        *_sources(rows, printed),
     ]
     tables = [
         _comparison(rows, chosen, printed, against, names, notes)
@@ -173,7 +172,11 @@ def _comparison(
         if baseline := against.experiment.baseline(line.key, names[0]):
             lines.append([line.label, "", *_compared(baseline, None), None, None])  # noqa: PERF401
     title = _title(rows[0].experiment, names)
-    notes = [*notes, *resolution_note(names[0], others, base, against.label)]
+    notes = [
+        *notes,
+        *(_sources(rows, printed) if names[0] == "paper" else []),
+        *resolution_note(names[0], others, base, against.label),
+    ]
     return Table(names[0], title, columns, lines, notes).without_empty()
 
 

@@ -54,6 +54,8 @@ class Heading:
             "splits": self.splits,
             "folds": self.folds.replace(",", ""),
             "seeds": self.seeds.replace(",", ""),
+            "rule": self.rule or "",
+            **({"part": self.part} if self.part else {}),
         }
 
 

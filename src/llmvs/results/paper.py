@@ -302,4 +302,5 @@ def _revisions(sides: Sequence[Side]) -> list[str]:
 def _about(sides: Sequence[Side]) -> dict[str, str]:
     """The columns of the CSV that say of what its figures are, of all datasets."""
     found = [side.heading.columns() for side in sides]
-    return {key: "; ".join(columns[key] for columns in found) for key in found[0]}
+    keys = dict.fromkeys(key for columns in found for key in columns)
+    return {key: "; ".join(columns.get(key, "") for columns in found) for key in keys}
