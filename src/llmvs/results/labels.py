@@ -71,7 +71,7 @@ BASELINES = {
     )
 }
 """Key -> the rows that need no model, in the order of the tables."""
-DATASETS = {"summe": "SumMe", "tvsum": "TVSum", "mrhisum": "Mr. HiSum"}
+DATASETS = {"demo": "Demo", "summe": "SumMe", "tvsum": "TVSum", "mrhisum": "Mr. HiSum"}
 """Dataset -> its name in papers; others are called as headings call them."""
 PUBLISHED = "published, of other models; where trained, epoch chosen on the test videos"
 """What stands beside LLMVS's published figures."""
