@@ -284,11 +284,12 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     ]
     assert main(["table", *folders, "--format", "csv", "--reference", "summe"]) == 0
     lines = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
-    assert [line[""] for line in lines[:3]] == ["summe", "summe-mlp", "Random"]
+    assert [line["row"] for line in lines[:3]] == ["summe", "summe-mlp", "Random"]
     assert float(lines[1]["published tau"]) == 0.182
     assert main(["table", *folders]) == 0
     assert capsys.readouterr().out.startswith(
-        "summe, paper splits, folds 0, 1, seeds 0, 1, 2\n\npaper: summaries\n"
+        "summe, paper splits, folds 0, 1, seeds 0, 1, 2, epoch: val (best on held-out videos)\n\n"
+        "paper: summaries\n"
     )
 
 
