@@ -124,6 +124,10 @@ class HardwareConfig:
     """Number format of the head's training; scoring is always fp32. `16-mixed` (the paper's) needs
     a GPU: on a CPU it means `32-true`.
     """
+    tf32: bool = setting(True, TRAINING)
+    """Whether a GPU rounds the operands of `32-true`'s matrix products to TF32 in training: an
+    order of magnitude faster, and finer than the paper's 16 bit. On a CPU it means nothing.
+    """
     launcher: Literal["local", "slurm"] = setting("local", NOTHING)
     """Where the runs of `crossval`, `ablate` and `sweep` are trained: on this machine, `workers` of
     them side by side, or each as a job in the queue of a SLURM cluster.

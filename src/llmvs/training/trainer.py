@@ -32,6 +32,7 @@ from llmvs.errors import UserError, nearest
 from llmvs.memory import enough_memory
 from llmvs.training.callbacks import AtomicCheckpointIO
 from llmvs.training.loggers import silence
+from llmvs.training.matrices import Tf32
 
 if TYPE_CHECKING:
     from llmvs.datasets.base import Dataset, Fold
@@ -166,6 +167,8 @@ def make_trainer(
     if batches:
         more["limit_train_batches"] = batches
     extra = _extra_callbacks(config, dataset, fold)
+    if config.tf32 and config.precision == "32-true":
+        extra.insert(0, Tf32())
     try:
         trainer = L.Trainer(
             accelerator=config.accelerator,
