@@ -38,6 +38,7 @@ def result(fold: int, seed: int, shift: float = 0.0, **changes: Any) -> dict[str
         "fold": fold,
         "seed": seed,
         "selection": "val",
+        "selection_by": ["paper/tau"],
         "method": {"model": "head", "lora": False},
         "epoch": 7,
         "epochs": 20,

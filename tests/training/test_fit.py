@@ -32,6 +32,7 @@ from llmvs.training import fit as fitting
 from llmvs.training import trainer as making
 from llmvs.training.callbacks import EpochProgress
 from llmvs.training.fit import Fit, fit
+from llmvs.training.selection import Selection
 from tests.evaluation.toys import BestByRank, register
 from tests.toys import FOLD, embed, make_cache, make_config, make_dataset
 
@@ -130,7 +131,7 @@ def test_what_is_kept_is_what_the_files_say(cache: EmbeddingCache, tmp_path: Pat
         taus = [row[f"{rule}/paper/tau"] for row in found.history]
         assert found.epochs[rule].epoch == int(np.argmax(taus))
         assert found.epochs[rule].means[rule]["paper"]["tau"] == pytest.approx(max(taus))
-    assert found.selection == "val"
+    assert found.selection == Selection("val", ("paper/tau",))
     assert set(found.selected.scores) == {*FOLD.val, *FOLD.test}
     head, named = load_head(tmp_path), protocols(DATASET)
     taus = []
@@ -249,6 +250,7 @@ def test_resume_false_starts_over(
         ),
         ({"seed": 2}, r"seed=1112 \(expected 2\)"),
         ({"selection": "test"}, r"selection=val \(expected test\)"),
+        ({"selection_by": ["loss"]}, r"selection_by=paper/tau \(expected loss\)"),
     ],
 )
 def test_a_checkpoint_of_other_settings_is_refused(
@@ -409,7 +411,7 @@ def test_constant_scores_are_reported_and_not_averaged_away(
     assert found.selected.undefined["test"]["paper"] == list(FOLD.test)
     assert found.selected.epoch == 0
     assert (
-        "selection=val: tau is undefined in every epoch, because the scores of video_5, video_6 are"
+        "selection=val: paper tau is undefined in every epoch, because the scores of video_5, video_6 are"
         " constant; epoch 0 is kept\n" in capsys.readouterr().err
     )
 

@@ -147,6 +147,10 @@ class Config(HardwareConfig):
     """Which epoch is reported: best on the held-out `val` part, the `last`, or best on `test` (as
     published figures mostly are).
     """
+    selection_by: list[str] = setting(["paper"], TRAINING)
+    """What makes an epoch the best: `loss`, or a rank correlation `paper` or `per_annotator` (its
+    tau; its rho: `paper/rho`). The first one decides; others stand beside it as rows of their own.
+    """
     resume: bool = setting(True, NOTHING)
     """Reuse a finished run and go on with an interrupted one; false: start over, replacing what the
     folder holds.
@@ -193,6 +197,8 @@ class Config(HardwareConfig):
             )
         if self.trainer:
             registered("llmvs.training.trainer", "check_trainer", self)
+        if self.selection_by != ["paper"]:
+            registered("llmvs.evaluation.criteria", "check_criteria", self.selection_by)
         if self.data.transfer:
             require(
                 self.selection != "val",

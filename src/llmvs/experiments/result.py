@@ -53,7 +53,7 @@ def result_of(
     )
     by_rule = {rule: evaluate(used, one.scores, [fold.test]) for rule, one in scores.epochs.items()}
     answers, answer_notes = _answer_rows(used, scores, fold)
-    rows = {RUN.key: by_rule[scores.selection], **answers}
+    rows = {RUN.key: by_rule[scores.selection.rule], **answers}
     baselines = resources.baselines(used, fold.test)
     own_notes = [] if scores.zero_shot else undefined_notes(rows[RUN.key])
     blocks = with_baselines(rows, averaged(baselines, protocols(used), [fold.test]))
@@ -68,7 +68,7 @@ def result_of(
         splits=config.data.splits,
         fold=config.fold,
         seed=config.seed,
-        selection=scores.selection,
+        selection=scores.selection.rule,
         method=Method(**asdict(config.method)),
         epoch=scores.selected.epoch + 1,
         epochs=scores.n_epochs,
@@ -81,7 +81,7 @@ def result_of(
         protocols=blocks,
         notes=[random_note(DRAWS), *own_notes, *answer_notes, *_trimmed(dataset, scores)],
         per_video={
-            row.replace(RUN.key, scores.selection): _per_video(found)
+            row.replace(RUN.key, scores.selection.rule): _per_video(found)
             for row, found in {**by_rule, **rows}.items()
         },
         baselines=_baselines_per_row(baselines),
@@ -93,6 +93,7 @@ def result_of(
         transfer=config.data.transfer,
         seconds={},
         environment={},
+        selection_by=list(scores.selection.by),
     )
 
 

@@ -111,6 +111,9 @@ class Result:
     """Stage -> wall time."""
     environment: dict[str, Any]
     """Versions, revision, hardware, command line."""
+    selection_by: list[str] = field(default_factory=list)
+    """By what it was chosen, `loss` or `PROTOCOL/MEASURE`; those after the first have rows of their
+    own. Empty in results of older versions: by the first rank correlation's tau."""
     files: dict[str, str] = field(default_factory=dict)
     """What was trained: file in the run's folder -> sha256. Empty in results of older versions."""
 

@@ -13,6 +13,7 @@ import lightning as L
 import torch
 
 from llmvs.cache.embeddings import EmbeddingCache
+from llmvs.cache.fingerprint import differences
 from llmvs.config.schema import Config
 from llmvs.config.settings import making_embeddings
 from llmvs.console import is_first_process
@@ -20,6 +21,7 @@ from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset, Fold
 from llmvs.datasets.video import Array
 from llmvs.errors import UserError
+from llmvs.evaluation.criteria import words
 from llmvs.evaluation.protocol import Values
 from llmvs.evaluation.protocols import by_name
 from llmvs.files import regular
@@ -31,6 +33,7 @@ from llmvs.models.module import LLMVSModule
 from llmvs.models.storage import save_head
 from llmvs.training.callbacks import EpochProgress, KeepEpochs, TellEpochs
 from llmvs.training.loggers import RunLoggers, silence
+from llmvs.training.selection import Selection, of_this_version, selection_of
 from llmvs.training.trainer import errors_in_one_line, few_threads, make_trainer
 
 logger = logging.getLogger(__name__)
@@ -61,9 +64,11 @@ class Fit:
     """What a training leaves."""
 
     epochs: dict[str, Epoch]
-    """Rule (`last`, `test`, and `val` where videos are held out) -> the epoch it chooses."""
-    selection: str
-    """The configured rule, whose weights are in the folder."""
+    """Rule (`last`, `test`, and `val` where videos are held out; by every criterion) -> the epoch
+    it chooses.
+    """
+    selection: Selection
+    """What was configured; the weights of its rule are in the folder."""
     videos: dict[str, list[Annotations]]
     """Part -> its videos as they were used: trimmed where their embeddings end early."""
     history: list[dict[str, float]]
@@ -78,7 +83,7 @@ class Fit:
     @property
     def selected(self) -> Epoch:
         """The epoch of the configured rule."""
-        return self.epochs[self.selection]
+        return self.epochs[self.selection.rule]
 
 
 def fit(
@@ -132,13 +137,14 @@ def fit(
         module = LLMVSModule(
             data.input_dim if data.parts else None, config.head, config.optim, config.seed
         )
-    state, started_at = carry_out(config, module, data, folder, progress, loggers)
+    selection = selection_of(config, dataset)
+    state, started_at = carry_out(config, selection, module, data, folder, progress, loggers)
     if not data.parts:  # the ranks have made the embeddings, and this process has not seen them
         data.use(EmbeddingCache(Path(state[type(data).__qualname__]["cache"])))
         data.setup()
     if is_first_process():
         _save(folder, config, state, data)
-    return outcome(state, config.selection, data.videos, started_at)
+    return outcome(state, selection, data.videos, started_at)
 
 
 def _refuse_nothing_held_out(config: Config, dataset: Dataset, fold: Fold) -> None:
@@ -173,6 +179,7 @@ def smaller(config: Config) -> str:
 
 def carry_out(
     config: Config,
+    selection: Selection,
     module: EvaluatedModule,
     data: L.LightningDataModule,
     folder: Path,
@@ -188,17 +195,17 @@ def carry_out(
     checkpoint = folder / CHECKPOINT
     started_at, finished = 0, False
     if config.resume:
-        started_at, finished = _epochs_done(checkpoint, config.selection, module, data)
+        started_at, finished = _epochs_done(checkpoint, selection, module, data)
     elif is_first_process():
         checkpoint.unlink(missing_ok=True)
     if not finished and started_at < config.optim.epochs:
         with nullcontext(loggers) if loggers else RunLoggers(config, folder) as opened:
-            _train(config, module, data, folder, progress, opened, resume=started_at > 0)
+            _train(config, selection, module, data, folder, progress, opened, resume=started_at > 0)
     return _load(checkpoint), started_at
 
 
 def _epochs_done(
-    path: Path, selection: str, module: EvaluatedModule, data: L.LightningDataModule
+    path: Path, selection: Selection, module: EvaluatedModule, data: L.LightningDataModule
 ) -> tuple[int, bool]:
     """How far an earlier attempt came, and whether a callback ended it there; (0, False) without
     one. Refuses one that was made otherwise.
@@ -208,11 +215,8 @@ def _epochs_done(
     _refuse_flipped_bits(path)
     state = _load(path)
     kept = _kept(state)
-    if kept["selection"] != selection:
-        raise UserError(
-            f"{path}: keeps the weights of selection={kept['selection']} (expected {selection}):"
-            f" {START_OVER}"
-        )
+    if changes := differences(kept["selection"], selection.state()):
+        raise UserError(f"{path}: keeps the epochs of {'; '.join(changes)}: {START_OVER}")
     try:
         module.refuse_other_training(state)
         if not isinstance(data, EmbeddingDataModule) or data.parts:
@@ -249,11 +253,12 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _kept(state: dict[str, Any]) -> dict[str, Any]:
-    return state["callbacks"][KeepEpochs.__qualname__]
+    return of_this_version(state["callbacks"][KeepEpochs.__qualname__])
 
 
 def _train(
     config: Config,
+    selection: Selection,
     module: EvaluatedModule,
     data: L.LightningDataModule,
     folder: Path,
@@ -271,7 +276,7 @@ def _train(
             folder,
             loggers.loggers(),
             [
-                KeepEpochs(checkpoint, config.selection, config.log.checkpoint_seconds),
+                KeepEpochs(checkpoint, selection, config.log.checkpoint_seconds),
                 TellEpochs(progress) if progress else EpochProgress(loggers.title),
             ],
             *place,
@@ -283,17 +288,21 @@ def _train(
 
 
 def outcome(
-    state: dict[str, Any], selection: str, videos: dict[str, list[Annotations]], started_at: int
+    state: dict[str, Any],
+    selection: Selection,
+    videos: dict[str, list[Annotations]],
+    started_at: int,
 ) -> Fit:
     """What a training left, from its last checkpoint."""
     kept = _kept(state)
     epochs = {rule: _epoch(record) for rule, record in kept["kept"].items()}
-    chosen = epochs[selection]
-    for keys in list(chosen.undefined.get(selection, {}).values())[:1]:
+    chosen, protocol = epochs[selection.rule], selection.by[0].partition("/")[0]
+    if keys := chosen.undefined.get(selection.rule, {}).get(protocol):
         logger.warning(
-            "selection=%s: tau is undefined in every epoch, because the scores of %s are "
+            "selection=%s: %s is undefined in every epoch, because the scores of %s are "
             "constant; epoch %s is kept",
-            selection,
+            selection.rule,
+            words(selection.by[0]),
             ", ".join(keys),
             chosen.epoch,
         )

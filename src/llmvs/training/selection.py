@@ -1,0 +1,57 @@
+"""Which epochs of a training are kept, and which of them is the run's."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from llmvs.config.schema import Config
+from llmvs.datasets.base import Dataset
+from llmvs.evaluation.criteria import criteria, row_key
+
+PARTS = ("val", "test")
+"""The parts that can choose an epoch: videos held out, or (as published) the test videos."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which epochs are kept, and which of them is the run's."""
+
+    rule: str
+    """`last`, `val` or `test`."""
+    by: tuple[str, ...]
+    """What makes an epoch the best, see `llmvs.evaluation.criteria`; the first decides."""
+
+    @property
+    def choices(self) -> dict[str, tuple[str, str]]:
+        """Row -> the part that chooses its epoch, and by what."""
+        return {
+            part if criterion == self.by[0] else row_key(part, criterion): (part, criterion)
+            for part in PARTS
+            for criterion in self.by
+        }
+
+    def state(self) -> dict[str, Any]:
+        """As it stands in a checkpoint."""
+        return {"selection": self.rule, "selection_by": ", ".join(self.by)}
+
+
+def selection_of(config: Config, dataset: Dataset) -> Selection:
+    """Which epochs a run keeps.
+
+    Raises:
+        UserError: `selection_by` names a protocol that the dataset does not allow.
+    """
+    return Selection(config.selection, criteria(config.selection_by, dataset))
+
+
+def of_this_version(state: dict[str, Any]) -> dict[str, Any]:
+    """What a checkpoint kept, also where an older version wrote it: one that knew one criterion."""
+    if not isinstance(state["selection"], str):
+        return state
+    kept = {
+        row: {**record, "figure": next(iter(record["means"][row].values()))[0]}
+        if row in PARTS
+        else record
+        for row, record in state["kept"].items()
+    }
+    selection = {"selection": state["selection"], "selection_by": "paper/tau"}
+    return {**state, "selection": selection, "kept": kept}
