@@ -151,6 +151,10 @@ class Config(HardwareConfig):
     """What makes an epoch the best: `loss`, or a rank correlation `paper` or `per_annotator` (its
     tau; its rho: `paper/rho`). The first one decides; others stand beside it as rows of their own.
     """
+    selection_looks: int = setting(1, TRAINING, within=(1, 1000))
+    """Evaluations per epoch that can be chosen, evenly spread over its steps (the released code:
+    2).
+    """
     resume: bool = setting(True, NOTHING)
     """Reuse a finished run and go on with an interrupted one; false: start over, replacing what the
     folder holds.
@@ -197,6 +201,13 @@ class Config(HardwareConfig):
             )
         if self.trainer:
             registered("llmvs.training.trainer", "check_trainer", self)
+        if self.selection_looks > 1:
+            require(
+                self.method.model == "head",
+                "selection_looks",
+                self.selection_looks,
+                f"1 with method.model={self.method.model}",
+            )
         if self.selection_by != ["paper"]:
             registered("llmvs.evaluation.criteria", "check_criteria", self.selection_by)
         if self.data.transfer:

@@ -85,7 +85,9 @@ def result_of(
             for row, found in {**by_rule, **rows}.items()
         },
         baselines=_baselines_per_row(baselines),
-        rules={rule: Chosen(one.epoch + 1, one.means) for rule, one in scores.epochs.items()},
+        rules={
+            rule: Chosen(one.epoch + 1, one.means, one.look) for rule, one in scores.epochs.items()
+        },
         embeddings=_made_from(scores.made_from),
         other_datasets={
             other.name: _made_from(made) for other, made in resources.other_datasets(config)
@@ -94,6 +96,7 @@ def result_of(
         seconds={},
         environment={},
         selection_by=list(scores.selection.by),
+        selection_looks=scores.selection.looks,
     )
 
 

@@ -108,7 +108,9 @@ def _chosen(result: Result) -> str:
             return f"the {method.model} alone, zero-shot: nothing is trained"
         return f"{method.model}, a baseline that costs nothing"
     tuned = f"the {method.model}, fine-tuned (LoRA); " if method.lora else ""
+    looks = result.selection_looks
+    look = f", look {result.rules[rule.name].look} of {looks}" if looks > 1 else ""
     return (
-        f"{tuned}selection={rule.name}: epoch {result.epoch} of {result.epochs},"
+        f"{tuned}selection={rule.name}: epoch {result.epoch} of {result.epochs}{look},"
         f" {rule.meaning}{chosen_by(result)}{rule.remark}"
     )

@@ -64,8 +64,8 @@ class KeepEpochs(Checkpoint):
         """
         self.path, self.selection, self.seconds = path, selection, seconds
         self.kept: dict[str, dict[str, Any]] = {}
-        """Row -> its epoch (from 0), means {part: {protocol: [tau, rho]}}, loss {part: float},
-        undefined, scores {video: [T]}.
+        """Row -> its epoch (from 0), look (from 1), figure of the criterion, means
+        {part: {protocol: [tau, rho]}}, loss {part: float}, undefined, scores {video: [T]}.
         """
         self.weights: dict[str, Tensor] = {}
         """What was trained, at the epoch of `selection`; empty where that is the last one."""
@@ -128,6 +128,21 @@ class KeepEpochs(Checkpoint):
                 ),
             )
 
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Look at the module in the middle of an epoch, where that is asked for."""
+        look = self.selection.look_after(batch_idx + 1, int(trainer.num_training_batches))
+        if look:
+            assert isinstance(pl_module, EvaluatedModule)
+            pl_module.look()
+            self._keep(trainer, pl_module, look)
+
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Keep the epoch where a rule chooses it; write the checkpoint where it is due."""
         assert isinstance(pl_module, EvaluatedModule)
@@ -136,18 +151,23 @@ class KeepEpochs(Checkpoint):
             {"epoch": trainer.current_epoch, "step": trainer.global_step - 1, **figures}
         )
         self.good = trainer.current_epoch, _copied(pl_module)
-        self.kept["last"] = _record(trainer.current_epoch, pl_module.scored_parts)
-        for row, (part, criterion) in self.selection.choices.items():
-            if self._better(row, part, criterion, pl_module.scored_parts):
-                value = figure(pl_module.scored_parts[part], criterion)
-                self.kept[row] = {**self.kept["last"], "figure": value}
-                if row == self.selection.rule and trainer.is_global_zero:
-                    self.weights = self.good[1]
+        self.kept["last"] = self._keep(trainer, pl_module, self.selection.looks)
         self.finished = _is_last_epoch(trainer)
         due = self.finished or time.monotonic() - self._written >= self.seconds
         if trainer.strategy.reduce_boolean_decision(due, all=False):
             trainer.save_checkpoint(self.path)
             self._written = time.monotonic()
+
+    def _keep(self, trainer: L.Trainer, module: EvaluatedModule, look: int) -> dict[str, Any]:
+        """Keep what the latest evaluation found wherever a rule chooses it."""
+        scored = module.scored_parts
+        record = _record(trainer.current_epoch, look, scored)
+        for row, (part, criterion) in self.selection.choices.items():
+            if self._better(row, part, criterion, scored):
+                self.kept[row] = {**record, "figure": figure(scored[part], criterion)}
+                if row == self.selection.rule and trainer.is_global_zero:
+                    self.weights = _copied(module)
+        return record
 
     def _better(
         self, row: str, part: str, criterion: str, scored_parts: dict[str, ScoredPart]
@@ -172,9 +192,10 @@ def _copied(module: EvaluatedModule) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in module.trained().items()}
 
 
-def _record(epoch: int, scored_parts: dict[str, ScoredPart]) -> dict[str, Any]:
+def _record(epoch: int, look: int, scored_parts: dict[str, ScoredPart]) -> dict[str, Any]:
     return {
         "epoch": epoch,
+        "look": look,
         "means": {
             part: {name: list(values.values()) for name, values in scored.means.items()}
             for part, scored in scored_parts.items()

@@ -57,6 +57,8 @@ class Epoch:
     """Video -> float32 [T] step scores, for the val and the test videos."""
     undefined: dict[str, dict[str, list[str]]]
     """Part -> protocol -> videos whose scores have no ranking; empty where all have one."""
+    look: int = 1
+    """Which evaluation of that epoch, counted from 1."""
 
 
 @dataclass(frozen=True)
@@ -317,4 +319,5 @@ def _epoch(record: dict[str, Any]) -> Epoch:
         for part, rows in record["means"].items()
     }
     scores = {key: values.clone().numpy() for key, values in record["scores"].items()}
-    return Epoch(record["epoch"], means, record["loss"], scores, record["undefined"])
+    epoch, look = record["epoch"], record.get("look", 1)
+    return Epoch(epoch, means, record["loss"], scores, record["undefined"], look)

@@ -19,6 +19,8 @@ class Selection:
     """`last`, `val` or `test`."""
     by: tuple[str, ...]
     """What makes an epoch the best, see `llmvs.evaluation.criteria`; the first decides."""
+    looks: int = 1
+    """Evaluations per epoch."""
 
     @property
     def choices(self) -> dict[str, tuple[str, str]]:
@@ -29,9 +31,23 @@ class Selection:
             for criterion in self.by
         }
 
+    def look_after(self, step: int, steps: int) -> int:
+        """The number, counted from 1, of the look that comes after a step of an epoch's; 0: none.
+        The last one comes with the epoch's own evaluation. An epoch of few steps has fewer looks.
+
+        >>> [Selection("test", ("loss",), looks=2).look_after(step, 5) for step in (1, 2, 3, 4, 5)]
+        [0, 1, 0, 0, 0]
+        """
+        looks = {look * steps // self.looks: look for look in range(1, self.looks)}
+        return looks.get(step, 0) if step < steps else 0
+
     def state(self) -> dict[str, Any]:
         """As it stands in a checkpoint."""
-        return {"selection": self.rule, "selection_by": ", ".join(self.by)}
+        return {
+            "selection": self.rule,
+            "selection_by": ", ".join(self.by),
+            "selection_looks": self.looks,
+        }
 
 
 def selection_of(config: Config, dataset: Dataset) -> Selection:
@@ -40,7 +56,8 @@ def selection_of(config: Config, dataset: Dataset) -> Selection:
     Raises:
         UserError: `selection_by` names a protocol that the dataset does not allow.
     """
-    return Selection(config.selection, criteria(config.selection_by, dataset))
+    by = criteria(config.selection_by, dataset)
+    return Selection(config.selection, by, config.selection_looks)
 
 
 def of_this_version(state: dict[str, Any]) -> dict[str, Any]:
@@ -53,5 +70,5 @@ def of_this_version(state: dict[str, Any]) -> dict[str, Any]:
         else record
         for row, record in state["kept"].items()
     }
-    selection = {"selection": state["selection"], "selection_by": "paper/tau"}
-    return {**state, "selection": selection, "kept": kept}
+    selection = Selection(state["selection"], ("paper/tau",))
+    return {**state, "selection": selection.state(), "kept": kept}
