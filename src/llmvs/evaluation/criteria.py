@@ -33,7 +33,8 @@ def check_criteria(names: Sequence[str]) -> None:
         raise UserError(f"selection_by={list(names)}: expected different names, such as [paper]")
     for name in names:
         if name not in known:
-            raise UserError(f"selection_by={name}: nothing to choose by{nearest(name, known)}")
+            close = nearest(name, dict.fromkeys(known))
+            raise UserError(f"selection_by={name}: nothing to choose by{close}")
 
 
 def criteria(names: Sequence[str], dataset: Dataset) -> tuple[str, ...]:

@@ -59,9 +59,10 @@ def _rule_table(experiment: Experiment, names: Sequence[str], notes: Sequence[st
     rows: list[list[Cell]] = [
         [label_of(row, scored), *_cells(experiment.row(row, names[0]))] for row in scored
     ]
-    if {"val", "test"} <= set(experiment.rows):
+    honest = next((rule for rule in ("val", "inner") if rule in experiment.rows), None)
+    if honest and "test" in experiment.rows:
         gap = (
-            _difference(experiment.row("test", names[0]), experiment.row("val", names[0]), which)
+            _difference(experiment.row("test", names[0]), experiment.row(honest, names[0]), which)
             for which in range(len(protocol.measures))
         )
         rows.append([GAP, *(cell for one in gap for cell in (one.mean, (one.low, one.high), None))])
@@ -221,6 +222,8 @@ def selection_notes(experiment: Experiment) -> list[str]:
     if "val" in rules:
         also = f"{_range(held)} more of each fold's training videos were held out"
         return [f"{line}; {also} and only chose the epoch of `val`.{best}"]
+    if "inner" in rules:
+        return [f"{line}; inner folds of them, trained before, chose the epoch of `inner`.{best}"]
     honest = "so there is no honest choice of an epoch but the last"
     return [f"{line}, with none held out, {honest}.{best}"]
 

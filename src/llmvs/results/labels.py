@@ -47,6 +47,13 @@ RULES = {
             " say in it.",
         ),
         Rule(
+            "inner",
+            "best in inner folds of the training videos",
+            "",
+            "The epoch was chosen by cross-validation inside the training videos, all of which were"
+            " then trained on; the test videos had no say in it.",
+        ),
+        Rule(
             "test",
             "best on the TEST videos",
             ", as published figures mostly are",

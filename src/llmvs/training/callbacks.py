@@ -152,6 +152,11 @@ class KeepEpochs(Checkpoint):
         )
         self.good = trainer.current_epoch, _copied(pl_module)
         self.kept["last"] = self._keep(trainer, pl_module, self.selection.looks)
+        for row, epoch in self.selection.epochs.items():
+            if epoch == trainer.current_epoch:
+                self.kept[row] = self.kept["last"]
+                if row == self.selection.rule and trainer.is_global_zero:
+                    self.weights = self.good[1]
         self.finished = _is_last_epoch(trainer)
         due = self.finished or time.monotonic() - self._written >= self.seconds
         if trainer.strategy.reduce_boolean_decision(due, all=False):

@@ -3,7 +3,7 @@
 import logging
 import warnings
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ from llmvs.memory import enough_memory
 from llmvs.models.batch import START_OVER
 from llmvs.models.datamodule import EmbeddingDataModule, OtherDataset
 from llmvs.models.evaluated import EvaluatedModule
-from llmvs.models.module import LLMVSModule
+from llmvs.models.module import MEAN, LLMVSModule
 from llmvs.models.storage import save_head
 from llmvs.training.callbacks import EpochProgress, KeepEpochs, TellEpochs
 from llmvs.training.loggers import RunLoggers, silence
@@ -97,6 +97,7 @@ def fit(
     progress: Callable[[float], None] | None = None,
     loggers: RunLoggers | None = None,
     other_datasets: Sequence[OtherDataset] = (),
+    epochs: Mapping[str, int] | None = None,
 ) -> Fit:
     """Train on `fold.train` and all videos of `other_datasets`; model.safetensors, config.json,
     last.ckpt, logs/metrics.csv go into `folder`.
@@ -117,6 +118,7 @@ def fit(
             device).
         loggers: where the curves go; None: into some that end with the training.
         other_datasets: see `EmbeddingDataModule`.
+        epochs: with `selection=inner`: row -> the epoch that was chosen for it.
 
     Raises:
         UserError: embeddings, checkpoint or settings do not fit together, the loss became NaN, the
@@ -139,7 +141,7 @@ def fit(
         module = LLMVSModule(
             data.input_dim if data.parts else None, config.head, config.optim, config.seed
         )
-    selection = selection_of(config, dataset)
+    selection = selection_of(config, dataset, epochs)
     state, started_at = carry_out(config, selection, module, data, folder, progress, loggers)
     if not data.parts:  # the ranks have made the embeddings, and this process has not seen them
         data.use(EmbeddingCache(Path(state[type(data).__qualname__]["cache"])))
@@ -164,6 +166,7 @@ def _save(folder: Path, config: Config, state: dict[str, Any], data: EmbeddingDa
         for name, value in state["state_dict"].items()
         if name.startswith("head.")
     }
+    last = state[MEAN]["weights"] if MEAN in state else last
     weights, made_from = _kept(state)["weights"] or last, dict(data.cache.identity)
     making = making_embeddings(config)
     save_head(folder, weights, data.input_dim, config.head, making, made_from)

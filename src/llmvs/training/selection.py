@@ -1,6 +1,7 @@
 """Which epochs of a training are kept, and which of them is the run's."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from llmvs.config.schema import Config
@@ -16,11 +17,13 @@ class Selection:
     """Which epochs are kept, and which of them is the run's."""
 
     rule: str
-    """`last`, `val` or `test`."""
+    """`last`, `val`, `test` or `inner`."""
     by: tuple[str, ...]
     """What makes an epoch the best, see `llmvs.evaluation.criteria`; the first decides."""
     looks: int = 1
     """Evaluations per epoch."""
+    epochs: Mapping[str, int] = field(default_factory=dict)
+    """Row -> an epoch, counted from 0, that was chosen beforehand."""
 
     @property
     def choices(self) -> dict[str, tuple[str, str]]:
@@ -47,17 +50,25 @@ class Selection:
             "selection": self.rule,
             "selection_by": ", ".join(self.by),
             "selection_looks": self.looks,
+            **{f"epoch of {row}": epoch for row, epoch in self.epochs.items()},
         }
 
 
-def selection_of(config: Config, dataset: Dataset) -> Selection:
+def selection_of(
+    config: Config, dataset: Dataset, epochs: Mapping[str, int] | None = None
+) -> Selection:
     """Which epochs a run keeps.
+
+    Args:
+        config: the run.
+        dataset: its.
+        epochs: row -> an epoch that was chosen beforehand.
 
     Raises:
         UserError: `selection_by` names a protocol that the dataset does not allow.
     """
     by = criteria(config.selection_by, dataset)
-    return Selection(config.selection, by, config.selection_looks)
+    return Selection(config.selection, by, config.selection_looks, dict(epochs or {}))
 
 
 def of_this_version(state: dict[str, Any]) -> dict[str, Any]:
