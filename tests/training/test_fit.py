@@ -580,10 +580,11 @@ def test_a_folder_that_cannot_be_written_is_one_line(cache: EmbeddingCache, tmp_
 
 
 @pytest.mark.slow
-def test_two_spawned_ranks_train_and_score_like_one(cache: EmbeddingCache, tmp_path: Path) -> None:
-    config = make_config(
-        head=HeadConfig(dim=64, feedforward=32, layers=1, dropout=0.0), selection="last"
-    )
+@pytest.mark.parametrize("choice", [{"selection": "last"}, {"selection": "test", **TWO_LOOKS}])
+def test_two_spawned_ranks_train_and_score_like_one(
+    cache: EmbeddingCache, tmp_path: Path, choice: dict[str, Any]
+) -> None:
+    config = make_config(head=HeadConfig(dim=64, feedforward=32, layers=1, dropout=0.0), **choice)
     one = fit(config, DATASET, FOLD, cache, tmp_path / "one")
     assert_ranks_agree(
         one, fit(replace(config, devices=2), DATASET, FOLD, cache, tmp_path / "two"), tmp_path

@@ -148,9 +148,10 @@ class Config(HardwareConfig):
     published figures mostly are), or best in `inner` folds of the training videos, all of which
     are then trained on.
     """
-    selection_by: list[str] = setting(["paper"], TRAINING)
+    selection_by: list[str] = setting(["loss"], TRAINING)
     """What makes an epoch the best: `loss`, or a rank correlation `paper` or `per_annotator` (its
     tau; its rho: `paper/rho`). The first one decides; others stand beside it as rows of their own.
+    The released code chooses by rho; `loss` is the least noisy (docs/results.md).
     """
     selection_looks: int = setting(1, TRAINING, within=(1, 1000))
     """Evaluations per epoch that can be chosen, evenly spread over its steps (the released code:
@@ -205,7 +206,7 @@ class Config(HardwareConfig):
         if self.trainer:
             registered("llmvs.training.trainer", "check_trainer", self)
         self._check_selection()
-        if self.selection_by != ["paper"]:
+        if self.selection_by != ["loss"]:
             registered("llmvs.evaluation.criteria", "check_criteria", self.selection_by)
         if self.data.transfer:
             require(
