@@ -17,6 +17,7 @@ import numpy as np
 
 from llmvs.config.load import load_config, run_folder
 from llmvs.config.schema import Config
+from llmvs.config.settings import meaning
 from llmvs.config.yaml_files import read_mapping
 from llmvs.errors import UserError, nearest
 from llmvs.experiments.many import run_all
@@ -118,7 +119,7 @@ def _searched(plan: Sweep, others: Sequence[str], count: int) -> list[Point]:
     first = load_config([*arguments(points(plan, 1)[0]), *others])
     spaces = {key: one for key, one in plan.parameters.items() if not is_fold(key, one)}
     folds = len(on_all_folds(plan, {}))
-    asked = {"metric": plan.metric, "parameters": plan.parameters, "settings": sorted(others)}
+    asked = {"metric": plan.metric, "parameters": plan.parameters, "settings": meaning(first)}
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
     folder = Path(first.runs) / f"sweep-{plan.path.stem}-{digest[:8]}"
     at_once = max(1, first.devices // folds)
