@@ -151,7 +151,7 @@ class Config(HardwareConfig):
     selection_by: list[str] = setting(["loss"], TRAINING)
     """What makes an epoch the best: `loss`, or a rank correlation `paper` or `per_annotator` (its
     tau; its rho: `paper/rho`). The first one decides; others stand beside it as rows of their own.
-    The released code chooses by rho; `loss` is the least noisy (docs/results.md).
+    The released code chooses by rho; why ours is `loss`: docs/results.md.
     """
     selection_looks: int = setting(1, TRAINING, within=(1, 1000))
     """Evaluations per epoch that can be chosen, evenly spread over its steps (the released code:
