@@ -58,7 +58,7 @@ def add_rule(parser: argparse.ArgumentParser) -> None:
     """`--rule`."""
     parser.add_argument(
         "--rule",
-        choices=("last", "val", "test"),
+        choices=("last", "val", "inner", "test"),
         help="which epoch is shown (default: the one that the runs selected)",
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from llmvs.errors import UserError, nearest
 from llmvs.evaluation.bootstrap import Interval, paired_difference
+from llmvs.evaluation.criteria import words
 from llmvs.evaluation.protocol import Protocol
 from llmvs.evaluation.protocols import by_name
 from llmvs.results.experiment import (
@@ -67,9 +68,10 @@ def _rule_table(experiment: Experiment, names: Sequence[str], notes: Sequence[st
     rows: list[list[Cell]] = [
         [label_of(row, scored), *_cells(experiment.row(row, names[0]))] for row in scored
     ]
-    if {"val", "test"} <= set(experiment.rows):
+    honest = next((rule for rule in ("val", "inner") if rule in experiment.rows), None)
+    if honest and "test" in experiment.rows:
         gap = (
-            _difference(experiment.row("test", names[0]), experiment.row("val", names[0]), which)
+            _difference(experiment.row("test", names[0]), experiment.row(honest, names[0]), which)
             for which in range(len(protocol.measures))
         )
         rows.append([GAP, *(cell for one in gap for cell in (one.mean, (one.low, one.high), None))])
@@ -114,19 +116,18 @@ def comparison(
     chosen = [chosen_rule(row.experiment, rule) for row in rows]
     above = heading_of(experiments, chosen, part)
     printed = [_printed(row) for row in rows]
-    shown = [_epoch_cell(row.experiment, rule) for row, rule in zip(rows, chosen, strict=True)]
-    epochs = "; ".join(f"{one.name}: {one.meaning}" for one in RULES.values() if one.name in shown)
+    epochs = _epoch_cells(rows, chosen)
     notes = [
-        *([f"Epoch: {epochs}."] if epochs else []),
+        *_epoch_notes(rows, chosen),
         INTERVALS,
         _test_of(against.label),
-        *_rule_notes(rows, shown),
+        *_rule_notes(rows, chosen),
         *_seed_notes(rows),
         *embedding_notes(experiments),
         *revision_notes(experiments),
     ]
     tables = [
-        _comparison(rows, chosen, printed, against, names, notes)
+        _comparison(rows, chosen, epochs, printed, against, names, notes)
         for names in experiments[0].same_protocols()
     ]
     line = f"{title}. {above.line()}" if title else above.line()
@@ -136,6 +137,7 @@ def comparison(
 def _comparison(
     rows: Sequence[Contender],
     chosen: Sequence[str],
+    epochs: Sequence[str],
     printed: Sequence[dict[str, Any]],
     against: Contender,
     names: Sequence[str],
@@ -156,7 +158,7 @@ def _comparison(
     base = against.experiment.row(chosen[rows.index(against)], names[0])
     others: list[VideosBySeeds] = []
     lines: list[list[Cell]] = []
-    for row, rule, beside in zip(rows, chosen, printed, strict=True):
+    for row, rule, epoch, beside in zip(rows, chosen, epochs, printed, strict=True):
         experiment, there = row.experiment, row.experiment.rows_of(names[0])
         print_beside = (
             [beside.get("tau"), beside.get("rho")] if names[0] == "paper" else [None, None]
@@ -166,7 +168,7 @@ def _comparison(
         lines.append(
             [
                 row.label,
-                _epoch_cell(experiment, rule),
+                epoch,
                 *_compared(mine, base if row != against else None),
                 *print_beside,
             ]
@@ -222,10 +224,14 @@ def selection_notes(experiment: Experiment) -> list[str]:
         f"The {len(rules)} choices of an epoch are from the same trainings, each on"
         f" {_range(trained)} videos"
     )
+    best = f" Best means: by {by}." if (by := _by(experiment, rules[-1])) else ""
     if "val" in rules:
         also = f"{_range(held)} more of each fold's training videos were held out"
-        return [f"{line}; {also} and only chose the epoch of `val`."]
-    return [f"{line}, with none held out, so there is no honest choice of an epoch but the last."]
+        return [f"{line}; {also} and only chose the epoch of `val`.{best}"]
+    if "inner" in rules:
+        return [f"{line}; inner folds of them, trained before, chose the epoch of `inner`.{best}"]
+    honest = "so there is no honest choice of an epoch but the last"
+    return [f"{line}, with none held out, {honest}.{best}"]
 
 
 def _printed(row: Contender) -> dict[str, Any]:
@@ -243,10 +249,14 @@ def _sources(rows: Sequence[Contender], printed: Sequence[dict[str, Any]]) -> li
     return [f"{said}. {paper}; {'; '.join(where)}. {note}"] if where else []
 
 
-def _rule_notes(rows: Sequence[Contender], shown: Sequence[str]) -> list[str]:
-    """A line where rows show epochs that different rules chose."""
+def _rule_notes(rows: Sequence[Contender], chosen: Sequence[str]) -> list[str]:
+    """A line where trained rows show epochs that different rules chose."""
     by_rule = {
-        rule: [row.label for row, own in zip(rows, shown, strict=True) if own == rule]
+        rule: [
+            row.label
+            for row, own in zip(rows, chosen, strict=True)
+            if own == rule and row.experiment.one.trained
+        ]
         for rule in RULES
     }
     there = [f"{rule}: {', '.join(labels)}" for rule, labels in by_rule.items() if labels]
@@ -276,9 +286,48 @@ def _reference(rows: Sequence[Contender], name: str | None) -> Contender:
     raise UserError(f"--reference {name}: no such row{nearest(name, [row.label for row in rows])}")
 
 
-def _epoch_cell(experiment: Experiment, rule: str) -> str:
-    """The rule that chose the epoch; nothing where nothing was trained."""
-    return rule if experiment.one.trained else ""
+def _epoch_cells(rows: Sequence[Contender], chosen: Sequence[str]) -> list[str]:
+    """Of every row the rule that chose its epoch, and by what where rows differ in it; nothing
+    where nothing was trained.
+    """
+    several = len({by for _, by in _choices(rows, chosen) if by}) > 1
+    return [
+        ""
+        if not row.experiment.one.trained
+        else f"{rule} by {by}"
+        if several and (by := _by(row.experiment, rule))
+        else rule
+        for row, rule in zip(rows, chosen, strict=True)
+    ]
+
+
+def _epoch_notes(rows: Sequence[Contender], chosen: Sequence[str]) -> list[str]:
+    """What the rules mean that chose the rows' epochs."""
+    choices = _choices(rows, chosen)
+    said = [
+        f"{name}: {RULES[name].meaning}{f', by {by}' if by else ''}"
+        for name in RULES
+        for rule, by in choices
+        if rule == name
+    ]
+    return [f"Epoch: {'; '.join(said)}."] if said else []
+
+
+def _choices(rows: Sequence[Contender], chosen: Sequence[str]) -> list[tuple[str, str]]:
+    """Every rule that chose a trained row's epoch, and by what; each once."""
+    found = [
+        (rule, _by(row.experiment, rule))
+        for row, rule in zip(rows, chosen, strict=True)
+        if row.experiment.one.trained
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _by(experiment: Experiment, rule: str) -> str:
+    """By what a rule compared epochs, in words; nothing where it compared none, or where that is
+    not known any more.
+    """
+    return "" if rule == "last" else words(next(iter(experiment.one.selection_by), ""))
 
 
 def chosen_rule(experiment: Experiment, rule: str | None) -> str:

@@ -96,7 +96,11 @@ class Experiment:
         epoch, and what models answered without training; each before its tie-broken row.
         """
         runs = self.runs.values()
-        return [row for row in scored_rows() if all(row in run.per_video for run in runs)]
+        return [
+            row
+            for row in scored_rows(self.one.per_video)
+            if all(row in run.per_video for run in runs)
+        ]
 
     def rows_of(self, protocol: str) -> list[str]:
         """Those of `rows` that have values under this protocol: ties are broken for rank

@@ -5,6 +5,8 @@ name, once.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from llmvs.evaluation.criteria import split_key
+
 TIES_BROKEN = "ties broken by chance"
 _SUFFIX = "/untied"
 
@@ -43,6 +45,13 @@ RULES = {
             "",
             "The epoch was chosen on training videos that were held out, so the test videos had no"
             " say in it.",
+        ),
+        Rule(
+            "inner",
+            "best in inner folds of the training videos",
+            "",
+            "The epoch was chosen by cross-validation inside the training videos, all of which were"
+            " then trained on; the test videos had no say in it.",
         ),
         Rule(
             "test",
@@ -150,9 +159,27 @@ def label_of(key: str, keys: Iterable[str]) -> str:
     """
     if key.endswith(_SUFFIX) and key.removesuffix(_SUFFIX) in keys:
         return f"The same, {TIES_BROKEN}"
+    rule, by = split_key(key)
+    if by and rule in RULES:
+        return f"{RULES[rule].meaning}, by {by}"
     return _KNOWN[key].label if key in _KNOWN else key
 
 
-def scored_rows() -> list[str]:
-    """The keys of all rows of scores that a run may have, each with its tie-broken row below it."""
-    return [key for row in _SCORED for key in (row.key, tie_broken(row.key))]
+def scored_rows(keys: Iterable[str]) -> list[str]:
+    """Of `keys` those that are rows of scores, in the order of the tables: each with its tie-broken
+    row below it, and below a rule what it chooses by other criteria.
+
+    >>> scored_rows(["zero_shot", "val-by-loss", "val", "random", "last"])
+    ['last', 'val', 'val-by-loss', 'zero_shot']
+    """
+    given = list(keys)
+    ordered = [
+        found
+        for row in _SCORED
+        for found in (
+            row.key,
+            tie_broken(row.key),
+            *(key for key in given if split_key(key)[0] == row.key != key),
+        )
+    ]
+    return [key for key in ordered if key in given]
