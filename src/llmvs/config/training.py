@@ -40,7 +40,8 @@ class HeadConfig:
     """
     aggregator: str = setting("attention", TRAINING)
     """`attention`: steps see each other; `feedforward`: the same layers without self-attention;
-    `mlp`: no layers, only the score MLP; or another name in `llmvs.models.aggregators.AGGREGATORS`.
+    `mlp`: no layers, only the score MLP; `vasnet`, `pglsum`, `csta`: other papers' networks; or
+    another name in `llmvs.models.aggregators.AGGREGATORS`.
     """
     standardize: bool = setting(False, TRAINING)
     """Whether every dimension of the embeddings is first brought to mean 0 and deviation 1 over the
@@ -53,9 +54,9 @@ class HeadConfig:
     dim: int = setting(2048, TRAINING, within=(1, 65_536))
     """Width M."""
     layers: int = setting(3, TRAINING, within=(1, 1000))
-    """Layers of the aggregator (`mlp` has none)."""
+    """Layers of `attention` and `feedforward`; the other aggregators have a fixed form."""
     heads: int = setting(2, TRAINING, within=(1, 65_536))
-    """Attention heads per layer."""
+    """Attention heads per layer of `attention`."""
     feedforward: int = setting(2048, TRAINING, within=(1, MANY))
     """Width of the feed-forward part of a layer."""
     dropout: float = setting(0.1, TRAINING)
