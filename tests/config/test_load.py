@@ -135,13 +135,6 @@ def test_the_printed_configuration_is_a_layer(tmp_path):
                 " other null"
             ),
         ),
-        (
-            ["head.inputs=qav", "extract.captions=mine"],
-            (
-                "command line: head.inputs=qav: the captioner makes the visual features, and "
-                "extract.captions=mine replaces it: choose head.inputs=qa"
-            ),
-        ),
         (["prompt.window=4"], "command line: prompt.window=4: must be"),
         (["head.dim=100"], "command line: head.dim=100: must be a multiple of 16"),
         (

@@ -213,9 +213,3 @@ class Config(HardwareConfig):
                 self.data.extra,
                 "empty with examples.source=fold",
             )
-        if "v" in self.head.inputs and self.extract.captions is not None:
-            raise ValueError(
-                f"head.inputs={self.head.inputs}: the captioner makes the visual features, and"
-                f" extract.captions={self.extract.captions} replaces it: choose head.inputs=qa, or"
-                " leave extract.captions out"
-            )

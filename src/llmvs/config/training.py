@@ -26,7 +26,7 @@ MethodName = Literal[
 """What gives a step its score, see `MethodConfig.model`."""
 TUNED = ("scorer", "captioner")
 """Methods whose model can be fine-tuned."""
-Inputs = Literal["qa", "q", "a", "v", "qav"]
+Inputs = Literal["qa", "q", "a", "v", "qav", "features"]
 """What the head reads of a step, see `HeadConfig.inputs`."""
 
 
@@ -36,7 +36,8 @@ class HeadConfig:
 
     inputs: Inputs = setting("qa", TRAINING)
     """A step's embedding: pooled tokens of query (`q`) or answer (`a`), their maximum (`qa`), its
-    visual feature (`v`), or all (`qav`).
+    visual feature (`v`), or all (`qav`); or, in place of anything extracted, the `features` in the
+    dataset's h5 file.
     """
     aggregator: str = setting("attention", TRAINING)
     """`attention`: steps see each other; `feedforward`: the same layers without self-attention;

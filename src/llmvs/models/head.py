@@ -35,8 +35,13 @@ def step_embeddings(q: Tensor, a: Tensor, inputs: Inputs, v: Tensor | None = Non
         float32 [T, D], with `v` [T, D_v], with `qav` [T, D + D_v].
 
     Raises:
-        UserError: visual features are needed and not given.
+        UserError: visual features are needed and not given, or the head reads an h5 file's.
     """
+    if inputs == "features":
+        raise UserError(
+            "head.inputs=features: this head reads the features of a dataset's h5 file, not what"
+            " language models make of a video: call `model.head(features, lengths)` with those"
+        )
     text = {"q": q, "a": a}.get(inputs, torch.maximum(q, a)).float()
     if "v" not in inputs:
         return text
