@@ -35,7 +35,7 @@ def test_they_are_those_of_the_file(tmp_path: Path) -> None:
 
 def test_tvsum_has_those_of_the_file_beside_its_ratings(tmp_path: Path) -> None:
     write_tsv(tmp_path / "ydata-tvsum50-anno.tsv")
-    with pytest.raises(UserError, match="tvsum has no h5 file in the eccv16 layout beside .*tsv"):
+    with pytest.raises(UserError, match=r"tvsum has no h5 file in the eccv16 layout beside .*tsv"):
         Features(load("tvsum", tmp_path))
     write_h5(tmp_path / "eccv16_dataset_tvsum_google_pool5.h5", videos=50, drop=("gtscore",))
     assert Features(load("tvsum", tmp_path)).read("video_50").shape == (STEPS, 1024)
