@@ -1,5 +1,6 @@
 """The features of the field's h5 files: what is read, and what is refused."""
 
+import pickle
 from pathlib import Path
 
 import h5py
@@ -10,6 +11,8 @@ from llmvs.datasets import load
 from llmvs.datasets.features import Features
 from llmvs.errors import UserError
 from tests.datasets.made import STEPS, write_h5, write_tsv
+from tests.datasets.test_mrhisum import SECONDS
+from tests.datasets.test_mrhisum import write as write_mrhisum
 
 
 def summe(folder: Path, **changes: object) -> Features:
@@ -73,3 +76,15 @@ def test_what_cannot_be_used_is_one_line_that_names_the_video(
 
 def test_videos_without_features_are_known(tmp_path: Path) -> None:
     assert "video_2" not in summe(tmp_path, features=None).keys()  # noqa: SIM118
+
+
+def test_mr_hisum_has_a_row_per_second(tmp_path: Path) -> None:
+    features = Features(load("mrhisum", write_mrhisum(tmp_path)))
+    assert features.read("video_2").shape == (SECONDS["video_2"], 4)
+    assert "video_6" not in features.keys()  # noqa: SIM118
+
+
+def test_they_can_be_sent_to_another_process(tmp_path: Path) -> None:
+    features = summe(tmp_path)
+    sent = pickle.loads(pickle.dumps(features))
+    np.testing.assert_array_equal(sent.read("video_4"), features.read("video_4"))

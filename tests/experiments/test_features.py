@@ -153,6 +153,16 @@ def test_what_such_a_head_cannot_do_is_one_line(
     assert "No language model is asked" in (place / "card" / "README.md").read_text()
 
 
+def test_other_datasets_train_on_their_own_features(place: Path) -> None:
+    (place / "more").mkdir()
+    write(place / "more", keys=["x", "y"])
+    assert run(place, f"data.extra=[eccv16={place / 'more'}]") == 0
+    [path] = results(place)
+    result = json.loads(path.read_text())
+    assert {"eccv16-more/x", "eccv16-more/y"} <= set(result["videos"]["train"])
+    assert not (place / "cache").exists()
+
+
 def test_a_dataset_without_an_h5_file_has_none(tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match=r"toy has no h5 file in the eccv16 layout beside its annot"
