@@ -6,6 +6,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -39,9 +41,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def dataset(place: Path) -> Dataset:
-    """Four videos to learn from, one of them held out, and one to test; 2 or 3 steps each."""
+    """Four videos to learn from, one of them held out, and one to test; 2 or 3 steps each. Beside
+    them an h5 file of their features.
+    """
     made = films(place / "films", {key: 1.0 + 0.5 * (i % 2) for i, key in enumerate(KEYS)})
-    return replace(made, splits={name: [(KEYS[:4], KEYS[4:])] for name in ("paper", "disjoint")})
+    with h5py.File(place / "features.h5", "w") as file:
+        for i, (key, video) in enumerate(made.annotations.items()):
+            file[f"{key}/features"] = np.random.default_rng(i).random((video.n_steps, 6))
+    splits = {name: [(KEYS[:4], KEYS[4:])] for name in ("paper", "disjoint")}
+    return replace(made, splits=splits, features=place / "features.h5")
 
 
 @pytest.mark.parametrize("path", VARIANTS, ids=lambda path: path.stem)

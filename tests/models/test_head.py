@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from llmvs.config.schema import HeadConfig
 from llmvs.errors import UserError
-from llmvs.models.head import Head, sinusoids, step_embeddings
+from llmvs.models.head import Head, step_embeddings
+from llmvs.models.positions import sinusoids
 from llmvs.models.storage import load_head, save_head
 
 SMALL = HeadConfig(dim=32, feedforward=48, layers=3, heads=2)

@@ -14,7 +14,12 @@ from llmvs.evaluation.bootstrap import paired_difference
 from llmvs.experiments.crossval import summary
 from llmvs.results.comparison import Contender, comparison, rule_tables
 from llmvs.results.experiment import experiment, read_experiment
-from llmvs.results.published import published, published_name, published_names
+from llmvs.results.published import (
+    published,
+    published_by_others,
+    published_name,
+    published_names,
+)
 from llmvs.results.tables import text
 from tests.evaluation.toys import Best, register
 from tests.results.toys import TESTS, format_2, result, results, write_results
@@ -301,6 +306,29 @@ def test_published_names() -> None:
     assert published_name("summe", "summe") == "llmvs"
     assert published_name("summe", "summe-mlp") == "mlp"
     assert published_name("summe", "summe-small_head") is None
+    assert not {"csta", "CSTA", "summe", "mrhisum"} & set(published_names())
+
+
+def test_what_others_print_says_how_its_epoch_was_chosen_and_stands_in_the_document() -> None:
+    rows = {
+        (dataset, row["method"]): row
+        for dataset in ("summe", "tvsum", "mrhisum")
+        for row in published_by_others(dataset)
+    }
+    assert rows["mrhisum", "SummDiff"]["tau"] == 0.175
+    assert rows["summe", "LLMVS"]["tau"] == published("summe", "llmvs")["tau"]
+    assert rows["tvsum", "LLMVS"]["rho"] == published("tvsum", "llmvs")["rho"]
+    assert published_by_others("demo") == []
+    lines = (Path(__file__).parents[2] / "docs" / "results.md").read_text().splitlines()
+    names = {"summe": "SumMe", "tvsum": "TVSum", "mrhisum": "Mr. HiSum"}
+    for (dataset, method), row in rows.items():
+        assert row["epoch"] in ("test", "validation", "training loss", "not known")
+        assert row["where"]
+        figures = " / ".join(
+            f"{row[key]:.3f}".lstrip("0") if key in row else "?" for key in ("tau", "rho")
+        )
+        begins = f"| {names[dataset]} | {method} ({row['year']}) | {figures} | {row['epoch']}"
+        assert [line for line in lines if line.startswith(begins)], begins
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -242,12 +242,6 @@ class Config(HardwareConfig):
                 self.data.extra,
                 "empty with examples.source=fold",
             )
-        if "v" in self.head.inputs and self.extract.captions is not None:
-            raise ValueError(
-                f"head.inputs={self.head.inputs}: the captioner makes the visual features, and"
-                f" extract.captions={self.extract.captions} replaces it: choose head.inputs=qa, or"
-                " leave extract.captions out"
-            )
 
     def _check_selection(self) -> None:
         """What does not go with a choice of the epoch."""

@@ -115,16 +115,23 @@ def reading(config: Config, *stages: Stage, places: bool = True) -> dict[str, An
     }
 
 
+def reads_features(config: Config) -> bool:
+    """Whether a run's head reads the `features` in the dataset's h5 file: nothing is extracted."""
+    return config.method.model == "head" and config.head.inputs == "features"
+
+
 def shaping_embeddings(config: Config, places: bool = True) -> dict[str, Any]:
     """The settings that decide which embeddings a run reads."""
+    if reads_features(config):
+        return {"head.inputs": config.head.inputs}
     return reading(config, CAPTIONS, EMBEDDINGS, places=places)
 
 
 def making_embeddings(config: Config) -> dict[str, Any]:
     """The settings that make a head's input of a video: without folders, and without those of
-    captions where they were supplied; empty where the embeddings were.
+    captions where they were supplied; empty where the embeddings were, or a file's features.
     """
-    if config.extract.embeddings is not None:
+    if config.extract.embeddings is not None or reads_features(config):
         return {}
     making = shaping_embeddings(config, places=False)
     if config.extract.captions is None:

@@ -26,7 +26,7 @@ MethodName = Literal[
 """What gives a step its score, see `MethodConfig.model`."""
 TUNED = ("scorer", "captioner")
 """Methods whose model can be fine-tuned."""
-Inputs = Literal["qa", "q", "a", "v", "qav"]
+Inputs = Literal["qa", "q", "a", "v", "qav", "features"]
 """What the head reads of a step, see `HeadConfig.inputs`."""
 
 
@@ -40,11 +40,13 @@ class HeadConfig:
 
     inputs: Inputs = setting("qa", TRAINING)
     """A step's embedding: pooled tokens of query (`q`) or answer (`a`), their maximum (`qa`), its
-    visual feature (`v`), or all (`qav`).
+    visual feature (`v`), or all (`qav`); or, in place of anything extracted, the `features` in the
+    dataset's h5 file.
     """
     aggregator: str = setting("attention", TRAINING)
     """`attention`: steps see each other; `feedforward`: the same layers without self-attention;
-    `mlp`: no layers, only the score MLP; or another name in `llmvs.models.aggregators.AGGREGATORS`.
+    `mlp`: no layers, only the score MLP; `vasnet`, `pglsum`, `csta`: other papers' networks; or
+    another name in `llmvs.models.aggregators.AGGREGATORS`.
     """
     standardize: bool = setting(False, TRAINING)
     """Whether every dimension of the embeddings is first brought to mean 0 and deviation 1 over the
@@ -57,9 +59,9 @@ class HeadConfig:
     dim: int = setting(2048, TRAINING, within=(1, 65_536))
     """Width M."""
     layers: int = setting(3, TRAINING, within=(1, 1000))
-    """Layers of the aggregator (`mlp` has none)."""
+    """Layers of `attention` and `feedforward`; the other aggregators have a fixed form."""
     heads: int = setting(2, TRAINING, within=(1, 65_536))
-    """Attention heads per layer."""
+    """Attention heads per layer of `attention`."""
     feedforward: int = setting(2048, TRAINING, within=(1, MANY))
     """Width of the feed-forward part of a layer."""
     dropout: float = setting(0.1, TRAINING)

@@ -4,6 +4,7 @@ reads only this.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 from llmvs.datasets.annotations import Annotations
@@ -65,6 +66,10 @@ class Dataset:
 
     source: str = ""
     """The file of its annotations, for messages."""
+    features: Path | None = None
+    """The h5 file that may hold `features` of its steps (`llmvs.datasets.features`); None: there is
+    none.
+    """
     absent: Mapping[str, str] = field(default_factory=dict)
     """Key -> why a video of its folds is left out of them (`data.absent=skip`)."""
 

@@ -71,6 +71,7 @@ def load(root: Path) -> Dataset:
         sampling=_sampling(entries.values()),
         validation=validation,
         source=str(path),
+        features=path,
     )
 
 

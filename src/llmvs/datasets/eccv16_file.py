@@ -9,7 +9,8 @@
     change_points  [S, 2] first and last frame of every shot
     fps, length_s, video_name
 
-`features`, `gtsummary`, `n_steps` and `n_frame_per_seg` follow from these and are not read.
+`gtsummary`, `n_steps` and `n_frame_per_seg` follow from these and are not read; `features` are read
+where a head asks for them (`llmvs.datasets.features`).
 """
 
 import logging

@@ -86,6 +86,7 @@ def load(root: Path) -> Dataset:
         sampling=Sampling(fps=1.0),
         validation=tuple(val),
         source=str(path),
+        features=path,
     )
 
 

@@ -72,6 +72,7 @@ def load(root: Path) -> Dataset:
         published("summe"),
         sampling=Sampling(every_nth_frame=PICK_EVERY),
         source=str(file or root / "GT"),
+        features=file,
     )
 
 

@@ -99,6 +99,7 @@ def load(root: Path) -> Dataset:
         published("tvsum"),
         sampling=Sampling(every_nth_frame=PICK_EVERY),
         source=str(source),
+        features=shots,
     )
 
 

@@ -11,9 +11,10 @@ from llmvs.cache.captions import CaptionCache
 from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.config.load import run_folder
 from llmvs.config.schema import Config
-from llmvs.config.settings import shaping_embeddings
+from llmvs.config.settings import reads_features, shaping_embeddings
 from llmvs.console import is_first_process
 from llmvs.datasets import Dataset
+from llmvs.datasets.features import Features
 from llmvs.datasets.video import Video
 from llmvs.errors import UserError
 from llmvs.experiments.evaluate import label
@@ -38,9 +39,15 @@ def refuse_absent(runs: Iterable[Config], dataset: Dataset, keys: Sequence[str])
         keys: the videos that are read.
 
     Raises:
-        UserError: names all of them.
+        UserError: names all of them; or says which settings leave nothing of any video.
     """
     for config in _different(runs):
+        if _nobody_looks(config):
+            raise UserError(
+                f"head.inputs={config.head.inputs}: the captioner makes the visual features, and"
+                f" extract.captions={config.extract.captions} replaces it: choose head.inputs=qa,"
+                " or leave extract.captions out"
+            )
         if found := absent(config, dataset, keys):
             raise UserError(
                 f"{dataset.name}: {_place(config)}: {next(iter(found.values()))} of {len(found)} of"
@@ -91,6 +98,8 @@ def present(config: Config, dataset: Dataset) -> Dataset:
 def _place(config: Config) -> str:
     """Where it was looked for."""
     extract = config.extract
+    if reads_features(config):
+        return f"head.inputs=features: data.root={config.data.root}"
     if method_of(config.method).reads in ("embeddings", "captions"):
         for key in ("embeddings", "captions"):
             if (folder := getattr(extract, key)) is not None:
@@ -103,6 +112,8 @@ def _place(config: Config) -> str:
 def _instead(config: Config, found: Mapping[str, str]) -> str:
     """What does as well as the clips that are missing."""
     reads = method_of(config.method).reads
+    if reads_features(config):
+        return " in an h5 file of the field's layout with `features`, choose another head.inputs,"
     if reads in ("embeddings", "captions") and "no clip" in found.values():
         return " give their captions with extract.captions=DIR,"
     return ""
@@ -121,6 +132,11 @@ def absent(config: Config, dataset: Dataset, keys: Iterable[str]) -> dict[str, s
     extract, method = config.extract, method_of(config.method)
     if method.reads == "annotations":
         return {}
+    if reads_features(config):
+        there = [] if dataset.features is None else Features(dataset).keys()
+        return _lacking(videos, there, "no features")
+    if _nobody_looks(config):
+        return dict.fromkeys((one.key for one in videos), "no visual feature")
     if method.reads == "videos":
         return dict.fromkeys((one.key for one in videos if not _has_clip(one)), "no clip")
     if method.reads == "frames":
@@ -136,6 +152,15 @@ def absent(config: Config, dataset: Dataset, keys: Iterable[str]) -> dict[str, s
         folder = identity.folder(config, dataset.name, "embeddings", made_with)
         return _lacking(videos, EmbeddingCache(folder, made_with).keys(), "no embeddings")
     return _without_captions(config, dataset, videos)
+
+
+def _nobody_looks(config: Config) -> bool:
+    """Whether a head reads visual features, which captions that are supplied do not bring along."""
+    return (
+        config.method.model == "head"
+        and "v" in config.head.inputs
+        and config.extract.captions is not None
+    )
 
 
 def _without_captions(config: Config, dataset: Dataset, videos: Sequence[Video]) -> dict[str, str]:
@@ -199,4 +224,6 @@ def _stems(video: Video) -> list[str]:
 
 def _different(runs: Iterable[Config]) -> list[Config]:
     """One of the runs that read the same."""
-    return list({repr((shaping_embeddings(run), run.method)): run for run in runs}.values())
+    return list(
+        {repr((shaping_embeddings(run), run.method, run.head.inputs)): run for run in runs}.values()
+    )

@@ -13,6 +13,7 @@ from typing import Any
 
 from llmvs.config.load import run_folder
 from llmvs.config.schema import Config, SlurmConfig
+from llmvs.config.settings import reads_features
 from llmvs.errors import UserError
 from llmvs.experiments.job_queue import JobQueue, SentJob
 from llmvs.experiments.progress import Numbered, RunProgress, named
@@ -134,7 +135,7 @@ def _prepare(queue: JobQueue, resources: Resources, groups: Sequence[Sequence[Co
 def _is_prepared(resources: Resources, run: Config) -> bool:
     """Whether a run finds its embeddings, as far as a look at the folders tells."""
     if run.extract.refresh == "always" and run.extract.embeddings is None:
-        return not method_of(run.method).reads_embeddings
+        return reads_features(run) or not method_of(run.method).reads_embeddings
     try:
         resources.prepare(replace(run, extract=replace(run.extract, refresh="never")))
     except UserError:

@@ -10,6 +10,7 @@ from typing import TypeVar
 from llmvs.cache.captions import CaptionCache, beside, visual_features
 from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.config.schema import Config
+from llmvs.config.settings import reads_features
 from llmvs.datasets.annotations import Annotations
 from llmvs.errors import UserError
 from llmvs.extraction.caption_stage import SuppliedCaptions
@@ -43,7 +44,9 @@ class Materials:
         folder = Path(result.embeddings.folder)
         moved = Path(config.cache) / result.dataset / folder.name
         folder = folder if folder.is_dir() else moved
-        if self.method.reads == "embeddings":
+        if reads_features(config):
+            self._note("the head reads a file's features: no answers, and not what it leans on")
+        elif self.method.reads == "embeddings":
             self.embeddings = self._unless_missing(lambda: EmbeddingCache(folder))
             if self.embeddings is not None:
                 self.captions = beside(folder, self.embeddings.identity)

@@ -6,14 +6,15 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmvs.cache.embeddings import EmbeddingCache, Embeddings
 from llmvs.cache.fingerprint import Identity, differences
 from llmvs.config.load import flat
 from llmvs.config.schema import Config
-from llmvs.config.settings import shaping_embeddings
+from llmvs.config.settings import reads_features, shaping_embeddings
 from llmvs.datasets import Dataset, Fold
+from llmvs.datasets.features import Features
 from llmvs.datasets.splits import fold as make_fold
 from llmvs.errors import UserError
 from llmvs.evaluation.baselines import Rows, video_baselines
@@ -23,6 +24,10 @@ from llmvs.experiments.absence import present, refuse_absent, without_absent
 from llmvs.experiments.opening import open_dataset
 from llmvs.experiments.other_datasets import folder_of, open_other_datasets
 from llmvs.methods import method_of
+
+if TYPE_CHECKING:
+    from llmvs.models.datamodule import OtherDataset
+    from llmvs.models.sources import Source
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +87,7 @@ class Resources:
         if runs[0].data.absent == "refuse":
             refuse_absent(runs, self.dataset, self.keys)
         self._embeddings: tuple[dict[str, Any], EmbeddingCache] | None = None
-        self._others: tuple[dict[str, Any], list[tuple[Dataset, EmbeddingCache]]] | None = None
+        self._others: tuple[dict[str, Any], list[OtherDataset]] | None = None
         self._baselines: dict[tuple[str, int], dict[str, Rows]] = {}
 
     def fold(self, config: Config) -> Fold:
@@ -125,10 +130,11 @@ class Resources:
         settings find it.
         """
         if method_of(config.method).reads_embeddings:
-            self.embeddings(config, self.fold(config))
+            if not reads_features(config):
+                self.embeddings(config, self.fold(config))
             self.other_datasets(config)
 
-    def other_datasets(self, config: Config) -> list[tuple[Dataset, EmbeddingCache]]:
+    def other_datasets(self, config: Config) -> "list[OtherDataset]":
         """The other datasets that a run trains on (`data.extra`), with the embeddings of all their
         videos.
 
@@ -141,10 +147,7 @@ class Resources:
             others = [(settings, present(settings, other)) for settings, other in others]
             self._others = (
                 wanted,
-                [
-                    (dataset, _made(settings, dataset, list(dataset.videos)))
-                    for settings, dataset in others
-                ],
+                [(dataset, _read_from(settings, dataset)) for settings, dataset in others],
             )
         return self._others[1]
 
@@ -169,6 +172,13 @@ def _read_by(config: Config, fold: Fold) -> tuple[str, ...]:
     """The videos whose embeddings a run reads."""
     learns = method_of(config.method).learns
     return (*fold.train, *fold.val, *fold.test) if learns else fold.test
+
+
+def _read_from(config: Config, dataset: Dataset) -> "Source":
+    """What a head reads of all videos of a dataset."""
+    if reads_features(config):
+        return Features(dataset)
+    return _made(config, dataset, list(dataset.videos))
 
 
 def _made(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from llmvs.config.schema import AUTO, Config
+from llmvs.config.settings import reads_features
 from llmvs.config.training import SMALL_HEAD
 from llmvs.errors import UserError
 from llmvs.experiments.resources import Resources
@@ -68,7 +69,7 @@ def _memory_bears(run: Config, resources: Resources) -> int | None:
 
 def _needs(run: Config, resources: Resources) -> int:
     """Bytes of a process that trains: it holds q and a, and what the head reads of them in fp32."""
-    if not method_of(run.method).reads_embeddings:
+    if not method_of(run.method).reads_embeddings or reads_features(run):
         return BASE
     cache = resources.embeddings(run, resources.fold(run))
     held = sum(_size(cache.path(key)) for key in resources.keys)

@@ -1,14 +1,19 @@
-"""The paper's method: a head that is trained on frozen embeddings of the fold's videos."""
+"""The paper's method: a head that is trained on frozen embeddings of the fold's videos, or on the
+features that the dataset's h5 file brings along.
+"""
 
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from llmvs.cache.embeddings import EmbeddingCache
+from llmvs.config.settings import reads_features
 from llmvs.console import is_first_process
+from llmvs.datasets.features import Features
 from llmvs.methods.answers import answers_in
 from llmvs.methods.base import Method, Scores, Task
 from llmvs.models.datamodule import OtherDataset
+from llmvs.models.sources import Source
 from llmvs.training.fit import Fit, fit
 from llmvs.training.inner import FOLDER, choose_epochs
 from llmvs.training.trainer import refreshes
@@ -18,9 +23,15 @@ class TrainedHead(Method):
     """Train the head on query and answer embeddings."""
 
     def score(self, task: Task) -> Scores:
-        """Extract what is missing, train, and give the scores at the epochs that rules choose."""
+        """Extract what is missing (nothing, where the head reads a file's features), train, and
+        give the scores at the epochs that rules choose.
+        """
         config, within = task.config, refreshes(task.config)  # then the training's ranks extract
-        embeddings = None if within else task.embeddings(config)
+        embeddings: Source | None = None
+        if reads_features(config):
+            embeddings = Features(task.dataset)
+        elif not within:
+            embeddings = task.embeddings(config)
         others = task.other_datasets()
         task.lap("extraction")
         trained = self._train(task, embeddings, others)
@@ -28,12 +39,12 @@ class TrainedHead(Method):
         if embeddings is None:
             there = replace(config, extract=replace(config.extract, refresh="missing"))
             embeddings = task.embeddings(there)
-        answers = answers_in(embeddings, task.fold.test)
+        answers = None
+        if isinstance(embeddings, EmbeddingCache):
+            answers = answers_in(embeddings, task.fold.test)
         return Scores.trained(trained, embeddings, config.optim.epochs, answers)
 
-    def _train(
-        self, task: Task, embeddings: EmbeddingCache | None, others: Sequence[OtherDataset]
-    ) -> Fit:
+    def _train(self, task: Task, embeddings: Source | None, others: Sequence[OtherDataset]) -> Fit:
         """One training, after those of the inner folds where they choose its epoch."""
         config, dataset, fold, folder = task.config, task.dataset, task.fold, task.folder
         epochs, told = None, task.progress

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from llmvs.cache.captions import CaptionCache
 from llmvs.cache.embeddings import EmbeddingCache
+from llmvs.config.settings import reads_features
 from llmvs.datasets import Fold
 from llmvs.datasets.annotations import Annotations
 from llmvs.errors import UserError, VideoError
@@ -181,7 +182,8 @@ class EmbeddingRidge(Simple):
 
     def ready(self, task: Task, train: Sequence[Annotations], test: Sequence[Annotations]) -> bool:
         """With narrow embeddings of all videos, if they are a benchmark's and no more."""
-        if not _few(train) or method_of(task.config.method).weights != "head":
+        made = method_of(task.config.method).weights == "head" and not reads_features(task.config)
+        if not (made and _few(train)):
             return False
         cache = task.embeddings(task.config)
         return 2 * cache.read(test[0].key).q.shape[1] <= WIDEST
@@ -216,8 +218,8 @@ def _captioned(task: Task, videos: Sequence[Annotations]) -> bool:
     """Whether every video's captions are there, given or made by an earlier extraction."""
     config, wanted = task.config, {one.key for one in videos}
     if config.extract.captions is None:
-        reads = method_of(config.method).reads
-        if reads not in ("captions", "embeddings") or config.extract.embeddings is not None:
+        made = method_of(config.method).reads in ("captions", "embeddings")
+        if not made or config.extract.embeddings is not None or reads_features(config):
             return False  # nobody asked for the captioner's name, which may take a request
         made_with = identity.captions_identity(config)
         folder = identity.folder(config, task.dataset.name, "captions", made_with)

@@ -8,18 +8,19 @@ from typing import Any, Literal
 
 import lightning as L
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from llmvs.cache.captions import visual_features
-from llmvs.cache.embeddings import EmbeddingCache, Embeddings
+from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.cache.fingerprint import differences
 from llmvs.config.schema import Inputs
 from llmvs.console import tracked
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset, Fold
+from llmvs.datasets.features import Features
 from llmvs.datasets.splits import fold as make_fold
 from llmvs.errors import UserError
 from llmvs.models.batch import (
@@ -31,11 +32,11 @@ from llmvs.models.batch import (
     Share,
     share_loader,
 )
-from llmvs.models.head import step_embeddings
+from llmvs.models.sources import Source, check_source, read_steps
 
 logger = logging.getLogger(__name__)
 
-OtherDataset = tuple[Dataset, EmbeddingCache]
+OtherDataset = tuple[Dataset, Source]
 """Another dataset, all of whose videos train too, and their embeddings."""
 STAGES = {
     "fit": PARTS,
@@ -89,7 +90,7 @@ class EmbeddingDataModule(L.LightningDataModule):
         self,
         dataset: Dataset,
         fold: Fold | int,
-        cache: EmbeddingCache | str | Path | None,
+        cache: Source | str | Path | None,
         *,
         inputs: Inputs = "qa",
         incomplete: Literal["refuse", "trim"] = "refuse",
@@ -104,7 +105,8 @@ class EmbeddingDataModule(L.LightningDataModule):
             fold: which videos train, hold out (may be empty) and test; a number: that one of the
                 dataset's `paper` splits, a fifth of its training videos held out.
             cache: their embeddings, or the folder they are in; None: `use` names them later, as
-                `llmvs.training.refresh.RefreshEmbeddings` does.
+                `llmvs.training.refresh.RefreshEmbeddings` does, or, with `inputs="features"`, those
+                of the dataset's h5 file.
             inputs: what a step's embedding is, see `llmvs.models.head.step_embeddings`.
             incomplete: what to do with a test video whose embeddings end early.
             batch_videos: videos per optimizer step, over all ranks.
@@ -113,11 +115,14 @@ class EmbeddingDataModule(L.LightningDataModule):
                 their own scale of gtscore; `fold.train` may be empty then.
 
         Raises:
-            UserError: no such fold, or no embeddings in that folder.
+            UserError: no such fold, no embeddings in that folder, or a dataset without an h5 file
+                of features.
         """
         super().__init__()
         self.dataset = dataset
         self.fold = make_fold(dataset, "paper", fold, 0.2) if isinstance(fold, int) else fold
+        if cache is None and inputs == "features":
+            cache = Features(dataset)
         self._cache = EmbeddingCache(Path(cache)) if isinstance(cache, str | Path) else cache
         self.inputs, self.incomplete = inputs, incomplete
         self.batch_videos, self.seed = batch_videos, seed
@@ -126,7 +131,7 @@ class EmbeddingDataModule(L.LightningDataModule):
         self._widths: dict[Path, int] = {}
 
     @property
-    def cache(self) -> EmbeddingCache:
+    def cache(self) -> Source:
         """Where the embeddings are.
 
         Raises:
@@ -191,32 +196,29 @@ class EmbeddingDataModule(L.LightningDataModule):
         widths = dict(self._widths)
         wanted = tracked(list(self._wanted(parts)), "embeddings", "video")
         for part, origin, video, cache in wanted:
-            found = cache.read(video.key)
-            v = visual_features(cache, video.key) if "v" in self.inputs else None
+            check_source(cache, self.inputs)
+            steps, read = read_steps(cache, video.key, self.inputs)
             videos, embeddings = loaded.setdefault(part, ([], []))
-            matched = self._match(part, video, found, cache)
+            matched = self._match(part, video, steps, cache.path(video.key))
             key = f"{origin}/{video.key}" if origin else video.key
             named = replace(matched.video, key=key, origin=origin)
             videos.append(replace(matched, video=named))
-            # Nothing that is trained stands before the maximum, so it is taken once.
-            embeddings.append(step_embeddings(found.q, found.a, self.inputs, v))
-            widths[cache.path(video.key)] = embeddings[-1].shape[1]
+            embeddings.append(read)
+            widths[cache.path(video.key)] = read.shape[1]
         for part in REQUIRED:
             if part in parts and part not in loaded:
                 raise UserError(
                     f"fold {self.fold.index} of {self.dataset.name} has no {part} videos: choose"
                     " another fold or data.splits"
                 )
-        _check_widths(widths)
+        self._check_widths(widths)
         self._widths = widths
         return {
             part: Part(videos, embeddings, torch.device("cpu"))
             for part, (videos, embeddings) in loaded.items()
         }
 
-    def _wanted(
-        self, parts: Sequence[str]
-    ) -> Iterator[tuple[str, str, Annotations, EmbeddingCache]]:
+    def _wanted(self, parts: Sequence[str]) -> Iterator[tuple[str, str, Annotations, Source]]:
         """(part, the other dataset that it is of or nothing, video, where its embeddings are)."""
         for part in parts:
             for key in getattr(self.fold, part):
@@ -226,15 +228,15 @@ class EmbeddingDataModule(L.LightningDataModule):
                 yield "train", dataset.name, video, cache
 
     def _match(
-        self, part: str, video: Annotations, found: Embeddings, cache: EmbeddingCache
+        self, part: str, video: Annotations, steps: npt.NDArray[Any], path: Path
     ) -> Annotations:
         """The video as far as its embeddings go, or a UserError where that is not allowed."""
-        steps, where = found.steps.numpy(), f"{video.key} ({video.name})"
+        where = f"{video.key} ({video.name})"
         common = min(len(steps), video.n_steps)
         if len(steps) > video.n_steps or not np.array_equal(steps, video.picks[:common]):
             parting = [*np.flatnonzero(steps[:common] != video.picks[:common]).tolist(), common][0]
             raise UserError(
-                f"{cache.path(video.key)}: holds {len(steps)} steps, not the {video.n_steps}"
+                f"{path}: holds {len(steps)} steps, not the {video.n_steps}"
                 f" annotated ones of {where} (they part at step {parting}): extract again with the"
                 " dataset's sampling"
             )
@@ -253,6 +255,19 @@ class EmbeddingDataModule(L.LightningDataModule):
                 part,
             )
         return video.trim(len(steps))
+
+    def _check_widths(self, widths: Mapping[Path, int]) -> None:
+        """Widths of the embeddings by their files: all the same."""
+        first, expected = next(iter(widths.items()))
+        cure = "delete the folder and extract again with one backbone"
+        if self.inputs == "features":
+            cure = "take features that were all made alike"
+        for path, width in widths.items():
+            if width != expected:
+                raise UserError(
+                    f"{path}: embeddings of width {width}, but those of {first.stem} have"
+                    f" {expected}: {cure}"
+                )
 
     def _bytes(self) -> int:
         return sum(value.nbytes for part in self.parts.values() for value in part.embeddings)
@@ -327,14 +342,3 @@ class EmbeddingDataModule(L.LightningDataModule):
         ]
         if changes:
             raise UserError(f"the checkpoint was trained with {'; '.join(changes)}: {START_OVER}")
-
-
-def _check_widths(widths: Mapping[Path, int]) -> None:
-    """Widths of the embeddings by their files: all the same."""
-    first, expected = next(iter(widths.items()))
-    for path, width in widths.items():
-        if width != expected:
-            raise UserError(
-                f"{path}: embeddings of width {width}, but those of {first.stem} have {expected}: "
-                "delete the folder and extract again with one backbone"
-            )

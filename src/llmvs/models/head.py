@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from llmvs.config.schema import HeadConfig, Inputs
 from llmvs.errors import UserError
 from llmvs.models.aggregators import make_aggregator
+from llmvs.models.positions import packed_sinusoids
 
 
 def step_embeddings(q: Tensor, a: Tensor, inputs: Inputs, v: Tensor | None = None) -> Tensor:
@@ -34,8 +35,13 @@ def step_embeddings(q: Tensor, a: Tensor, inputs: Inputs, v: Tensor | None = Non
         float32 [T, D], with `v` [T, D_v], with `qav` [T, D + D_v].
 
     Raises:
-        UserError: visual features are needed and not given.
+        UserError: visual features are needed and not given, or the head reads an h5 file's.
     """
+    if inputs == "features":
+        raise UserError(
+            "head.inputs=features: this head reads the features of a dataset's h5 file, not what"
+            " language models make of a video: call `model.head(features, lengths)` with those"
+        )
     text = {"q": q, "a": a}.get(inputs, torch.maximum(q, a)).float()
     if "v" not in inputs:
         return text
@@ -138,25 +144,6 @@ class Head(nn.Module):
         if self.config.positions == "sinusoidal":
             steps = steps + packed_sinusoids(lengths, self.config.dim, steps.device)
         return steps
-
-
-def packed_sinusoids(lengths: Tensor, dim: int, device: torch.device | None = None) -> Tensor:
-    """float32 [N, M]: `sinusoids` of every step's place in its own video, of B videos packed."""
-    sizes = lengths.tolist()
-    waves = sinusoids(max(sizes), dim, device)
-    return torch.cat([waves[:size] for size in sizes])
-
-
-def sinusoids(n_steps: int, dim: int, device: torch.device | None = None) -> Tensor:
-    """float32 [T, M] fixed positional encoding (Vaswani et al. 2017, section 3.5), sines in the
-    first half, cosines in the second.
-
-    Entry (t, i) is sin(t / 10000^(2i/M)) for i < M/2, entry (t, M/2 + i) its cosine. A step's place
-    is its index, whatever the video's length.
-    """
-    rates = 10000.0 ** (-torch.arange(dim // 2, device=device) / (dim // 2))
-    angles = torch.arange(n_steps, device=device)[:, None] * rates
-    return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
 def _score_mlp(dim: int) -> nn.Sequential:

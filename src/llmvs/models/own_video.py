@@ -94,6 +94,11 @@ def settings_for(
     Raises:
         UserError: settings that are wrong, or other than those that the head was trained with.
     """
+    if identity and "features" in identity:
+        raise UserError(
+            f"{name}: reads the features of {identity['features']} (head.inputs=features), which"
+            " nothing here makes of a video: use a head that was trained on embeddings"
+        )
     made_with = dict(extraction or {})
     sampling = [f"extract.fps={fps}", "extract.every_nth_frame=null"]
     config = load_config(

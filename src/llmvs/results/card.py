@@ -34,6 +34,8 @@ class Kind:
 def head_kind(name: str, input_dim: int, inputs: str) -> Kind:
     """A head: `name` is what `from_pretrained` is told, `inputs` what it reads of a step."""
     given = "q, a, v" if "v" in inputs else "q, a"
+    if inputs == "features":
+        return _features_kind(name, input_dim)
     return Kind(
         "head",
         # The hub knows no pipeline of video summarization; its filters find the nearest one.
@@ -54,6 +56,27 @@ your own videos the same way:
     llmvs extract VIDEO extraction.yaml
 
 `EmbeddingCache(folder).read(video)` of `llmvs.cache.embeddings` then has `q` and `a`.""",
+    )
+
+
+def _features_kind(name: str, input_dim: int) -> Kind:
+    """A head that reads an h5 file's features."""
+    return Kind(
+        "head",
+        {"library_name": "llmvs", "pipeline_tag": "video-classification"},
+        "Scores the steps (sampled frames) of a video by their importance, from the visual"
+        " `features` of an h5 file in this field's layout. No language model is asked.",
+        f"""    import torch
+    from llmvs import LLMVS
+
+    model = LLMVS.from_pretrained("{name}").eval()   # a folder, or the id of a model on the hub
+    # One video's features [T, {input_dim}] -> [T] in [0, 1]
+    scores = model.head(features, torch.tensor([len(features)]))
+""",
+        "Features of another network or sampling may have the same shape and give meaningless"
+        " scores.",
+        "The features are those of the file that is named below; nothing here makes them of a"
+        " video.",
     )
 
 

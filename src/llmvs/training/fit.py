@@ -30,6 +30,7 @@ from llmvs.models.batch import START_OVER
 from llmvs.models.datamodule import EmbeddingDataModule, OtherDataset
 from llmvs.models.evaluated import EvaluatedModule
 from llmvs.models.module import MEAN, LLMVSModule
+from llmvs.models.sources import Source
 from llmvs.models.storage import save_head
 from llmvs.training.callbacks import EpochProgress, KeepEpochs, TellEpochs
 from llmvs.training.loggers import RunLoggers, silence
@@ -92,7 +93,7 @@ def fit(
     config: Config,
     dataset: Dataset,
     fold: Fold,
-    cache: EmbeddingCache | None,
+    cache: Source | None,
     folder: Path,
     progress: Callable[[float], None] | None = None,
     loggers: RunLoggers | None = None,

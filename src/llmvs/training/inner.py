@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.config.schema import Config
 from llmvs.console import is_first_process
 from llmvs.datasets.base import Dataset, Fold
@@ -18,6 +17,7 @@ from llmvs.errors import UserError
 from llmvs.evaluation.criteria import LOSS, criteria, row_key, words
 from llmvs.files import write_json
 from llmvs.models.datamodule import OtherDataset
+from llmvs.models.sources import Source
 from llmvs.training.fit import fit
 
 logger = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ def choose_epochs(
     config: Config,
     dataset: Dataset,
     fold: Fold,
-    cache: EmbeddingCache,
+    cache: Source,
     folder: Path,
     progress: Callable[[float], None] | None = None,
     other_datasets: Sequence[OtherDataset] = (),

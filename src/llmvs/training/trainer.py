@@ -101,6 +101,11 @@ def check_trainer(config: Config) -> None:
                 f"trainer.callbacks={REFRESH}: only method.model=head trains on embeddings, not"
                 f" {config.method.model}: leave it out"
             )
+        if name == REFRESH and config.head.inputs == "features":
+            raise UserError(
+                f"trainer.callbacks={REFRESH}: head.inputs=features reads an h5 file, and no"
+                " embeddings are made: leave it out"
+            )
 
 
 def _refuse_open_end(config: Config) -> None:

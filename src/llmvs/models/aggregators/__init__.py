@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
 AGGREGATORS: dict[str, "str | type[Aggregator]"] = {
     "attention": "llmvs.models.aggregators.attention.Attention",
+    "csta": "llmvs.models.aggregators.csta.CSTA",
     "feedforward": "llmvs.models.aggregators.feedforward.FeedForward",
     "mlp": "llmvs.models.aggregators.mlp.NoLayers",
+    "pglsum": "llmvs.models.aggregators.pglsum.PGLSUM",
+    "vasnet": "llmvs.models.aggregators.vasnet.VASNet",
 }
 """`head.aggregator` -> the class, or where it is."""
 

@@ -38,7 +38,7 @@ class Aggregator(nn.Module):
 
         Returns:
             [T, T]: row t says how much of step t's output comes from every step, and sums to 1;
-            None where no step sees another one.
+            None where no step sees another one, or not by weights over steps.
         """
         return None
 
