@@ -1,5 +1,6 @@
 """Batches: what is in them, who gets which videos, and what is refused."""
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -285,3 +286,60 @@ def test_a_folder_and_a_number_are_enough(tmp_path: Path, tvsum: Dataset) -> Non
     assert EmbeddingDataModule(tvsum, 2, None).fold == fold(tvsum, "paper", 2, 0.2)
     with pytest.raises(UserError, match=r"nothing.fingerprint.json"):
         EmbeddingDataModule(DATASET, FOLD, tmp_path / "nothing")
+
+
+def batches(data: EmbeddingDataModule) -> list[Batch]:
+    """All batches of an epoch, those of training first."""
+    data.setup()
+    return [
+        batch
+        for loader in [data.train_dataloader(), *data.val_dataloader()]
+        for batch in list(loader)
+    ]
+
+
+@pytest.mark.parametrize("memory_gb", [0.0, 1.5e-6, 1.0])
+def test_what_does_not_fit_is_read_when_it_is_asked_for(
+    memory_gb: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    want = batches(make_data(tmp_path))
+    read: list[str] = []
+    original = EmbeddingCache.read
+
+    def note(cache: EmbeddingCache, key: str, tokens: bool = False) -> Embeddings:
+        read.append(key)
+        return original(cache, key, tokens)
+
+    monkeypatch.setattr(EmbeddingCache, "read", note)
+    data = make_data(tmp_path, memory_gb=memory_gb)
+    data.setup()
+    assert {0.0: len(read) == 0, 1.5e-6: 0 < len(read) < 10, 1.0: len(read) == 10}[memory_gb]
+    assert data.input_dim == WIDTH
+    for found, wanted in zip(batches(data), want, strict=True):
+        assert torch.equal(found.steps, wanted.steps)
+        assert found.keys == wanted.keys
+    assert len(read) == 10  # each once: those in memory before, the others in their batch
+    again = pickle.loads(pickle.dumps(data.parts["train"].embeddings))
+    assert torch.equal(again[0], data.parts["train"].embeddings[0])
+
+
+def test_the_next_batch_is_read_while_one_is_trained_on(tmp_path: Path) -> None:
+    data = make_data(tmp_path, memory_gb=0.0)
+    data.setup()
+    coming = iter(data.train_dataloader())
+    next(coming)
+    held = data.parts["train"].embeddings
+    assert len(held._coming) == 2  # of five videos three are in the first batch
+    next(coming)
+    assert not held._coming
+
+
+def test_a_damaged_file_is_named_although_it_is_read_late(tmp_path: Path) -> None:
+    data = make_data(tmp_path, memory_gb=0.0)
+    data.setup()
+    path = data.cache.path(FOLD.test[0])
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(UserError, match=f"{path.name}: damaged"):
+        next(iter(data.test_dataloader()))
+    with pytest.raises(UserError, match=f"{path.name}: damaged"):
+        make_data(tmp_path, memory_gb=0.0).setup()

@@ -55,7 +55,7 @@ def one_by_one(
     for i in which:
         part = data.parts["train"]
         gtscore, length = part.gtscores[i], torch.tensor([len(part.gtscores[i])])
-        scores = module.head(part.embeddings[i], length)
+        scores = module.head(part.embeddings[i].float(), length)
         loss = torch.nn.functional.mse_loss(scores, gtscore)
         if module.optim.ranking:
             loss = (

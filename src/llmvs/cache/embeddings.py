@@ -14,6 +14,8 @@ import json
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
@@ -107,6 +109,25 @@ class EmbeddingCache(Store):
         if spoken_hash:
             header["spoken"] = spoken_hash
         self._save(key, tensors, header, provenance)
+
+    def look(self, key: str) -> tuple[npt.NDArray[np.int64], int]:
+        """The frame index [T] of every step of a video, and D; its embeddings are not read.
+
+        Raises:
+            UserError: missing, damaged, or made otherwise than the folder says.
+        """
+        header, path = self.header(key), self.path(key)
+        check_identity(path, json.loads(header.get("identity", "{}")), self.identity)
+        try:
+            with safe_open(path, framework="np") as file:
+                steps, shape = file.get_tensor("steps"), file.get_slice("q").get_shape()
+        except SafetensorError as error:
+            raise UserError(f"{path}: damaged ({error}): delete it and extract again") from error
+        if len(shape) != 2 or shape[0] != len(steps):
+            raise UserError(
+                f"{path}: damaged (q {shape} for {len(steps)} steps): delete it and extract again"
+            )
+        return steps, shape[1]
 
     def read(self, key: str, tokens: bool = False) -> Embeddings:
         """The embeddings of one video, read through a memory map; with every token's vector (where

@@ -49,6 +49,10 @@ class DataConfig:
     """
     transfer: bool = setting(False, TRAINING)
     """Train on the datasets of `extra` alone (the field's `transfer` setting)."""
+    memory_gb: float = setting(8.0, NOTHING, within=(0, MANY))
+    """Embeddings held in memory, in 10^9 bytes; those beyond are read from the cache whenever a
+    batch needs them, one batch ahead. The result is the same.
+    """
 
     def __post_init__(self) -> None:
         check_numbers(self, "data")

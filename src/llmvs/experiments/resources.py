@@ -31,19 +31,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MOST_BYTES = 8_000_000_000
-"""Embeddings kept in memory: all of the benchmarks' (0.6 GB), not those of a dataset of 30,000
-videos.
-"""
-
 
 class ReadOnce(EmbeddingCache):
-    """An embedding cache that keeps in memory what it has read, up to `MOST_BYTES`."""
+    """An embedding cache that keeps in memory what it has read, up to `data.memory_gb`."""
 
-    def __init__(self, folder: Path, identity: Identity | None = None) -> None:
+    def __init__(
+        self, folder: Path, identity: Identity | None = None, memory_gb: float = 8.0
+    ) -> None:
         super().__init__(folder, identity)
         self._kept: dict[tuple[str, bool], Embeddings] = {}
-        self._room = MOST_BYTES
+        self._room = memory_gb * 1e9
 
     def read(self, key: str, tokens: bool = False) -> Embeddings:
         """As `EmbeddingCache.read`; the same object each time, so do not change it."""
@@ -197,12 +194,12 @@ def _made(
     )
     extraction = extract_shared(config, dataset.name, sources, shown)
     extraction.check()
-    return ReadOnce(extraction.cache.folder, extraction.cache.identity)
+    return ReadOnce(extraction.cache.folder, extraction.cache.identity, config.data.memory_gb)
 
 
 def _named(config: Config, folder: Path) -> EmbeddingCache:
     """The folder of `extract.embeddings`, if its fingerprint agrees with the settings."""
-    cache = ReadOnce(folder)
+    cache = ReadOnce(folder, memory_gb=config.data.memory_gb)
     settings = flat(config)
     said = {key: value for key, value in cache.identity.items() if key in settings}
     changes = differences(said, {key: settings[key] for key in said})

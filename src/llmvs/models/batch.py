@@ -5,7 +5,7 @@ share it out among themselves, so the number of devices changes who computes wha
 computed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -106,15 +106,40 @@ class OneByOne(_Shares):
         return (Share([i], [1.0], 1) for i in self.mine)
 
 
-def share_loader(data: TorchDataset, shares: _Shares) -> DataLoader:
-    """Load the batches that `data` makes of every share.
+class _OneAhead(_Shares):
+    """Says of every share what comes after it, before it is asked for."""
+
+    def __init__(self, shares: _Shares, expect: Callable[[Share], None]) -> None:
+        super().__init__(shares.n_videos, shares.rank, shares.world_size)
+        self.shares, self.expect = shares, expect
+
+    def set_epoch(self, epoch: int) -> None:
+        self.shares.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        return len(self.shares)
+
+    def __iter__(self) -> Iterator[Share]:
+        coming = iter(self.shares)
+        share = next(coming)
+        for following in coming:
+            self.expect(following)
+            yield share
+            share = following
+        yield share
+
+
+def share_loader(
+    data: TorchDataset, shares: _Shares, expect: Callable[[Share], None] | None = None
+) -> DataLoader:
+    """Load the batches that `data` makes of every share; `expect` is told the next one.
 
     The loader has a generator of its own: otherwise every iteration would draw from the global one,
     and evaluation would change the training.
     """
     return DataLoader(
         data,
-        sampler=shares,
+        sampler=_OneAhead(shares, expect) if expect else shares,
         batch_size=None,
         generator=torch.Generator(),
         collate_fn=_as_it_is,

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,7 +33,8 @@ from llmvs.models.batch import (
     Share,
     share_loader,
 )
-from llmvs.models.sources import Source, check_source, read_steps
+from llmvs.models.held import Held, OnDisk
+from llmvs.models.sources import Source, check_source, look_at, read_steps
 
 logger = logging.getLogger(__name__)
 
@@ -52,10 +54,10 @@ class Part(TorchDataset[Batch]):
     """The videos of train, val or test; asked for a share, it gives the batch."""
 
     def __init__(
-        self, videos: Sequence[Annotations], embeddings: Sequence[Tensor], device: torch.device
+        self, videos: Sequence[Annotations], embeddings: Held, device: torch.device
     ) -> None:
         self.videos = list(videos)
-        self.embeddings = [value.to(device) for value in embeddings]
+        self.embeddings = embeddings.to(device)
         self.gtscores = [torch.from_numpy(video.gtscore).float().to(device) for video in videos]
 
     def __len__(self) -> int:
@@ -67,7 +69,7 @@ class Part(TorchDataset[Batch]):
             share = Share([share], [1.0], 1)
         videos = [self.videos[i] for i in share.which]
         return Batch(
-            _packed([self.embeddings[i] for i in share.which]),
+            _packed([self.embeddings[i] for i in share.which]).float(),
             torch.tensor([video.n_steps for video in videos]),
             _packed([self.gtscores[i] for i in share.which]),
             torch.tensor(share.which),
@@ -76,6 +78,10 @@ class Part(TorchDataset[Batch]):
             [video.key for video in videos],
             [video.name for video in videos],
         )
+
+    def expect(self, share: Share) -> None:
+        """Begin to read the videos of the share that will be asked for next."""
+        self.embeddings.expect(share.which)
 
 
 def _packed(parts: Sequence[Tensor]) -> Tensor:
@@ -96,6 +102,7 @@ class EmbeddingDataModule(L.LightningDataModule):
         incomplete: Literal["refuse", "trim"] = "refuse",
         batch_videos: int = 10,
         seed: int = 1112,
+        memory_gb: float = 8.0,
         other_datasets: Sequence[OtherDataset] = (),
     ) -> None:
         """Nothing is read before `setup`.
@@ -111,6 +118,8 @@ class EmbeddingDataModule(L.LightningDataModule):
             incomplete: what to do with a test video whose embeddings end early.
             batch_videos: videos per optimizer step, over all ranks.
             seed: decides the order of the training videos, with the epoch.
+            memory_gb: 10^9 bytes of embeddings that are held in memory; those beyond are read
+                whenever a batch needs them, one batch ahead.
             other_datasets: all of whose videos train too, under the key `DATASET/KEY` and with
                 their own scale of gtscore; `fold.train` may be empty then.
 
@@ -126,6 +135,7 @@ class EmbeddingDataModule(L.LightningDataModule):
         self._cache = EmbeddingCache(Path(cache)) if isinstance(cache, str | Path) else cache
         self.inputs, self.incomplete = inputs, incomplete
         self.batch_videos, self.seed = batch_videos, seed
+        self.memory_gb = memory_gb
         self.other_datasets = tuple(other_datasets)
         self.parts: dict[str, Part] = {}
         self._widths: dict[Path, int] = {}
@@ -161,10 +171,10 @@ class EmbeddingDataModule(L.LightningDataModule):
     @property
     def input_dim(self) -> int:
         """D, the width of a step's embedding; known after `setup`."""
-        return next(iter(self.parts.values())).embeddings[0].shape[1]
+        return next(iter(self.parts.values())).embeddings.width
 
-    def training_steps(self) -> list[Tensor]:
-        """The embeddings of every training video, each float32 [T, D]."""
+    def training_steps(self) -> Sequence[Tensor]:
+        """The embeddings of every training video, each [T, D], as they are stored."""
         return self.parts["train"].embeddings
 
     def setup(self, stage: str | None = None) -> None:
@@ -185,26 +195,37 @@ class EmbeddingDataModule(L.LightningDataModule):
         device = (
             self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
         )
-        if device.type == "cuda" and self._bytes() < torch.cuda.mem_get_info(device)[0] // 4:
+        whole = all(part.embeddings.whole for part in self.parts.values())
+        if (
+            device.type == "cuda"
+            and whole
+            and self._bytes() < torch.cuda.mem_get_info(device)[0] // 4
+        ):
             self.parts = {
                 name: Part(part.videos, part.embeddings, device)
                 for name, part in self.parts.items()
             }
 
     def _load(self, parts: Sequence[str]) -> dict[str, Part]:
-        loaded: dict[str, tuple[list[Annotations], list[Tensor]]] = {}
-        widths = dict(self._widths)
+        loaded: dict[str, tuple[list[Annotations], list[Tensor | OnDisk]]] = {}
+        widths, room = dict(self._widths), self.memory_gb * 1e9 - self._bytes()
         wanted = tracked(list(self._wanted(parts)), "embeddings", "video")
         for part, origin, video, cache in wanted:
             check_source(cache, self.inputs)
-            steps, read = read_steps(cache, video.key, self.inputs)
+            found: Tensor | OnDisk
+            if room > 0:
+                steps, found = read_steps(cache, video.key, self.inputs)
+                width, room = found.shape[1], room - found.nbytes
+            else:
+                steps, width = look_at(cache, video.key, self.inputs)
+                found = OnDisk(partial(_read, cache, video.key, self.inputs), width)
             videos, embeddings = loaded.setdefault(part, ([], []))
             matched = self._match(part, video, steps, cache.path(video.key))
             key = f"{origin}/{video.key}" if origin else video.key
             named = replace(matched.video, key=key, origin=origin)
             videos.append(replace(matched, video=named))
-            embeddings.append(read)
-            widths[cache.path(video.key)] = read.shape[1]
+            embeddings.append(found)
+            widths[cache.path(video.key)] = width
         for part in REQUIRED:
             if part in parts and part not in loaded:
                 raise UserError(
@@ -214,7 +235,7 @@ class EmbeddingDataModule(L.LightningDataModule):
         self._check_widths(widths)
         self._widths = widths
         return {
-            part: Part(videos, embeddings, torch.device("cpu"))
+            part: Part(videos, Held(embeddings), torch.device("cpu"))
             for part, (videos, embeddings) in loaded.items()
         }
 
@@ -270,14 +291,13 @@ class EmbeddingDataModule(L.LightningDataModule):
                 )
 
     def _bytes(self) -> int:
-        return sum(value.nbytes for part in self.parts.values() for value in part.embeddings)
+        return sum(part.embeddings.nbytes for part in self.parts.values())
 
     def train_dataloader(self) -> DataLoader:
         """This rank's shares of the epoch's global batches."""
         part = self.parts["train"]
-        return share_loader(
-            part, GlobalBatches(len(part), self.batch_videos, self.seed, *self._rank())
-        )
+        shares = GlobalBatches(len(part), self.batch_videos, self.seed, *self._rank())
+        return share_loader(part, shares, None if part.embeddings.whole else part.expect)
 
     def val_dataloader(self) -> list[DataLoader]:
         """One loader per part in `evaluated`. Test is scored along with val, so that any rule of
@@ -302,7 +322,8 @@ class EmbeddingDataModule(L.LightningDataModule):
 
     def _one_by_one(self, name: str) -> DataLoader:
         part = self.parts[name]
-        return share_loader(part, OneByOne(len(part), *self._rank()))
+        shares = OneByOne(len(part), *self._rank())
+        return share_loader(part, shares, None if part.embeddings.whole else part.expect)
 
     def _rank(self) -> tuple[int, int]:
         return (
@@ -342,3 +363,7 @@ class EmbeddingDataModule(L.LightningDataModule):
         ]
         if changes:
             raise UserError(f"the checkpoint was trained with {'; '.join(changes)}: {START_OVER}")
+
+
+def _read(source: Source, key: str, inputs: Inputs) -> Tensor:
+    return read_steps(source, key, inputs)[1]

@@ -32,7 +32,8 @@ def step_embeddings(q: Tensor, a: Tensor, inputs: Inputs, v: Tensor | None = Non
         v: [T, D_v] visual features; only `v` and `qav` need them.
 
     Returns:
-        float32 [T, D], with `v` [T, D_v], with `qav` [T, D + D_v].
+        [T, D] in the dtype of q and a (a maximum is exact in any), with `v` float32 [T, D_v], with
+        `qav` float32 [T, D + D_v].
 
     Raises:
         UserError: visual features are needed and not given, or the head reads an h5 file's.
@@ -42,7 +43,7 @@ def step_embeddings(q: Tensor, a: Tensor, inputs: Inputs, v: Tensor | None = Non
             "head.inputs=features: this head reads the features of a dataset's h5 file, not what"
             " language models make of a video: call `model.head(features, lengths)` with those"
         )
-    text = {"q": q, "a": a}.get(inputs, torch.maximum(q, a)).float()
+    text = q if inputs == "q" else a if inputs == "a" else torch.maximum(q, a)
     if "v" not in inputs:
         return text
     if v is None:
@@ -52,6 +53,7 @@ def step_embeddings(q: Tensor, a: Tensor, inputs: Inputs, v: Tensor | None = Non
     v = v.float()
     if inputs == "v":
         return v
+    text = text.float()
     return torch.cat(
         [text, v * text.norm(dim=1, keepdim=True) / v.norm(dim=1, keepdim=True).clamp(min=1e-12)],
         dim=1,
@@ -74,8 +76,15 @@ class Standardize(nn.Module):
         """Take mean and deviation over all steps of some videos, each [T, D]; a dimension that
         never changes is only shifted.
         """
-        steps = torch.cat([video.double() for video in embeddings])
-        deviation, mean = torch.std_mean(steps, dim=0, correction=0)
+        count, mean, squares = 0, self.mean.double(), torch.zeros_like(self.mean).double()
+        for video in embeddings:  # one in memory at a time
+            steps = video.to(mean.device).double()
+            own = steps.mean(dim=0)
+            apart, both = own - (own if count == 0 else mean), count + len(steps)
+            squares += (steps - own).square().sum(dim=0) + apart**2 * (count * len(steps) / both)
+            mean = own - apart * (count / both)
+            count = both
+        deviation = (squares / count).sqrt()
         self.mean.copy_(mean)
         self.deviation.copy_(torch.where(deviation > 1e-6, deviation, 1.0))
 

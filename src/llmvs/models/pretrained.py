@@ -148,7 +148,7 @@ class LLMVS(
                 f"q {list(q.shape)}, a {list(a.shape)}: this head takes two tensors [T, D] of one"
                 f" video, made by {made_by}"
             )
-        steps = step_embeddings(q, a, self.config.inputs, v)
+        steps = step_embeddings(q, a, self.config.inputs, v).float()
         if steps.shape[1] != self.head.input_dim:
             raise UserError(
                 f"embeddings of width {steps.shape[1]}: this head was trained on"

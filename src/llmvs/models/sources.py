@@ -34,7 +34,7 @@ def read_steps(source: Source, key: str, inputs: Inputs) -> tuple[npt.NDArray[An
     """What the head reads of one video.
 
     Returns:
-        int64 [T] the frames that its steps are, and float32 [T, D] their embeddings.
+        int64 [T] the frames that its steps are, and [T, D] their embeddings as they are stored.
 
     Raises:
         UserError: there is nothing of this video, it is damaged, or of other steps.
@@ -45,3 +45,18 @@ def read_steps(source: Source, key: str, inputs: Inputs) -> tuple[npt.NDArray[An
     v = visual_features(source, key) if "v" in inputs else None
     # Nothing that is trained stands before the maximum, so it is taken once.
     return np.asarray(found.steps), step_embeddings(found.q, found.a, inputs, v)
+
+
+def look_at(source: Source, key: str, inputs: Inputs) -> tuple[npt.NDArray[Any], int]:
+    """What `read_steps` would give of a video, without reading its embeddings.
+
+    Returns:
+        int64 [T] the frames that its steps are, and D, the width of their embeddings.
+
+    Raises:
+        UserError: there is nothing of this video, or its file is damaged.
+    """
+    if isinstance(source, Features) or "v" in inputs:
+        steps, found = read_steps(source, key, inputs)
+        return steps, found.shape[1]
+    return source.look(key)

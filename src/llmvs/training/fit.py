@@ -135,6 +135,7 @@ def fit(
         incomplete=config.data.incomplete,
         batch_videos=config.optim.batch_videos,
         seed=config.seed,
+        memory_gb=config.data.memory_gb,
         other_datasets=other_datasets,
     )
     with enough_memory(f"{folder}: embeddings and head", smaller(config)):
