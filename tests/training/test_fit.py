@@ -30,7 +30,7 @@ from llmvs.models.module import LLMVSModule
 from llmvs.models.storage import load_head
 from llmvs.training import fit as fitting
 from llmvs.training import trainer as making
-from llmvs.training.callbacks import EpochProgress, KeepEpochs
+from llmvs.training.callbacks import AtomicCheckpointIO, EpochProgress, KeepEpochs
 from llmvs.training.fit import Fit, fit
 from llmvs.training.selection import Selection
 from tests.evaluation.toys import BestByRank, register
@@ -376,6 +376,32 @@ def test_without_held_out_videos_val_cannot_choose(cache: EmbeddingCache, tmp_pa
     }
 
 
+def test_the_last_checkpoint_has_no_optimizer_state_and_earlier_ones_have(
+    cache: EmbeddingCache, tmp_path: Path
+) -> None:
+    seen: list[int] = []
+    original = AtomicCheckpointIO.save_checkpoint
+
+    def save(
+        self: AtomicCheckpointIO,
+        checkpoint: dict[str, Any],
+        path: Path,
+        storage_options: Any = None,
+    ) -> None:
+        seen.append(len(checkpoint["optimizer_states"]))
+        original(self, checkpoint, path)
+
+    config = make_config()
+    config = replace(config, log=replace(config.log, checkpoint_seconds=0))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AtomicCheckpointIO, "save_checkpoint", save)
+        found = fit(config, DATASET, FOLD, cache, tmp_path)
+    assert seen == [1] * (config.optim.epochs - 1) + [0]
+    again = fit(config, DATASET, FOLD, cache, tmp_path)  # reads what the first has left
+    assert again.started_at == config.optim.epochs
+    assert again.selected.means == found.selected.means
+
+
 def test_the_cosine_climbs_back_past_t_max(cache: EmbeddingCache, tmp_path: Path) -> None:
     optim = OptimConfig(lr=1e-3, min_lr=1e-5, epochs=7, t_max=3, batch_videos=3)
     found = fit(make_config(optim=optim), DATASET, FOLD, cache, tmp_path)
@@ -384,9 +410,11 @@ def test_the_cosine_climbs_back_past_t_max(cache: EmbeddingCache, tmp_path: Path
     assert want[6] == pytest.approx(1e-3)
 
 
+@pytest.mark.parametrize("waits", [False, True], ids=["at once", "at the epoch's end"])
 def test_a_training_that_breaks_down_names_epoch_and_video(
-    cache: EmbeddingCache, tmp_path: Path
+    waits: bool, cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(LLMVSModule, "waits_for_looks", lambda self, values: waits)
     where = r"became NaN or infinite in epoch 0, optimizer step 1, at"
     with pytest.raises(
         UserError, match=rf"^the loss {where} video_\d \(clip \d\): lower optim.lr=1e\+38"

@@ -60,6 +60,7 @@ class LLMVSModule(EvaluatedModule):
             ValueError: a setting that makes no sense.
         """
         super().__init__(seed)
+        self._unsettled: list[tuple[Tensor, str, list[str], int]] = []
         self.head_config = head if isinstance(head, HeadConfig) else HeadConfig(**(head or {}))
         self.optim = optim if isinstance(optim, OptimConfig) else OptimConfig(**(optim or {}))
         self.mean = MeanWeights()
@@ -264,6 +265,7 @@ class LLMVSModule(EvaluatedModule):
     def _evaluation_step(self, batch: Batch, part: str) -> None:
         scores = self._scores(batch)
         self._check(scores, "score", batch)
+        self.settle()  # the metric waits for the scores anyway
         if part in self.metrics:
             metric = dict(self._metrics())[part]
             for position, video in zip(batch.position, scores, strict=True):
@@ -278,15 +280,45 @@ class LLMVSModule(EvaluatedModule):
             )
 
     def _check(self, values: Sequence[Tensor], what: str, batch: Batch) -> None:
-        """Every video's values must be finite."""
-        if torch.isfinite(torch.cat(list(values))).all():
+        """Every video's values must be finite: found out at once, or, where that would keep a GPU
+        waiting at every step, at the end of the epoch.
+        """
+        finite = torch.stack([torch.isfinite(value).all() for value in values])
+        where = [f"{key} ({name})" for key, name in zip(batch.keys, batch.names, strict=True)]
+        self._unsettled.append((finite, what, where, self.global_step))
+        if not self.waits_for_looks(finite):
+            self.settle()
+
+    @staticmethod
+    def waits_for_looks(values: Tensor) -> bool:
+        """Whether looking at a value keeps its device waiting."""
+        return values.is_cuda
+
+    def settle(self) -> None:
+        """Refuse to go on from a loss or a score that was not finite.
+
+        Raises:
+            NotFinite: names the first.
+        """
+        unsettled, self._unsettled = self._unsettled, []
+        if not unsettled or torch.cat([finite for finite, *_ in unsettled]).all():
             return
-        video = next(i for i, value in enumerate(values) if not torch.isfinite(value).all())
-        raise NotFinite(
-            f"the {what} became NaN or infinite in epoch {self.current_epoch}, optimizer step"
-            f" {self.global_step}, at {batch.keys[video]} ({batch.names[video]}): lower"
-            f" optim.lr={self.optim.lr}, or train with precision=32-true"
-        )
+        for finite, what, where, step in unsettled:
+            if not finite.all():
+                video = int(finite.logical_not().nonzero()[0])
+                raise NotFinite(
+                    f"the {what} became NaN or infinite in epoch {self.current_epoch}, optimizer"
+                    f" step {step}, at {where[video]}: lower optim.lr={self.optim.lr}, or train"
+                    " with precision=32-true"
+                )
+
+    def on_train_epoch_end(self) -> None:
+        """Go on from finite losses.
+
+        Raises:
+            NotFinite: one is not.
+        """
+        self.settle()
 
     def refuse_other_training(self, checkpoint: Mapping[str, Any]) -> None:
         """Refuse to continue a checkpoint of another head or another training.

@@ -128,6 +128,15 @@ class KeepEpochs(Checkpoint):
                 ),
             )
 
+    def on_save_checkpoint(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """The last checkpoint is read once and never trained on: leave out the optimizer's state,
+        which is twice the weights.
+        """
+        if self.finished:
+            checkpoint["optimizer_states"] = []
+
     def on_train_batch_end(
         self,
         trainer: L.Trainer,
