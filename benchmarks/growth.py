@@ -122,7 +122,7 @@ def fresh(what: str, size: int, width: int) -> Row:
 
 def draw(figures: dict[str, dict[str, Row]], place: Path) -> None:
     """Seconds and memory over the steps of a video, and over the number of videos."""
-    from matplotlib import pyplot as plt  # noqa: PLC0415 (only here)
+    from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
     labels = {"train": "forward and backward", "evaluation": "evaluation"}

@@ -41,8 +41,6 @@ from llmvs.models.module import LLMVSModule
 from llmvs.training.fit import fit
 
 TABLE = "ydata-tvsum50-anno.tsv"
-Seconds = dict[str, tuple[float, float]]
-"""Part -> wall and processor seconds of an epoch."""
 
 
 def made_up_table(path: Path) -> None:
@@ -92,7 +90,9 @@ def timed_parts() -> Iterator[Counter[str]]:
 def ours(
     config: Config, dataset: Dataset, fold: Fold, cache: Path, folder: Path
 ) -> tuple[np.ndarray, dict[str, float]]:
-    """The fastest epoch after the first, and the share of its parts over all of these."""
+    """Seconds of an epoch, the mean of those after the first (one figure a round, as the other
+    ways have: a minimum over more epochs would favour ours), and the shares of its parts.
+    """
     ends: list[np.ndarray] = []
     parts: list[dict[str, float]] = []
     with timed_parts() as spent:
@@ -104,7 +104,7 @@ def ours(
         fit(config, dataset, fold, EmbeddingCache(cache), folder, progress=note)
     whole = (ends[-1] - ends[0])[1]
     shares = {part: (parts[-1][part] - parts[0][part]) / whole for part in parts[-1]}
-    return np.diff(ends, axis=0).min(axis=0), {**shares, "else": 1 - sum(shares.values())}
+    return np.diff(ends, axis=0).mean(axis=0), {**shares, "else": 1 - sum(shares.values())}
 
 
 def bare(
@@ -136,7 +136,7 @@ def arguments() -> argparse.Namespace:
         ("videos", 40),
         ("tested", 10),
         ("rounds", 2),
-        ("epochs", 3),
+        ("epochs", 2),
         ("threads", 1),
     ):
         parser.add_argument(f"--{name}", type=int, default=default)
