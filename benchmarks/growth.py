@@ -124,7 +124,8 @@ def draw(figures: dict[str, dict[str, Row]], place: Path) -> None:
     """Seconds and memory over the steps of a video, and over the number of videos."""
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
+    panels = 3 if "videos" in figures else 2
+    figure, axes = plt.subplots(1, panels, figsize=(3.7 * panels, 3.4), layout="constrained")
     labels = {"train": "forward and backward", "evaluation": "evaluation"}
     for what, label in labels.items():
         rows = figures.get(what, {})
@@ -133,6 +134,8 @@ def draw(figures: dict[str, dict[str, Row]], place: Path) -> None:
             axis.plot(sizes, [row[field] for row in rows.values()], "o-", ms=4, label=label)
     rows = figures.get("videos", {})
     for field, label in (("head", "the head's steps"), ("reading", "reading"), ("start", "start")):
+        if not rows:
+            break
         sizes = [int(size) for size in rows]
         axes[2].plot(sizes, [row[field] for row in rows.values()], "o-", ms=4, label=label)
     titles = [
@@ -140,12 +143,11 @@ def draw(figures: dict[str, dict[str, Row]], place: Path) -> None:
         ("one video: peak memory above the start", "steps", "MB"),
         ("an epoch: time", "videos of 200 steps", "s"),
     ]
-    for axis, (title, x, y) in zip(axes, titles, strict=True):
+    for axis, (title, x, y) in zip(axes, titles[:panels], strict=True):
         axis.set(title=title, xlabel=x, ylabel=y, xscale="log", yscale="log")
         axis.title.set_fontsize(10)
         axis.grid(alpha=0.3)
-        if axis.get_lines():
-            axis.legend(frameon=False, fontsize=8)
+        axis.legend(frameon=False, fontsize=8)
     for suffix in (".svg", ".png"):
         figure.savefig(place.with_suffix(suffix), dpi=110)
 
