@@ -86,6 +86,7 @@ def make_config(**changes: object) -> Config:
     settings: dict[str, object] = {
         "experiment": "toy",
         "accelerator": "cpu",
+        "selection_by": ["paper"],
         "data": DataConfig(dataset="demo"),
         "log": LogConfig(wandb="disabled", checkpoint_seconds=0),
         "head": HeadConfig(dim=64, feedforward=32, layers=1),

@@ -76,23 +76,20 @@ def write(place: Path, text: str) -> Path:
 def test_the_folder_of_a_grid(place: Path, done: dict[str, Any]) -> None:
     folder = place / "runs" / "ablation-test-demo"
     assert {path.name for path in folder.iterdir()} == {
-        "short.md",
-        "table.md",
-        "table.csv",
-        "table.tex",
+        *(f"{name}.{end}" for name in ("table", "short", "paper") for end in ("md", "csv", "tex")),
         "plot.png",
         "plot.svg",
     }
     rows = [row for row in csv.DictReader((folder / "table.csv").open()) if row["table"] == "paper"]
-    assert [row[""] for row in rows[:9]] == [
+    assert [row["row"] for row in rows[:9]] == [
         "full",
         "q | only",
         "shallow",
-        "Position in the video",
-        "Novelty of the caption",
-        "Ridge on the captions' words",
-        "Ridge on q and a",
-        "What is seen and heard",
+        "baseline: position in the video",
+        "baseline: novelty of the caption",
+        "baseline: ridge on the captions' words",
+        "baseline: ridge on q and a",
+        "baseline: what is seen and heard",
         "Random",
     ]
     assert "q \\| only" in (folder / "table.md").read_text()

@@ -107,7 +107,7 @@ def test_the_choice_is_that_of_the_key_shots(world: tuple[Dataset, Config]) -> N
     cuts = np.array([0, 4, 7, 9, half, half + 5])
     shots = np.stack([cuts, np.append(cuts[1:], video.n_frames) - 1], axis=1)
     scores = np.random.default_rng(0).random(video.n_steps)
-    found = pages._shots(replace(video, shots=shots), scores, 10.0)
+    found = pages.shots_of(replace(video, shots=shots), scores, 10.0)
     want = summarize(scores, video.picks, video.n_frames, shots)
     chosen = np.concatenate(
         [

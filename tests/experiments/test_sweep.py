@@ -17,7 +17,8 @@ from llmvs.config.load import load_config
 from llmvs.config.schema import Config
 from llmvs.errors import UserError
 from llmvs.experiments import sweep as under_test
-from llmvs.experiments.sweep import COMMAND, arguments, create, points, read_sweep
+from llmvs.experiments.sweep import COMMAND, arguments, create
+from llmvs.experiments.sweep_file import points, read_sweep
 
 ROOT = Path(__file__).parents[2]
 SWEEPS = sorted((ROOT / "sweeps").glob("*.yaml"))
@@ -303,11 +304,15 @@ def test_nothing_is_chosen_by_test_figures(
 
 
 def test_a_space_is_said_to_be_tried_at_random(
-    trained: list[Config], capsys: pytest.CaptureFixture[str]
+    trained: list[Config], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(under_test, "has_optuna", lambda: False)
     assert main(["sweep", "sweeps/head.yaml", "--runs", "3"]) == 0
     output = capsys.readouterr()
-    assert "method=bayes needs W&B; here 3 random points of its space are tried" in output.err
+    assert (
+        "head.yaml: 3 random points: learning from them needs optuna (pip install 'llmvs[optuna]')"
+        " or W&B (more with --runs N)" in output.err
+    )
     assert len(trained) == 3
     assert main(["sweep", "sweeps/head.yaml", "--runs", "0"]) == 2
     assert "expected 1 or more" in capsys.readouterr().err
@@ -319,6 +324,7 @@ def test_a_sweep_by_name_from_any_folder(
     tmp_path: Path, trained: list[Config], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(under_test, "has_optuna", lambda: False)
     for settings in (["tvsum"], ["dataset=tvsum"]):
         assert main(["sweep", "head", *settings, "--runs", "1"]) == 0
         assert trained[-1].data.dataset == "tvsum"

@@ -35,8 +35,12 @@ def test_a_row_beside_a_run_is_what_the_method_itself_gets(world, few_epochs, tm
         figures = (document["protocols"]["paper"][model], alone["protocols"]["paper"]["This run"])
         assert str(figures[0]) == str(figures[1])
         assert model not in alone["baselines"]
-    assert "Ridge on the captions' words: paper: undefined, because the scores of" in text
-    for label in ("Position in the video", "Ridge on q and a", "What is seen and heard"):
+    assert "baseline: ridge on the captions' words: paper: undefined, because the scores of" in text
+    for label in (
+        "baseline: position in the video",
+        "baseline: ridge on q and a",
+        "baseline: what is seen and heard",
+    ):
         assert label in text
 
 

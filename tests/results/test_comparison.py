@@ -93,6 +93,32 @@ def test_a_comparison_pairs_the_videos() -> None:
     )  # nothing is published there
 
 
+def test_a_table_says_by_what_its_epochs_were_chosen() -> None:
+    alike = [Contender(name, experiment(name, results())) for name in ("a", "b")]
+    table = comparison(alike)[0]
+    assert table.notes[0] == "Epoch: val: best on held-out videos, by paper tau."
+    assert [cell(table, name, "epoch") for name in ("a", "b")] == ["val", "val"]
+    other = Contender("b", experiment("b", results(selection_by=["loss"])))
+    table = comparison([alike[0], other])[0]
+    assert table.notes[0] == (
+        "Epoch: val: best on held-out videos, by paper tau; val: best on held-out videos, by loss."
+    )
+    assert [cell(table, n, "epoch") for n in ("a", "b")] == ["val by paper tau", "val by loss"]
+
+
+def test_what_other_criteria_choose_are_rows_below_their_rule() -> None:
+    documents = results(selection_by=["paper/tau", "loss"])
+    for one in documents:
+        one["per_video"]["val-by-loss"] = one["per_video"]["test"]
+    found = experiment("a", documents)
+    assert found.rows[:3] == ["last", "val", "val-by-loss"]
+    table = rule_tables(found)[0]
+    assert cell(table, "best on held-out videos, by loss", "tau") == pytest.approx(
+        cell(table, "best on the TEST videos", "tau")
+    )
+    assert table.notes[0].endswith("only chose the epoch of `val`. Best means: by paper tau.")
+
+
 def with_best(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The same results with a protocol of one measure beside the others."""
     for one in documents:
@@ -284,11 +310,12 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     ]
     assert main(["table", *folders, "--format", "csv", "--reference", "summe"]) == 0
     lines = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
-    assert [line[""] for line in lines[:3]] == ["summe", "summe-mlp", "Random"]
+    assert [line["row"] for line in lines[:3]] == ["summe", "summe-mlp", "Random"]
     assert float(lines[1]["published tau"]) == 0.182
     assert main(["table", *folders]) == 0
     assert capsys.readouterr().out.startswith(
-        "summe, paper splits, folds 0, 1, seeds 0, 1, 2\n\npaper: summaries\n"
+        "summe, paper splits, folds 0, 1, seeds 0, 1, 2, epoch: val (best on held-out videos)\n\n"
+        "paper: summaries\n"
     )
 
 

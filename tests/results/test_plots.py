@@ -40,10 +40,11 @@ def test_rows_intervals_published_values_and_lines(
     draw(tables[:1], "A title", tmp_path / "plot.svg")
     names = [column.name for column in tables[0].columns]
     for row in tables[0].rows[:2]:
-        assert ("o", row[names.index("tau")]) in drawn
-        assert ("-", list(row[names.index("tau: 95 %")])) in drawn
-        assert ("D", row[names.index("published tau")]) in drawn
-    assert lines == pytest.approx([0.1, 0.4])
+        for measure in ("tau", "rho"):
+            assert ("o", row[names.index(measure)]) in drawn
+            assert ("-", list(row[names.index(f"{measure}: 95 %")])) in drawn
+            assert ("D", row[names.index(f"published {measure}")]) in drawn
+    assert lines == pytest.approx([0.1, 0.4, 0.12, 0.45])
 
 
 def test_the_same_table_gives_the_same_file(tmp_path: Path) -> None:

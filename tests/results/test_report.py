@@ -85,12 +85,13 @@ def test_a_tie_broken_row_stands_under_the_row_it_repeats():
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({}, "selection=val: epoch 7 of 20, best on held-out videos"),
+        ({}, "selection=val: epoch 7 of 20, best on held-out videos, by paper tau"),
+        ({"selection_by": []}, "selection=val: epoch 7 of 20, best on held-out videos"),
         (
-            {"selection": "test"},
+            {"selection": "test", "selection_by": ["paper/rho", "paper/tau"]},
             (
-                "selection=test: epoch 7 of 20, best on the TEST videos, as published figures mostly"
-                " are"
+                "selection=test: epoch 7 of 20, best on the TEST videos, by paper rho, as published"
+                " figures mostly are"
             ),
         ),
         (

@@ -5,7 +5,8 @@ import io
 
 import pytest
 
-from llmvs.results.tables import Column, Table, latex, markdown, shown, text, to_csv
+from llmvs.results.latex import latex
+from llmvs.results.tables import Column, Estimate, Table, markdown, shown, text, to_csv
 
 NASTY = 'a|b_c & 50 % of "x", {y}\\z #1 $2 ~^<>*'
 COLUMNS = [Column("row"), Column("tau", "figure"), Column("95 %", "figure"), Column("p", "p")]
@@ -49,7 +50,7 @@ def test_csv_of_tables_with_other_columns():
     assert [(row["table"], row["tau"], row["mean"]) for row in rows] == [
         ("paper", "0.25321", ""),
         ("paper", "", ""),
-        ("f1", "", "0.5"),
+        ("f1", "", "50.0"),
     ]
 
 
@@ -70,7 +71,7 @@ def test_latex_escapes_every_special_sign():
         r'a\textbar{}b\_c \& 50 \% of "x", \{y\}\textbackslash{}z \#1 \$2 '
         r"\textasciitilde{}\textasciicircum{}\textless{}\textgreater{}*"
     )
-    assert r"\begin{tabular}{lrrr}" in made
+    assert r"\begin{tabular}{@{}lrrr@{}}" in made
     assert r"\caption{Title with 15 \%}" in made
     assert r"A note\_1." in made
 
@@ -117,3 +118,38 @@ def test_a_short_table_has_the_first_measure_and_the_difference() -> None:
     assert [column.name for column in short.columns] == ["", "tau", "tau: 95 %", "difference", "p"]
     assert short.rows == [["a", 0.1, (0.0, 0.2), 0.1, 0.5]]
     assert (short.title, short.notes) == ("A title", ())
+
+
+def test_the_heading_is_said_in_every_form_and_once() -> None:
+    headed = [
+        Table(name, name, COLUMNS, [["x", 0.1, None, None]], heading="SumMe_1", about=about)
+        for name, about in (("a", {"folds": "0 1"}), ("b", {"folds": "0 1"}))
+    ]
+    assert text(headed).startswith("SumMe_1\n\na\n")
+    assert text(headed).count("SumMe_1") == 1
+    assert markdown(headed).startswith("## SumMe\\_1\n\n### a\n")
+    assert [row["folds"] for row in csv.DictReader(io.StringIO(to_csv(headed)))] == ["0 1", "0 1"]
+    assert latex(headed).count(r"\caption{a. SumMe\_1}") == 1
+
+
+def test_a_mean_with_its_deviation_is_one_cell_and_the_best_is_marked() -> None:
+    columns = [Column(""), Column("SumMe tau", "figure", group="SumMe")]
+    rows = [["a", Estimate(0.1234, 0.01)], ["b", Estimate(0.2, None)], ["c", Estimate(NAN, 0.1)]]
+    table = Table("a", "a", columns, rows, blocks=[1], best=frozenset({(0, 1)}))
+    assert [line.split("  ")[-1].strip() for line in text([table]).splitlines()[2:]] == [
+        "0.123 ± 0.010*",
+        "-" * 21,  # above the second row
+        "0.200",
+        "undefined",
+    ]
+    assert "| a | **0.123 ± 0.010** |" in markdown([table])
+    made = latex([table]).splitlines()
+    assert r"a & \textbf{0.123} $\pm$ 0.010 \\" in made
+    assert made[made.index(r"b & 0.200\phantom{ $\pm$ 0.010} \\") - 1] == r"\midrule"
+    assert r" & \multicolumn{1}{c}{SumMe} \\" in made
+    assert r" & \multicolumn{1}{c}{$\tau$} \\" in made
+    assert list(csv.DictReader(io.StringIO(to_csv([table])))) == [
+        {"table": "a", "row": "a", "SumMe tau": "0.1234", "SumMe tau: sd": "0.01"},
+        {"table": "a", "row": "b", "SumMe tau": "0.2", "SumMe tau: sd": ""},
+        {"table": "a", "row": "c", "SumMe tau": "", "SumMe tau: sd": "0.1"},
+    ]

@@ -38,6 +38,8 @@ def result(fold: int, seed: int, shift: float = 0.0, **changes: Any) -> dict[str
         "fold": fold,
         "seed": seed,
         "selection": "val",
+        "selection_by": ["paper/tau"],
+        "selection_looks": 1,
         "method": {"model": "head", "lora": False},
         "epoch": 7,
         "epochs": 20,

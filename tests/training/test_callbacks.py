@@ -14,6 +14,7 @@ from llmvs.evaluation.evaluate import Evaluation
 from llmvs.evaluation.metric import ScoredPart
 from llmvs.models.module import LLMVSModule
 from llmvs.training.callbacks import AtomicCheckpointIO, KeepEpochs
+from llmvs.training.selection import Selection
 
 NAN = float("nan")
 
@@ -40,20 +41,27 @@ class FakeTrainer(SimpleNamespace):
         self.saved.append(self.current_epoch)
 
 
-def scored(tau: float, epoch: int) -> ScoredPart:
+def scored(tau: float, epoch: int, loss: float = 0.1, rho: float | None = None) -> ScoredPart:
     found = {
-        name: Evaluation({"tau": value, "rho": value}, {"v": {"tau": value, "rho": value}})
-        for name, value in (("paper", tau), ("per_annotator", -tau))
+        name: Evaluation(
+            {"tau": sign * tau, "rho": sign * (tau if rho is None else rho)},
+            {"v": {"tau": sign * tau, "rho": sign * tau}},
+        )
+        for name, sign in (("paper", 1), ("per_annotator", -1))
     }
-    return ScoredPart({"v": np.full(3, epoch, np.float32)}, 0.1, found)
+    return ScoredPart({"v": np.full(3, epoch, np.float32)}, loss, found)
 
 
 def run(
-    selection: str, taus: dict[str, list[float]], seconds: float = 1e9
+    selection: str,
+    taus: dict[str, list[float]],
+    seconds: float = 1e9,
+    by: tuple[str, ...] = ("paper/tau",),
 ) -> tuple[KeepEpochs, FakeTrainer]:
     """Feed the callback the epochs' taus; the head's weights are filled with the epoch's number."""
     epochs = len(next(iter(taus.values())))
-    keeper, trainer = KeepEpochs(Path("unused"), selection, seconds), FakeTrainer(epochs)
+    chosen, trainer = Selection(selection, by), FakeTrainer(epochs)
+    keeper = KeepEpochs(Path("unused"), chosen, seconds)
     module = LLMVSModule(4, HeadConfig(dim=16, feedforward=16, layers=1), OptimConfig(), 0)
     for epoch in range(epochs):
         trainer.current_epoch = epoch
@@ -90,6 +98,51 @@ def test_each_rule_keeps_its_epoch_with_scores_and_weights(taus: list[float], be
         assert float(next(iter(keeper.weights.values())).flatten()[0]) == best
 
 
+def test_every_criterion_keeps_its_own_epoch_and_the_first_ones_weights() -> None:
+    by = ("loss", "paper/tau", "paper/rho", "per_annotator/tau")
+    keeper = KeepEpochs(Path("unused"), Selection("val", by), 1e9)
+    trainer = FakeTrainer(4)
+    module = LLMVSModule(4, HeadConfig(dim=16, feedforward=16, layers=1), OptimConfig(), 0)
+    looks = [(0.1, 0.3, 0.4), (0.3, NAN, 0.1), (-0.2, 0.1, 0.2), (0.0, 0.2, 0.3)]
+    for epoch, (tau, loss, rho) in enumerate(looks):
+        trainer.current_epoch = epoch
+        module.scored_parts = {
+            "val": scored(tau, epoch, loss, rho),
+            "test": scored(-tau, epoch, 1 - loss),
+        }
+        with torch.no_grad():
+            next(module.head.parameters()).fill_(epoch)
+        keeper.on_train_epoch_end(trainer, module)  # type: ignore[arg-type]
+    assert {row: record["epoch"] for row, record in keeper.kept.items()} == {
+        "last": 3,
+        "val": 2,  # the smallest loss, not the largest; the undefined one never wins
+        "val-by-paper-tau": 1,
+        "val-by-paper-rho": 0,
+        "val-by-per_annotator-tau": 2,
+        "test": 0,
+        "test-by-paper-tau": 2,
+        "test-by-paper-rho": 2,
+        "test-by-per_annotator-tau": 1,
+    }
+    assert float(next(iter(keeper.weights.values())).flatten()[0]) == 2
+
+
+def test_a_checkpoint_of_the_version_before_goes_on() -> None:
+    keeper, _ = run("val", {"val": [0.1, 0.3], "test": [0.1, NAN]})
+    old = {**keeper.state_dict(), "selection": "val"}
+    old["kept"] = {
+        row: {key: value for key, value in record.items() if key != "figure"}
+        for row, record in old["kept"].items()
+    }
+    again = KeepEpochs(Path("unused"), Selection("val", ("paper/tau",)), 1e9)
+    again.load_state_dict(old)
+    assert {row: record.get("figure") for row, record in again.kept.items()} == {
+        "last": None,
+        "val": 0.3,
+        "test": 0.1,
+    }
+
+
 def test_nothing_is_held_out_no_val_rule_and_the_last_weights_are_not_copied() -> None:
     keeper, _ = run("last", {"test": [0.1, 0.2]})
     assert set(keeper.kept) == {"last", "test"}
@@ -111,7 +164,7 @@ def test_checkpoints_come_no_more_often_than_asked_and_at_the_end() -> None:
 def test_state_survives_a_file_that_may_hold_no_code(tmp_path: Path) -> None:
     keeper, _ = run("val", {"val": [0.1, 0.3, 0.2], "test": [0.1, NAN, 0.1]})
     torch.save(keeper.state_dict(), tmp_path / "state")
-    other = KeepEpochs(Path("unused"), "val", 1.0)
+    other = KeepEpochs(Path("unused"), Selection("val", ("paper/tau",)), 1.0)
     other.load_state_dict(torch.load(tmp_path / "state", weights_only=True))
     assert {rule: record["epoch"] for rule, record in other.kept.items()} == {
         "last": 2,

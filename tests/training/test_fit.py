@@ -30,8 +30,9 @@ from llmvs.models.module import LLMVSModule
 from llmvs.models.storage import load_head
 from llmvs.training import fit as fitting
 from llmvs.training import trainer as making
-from llmvs.training.callbacks import EpochProgress
+from llmvs.training.callbacks import EpochProgress, KeepEpochs
 from llmvs.training.fit import Fit, fit
+from llmvs.training.selection import Selection
 from tests.evaluation.toys import BestByRank, register
 from tests.toys import FOLD, embed, make_cache, make_config, make_dataset
 
@@ -130,7 +131,7 @@ def test_what_is_kept_is_what_the_files_say(cache: EmbeddingCache, tmp_path: Pat
         taus = [row[f"{rule}/paper/tau"] for row in found.history]
         assert found.epochs[rule].epoch == int(np.argmax(taus))
         assert found.epochs[rule].means[rule]["paper"]["tau"] == pytest.approx(max(taus))
-    assert found.selection == "val"
+    assert found.selection == Selection("val", ("paper/tau",))
     assert set(found.selected.scores) == {*FOLD.val, *FOLD.test}
     head, named = load_head(tmp_path), protocols(DATASET)
     taus = []
@@ -206,11 +207,63 @@ def test_every_epoch_sees_its_own_order(
     assert len({tuple(order) for order in seen}) > 1
 
 
-@pytest.mark.parametrize("selection", ["val", "last"])
-def test_resume_after_any_epoch_gives_the_same_bits(
-    cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, selection: str
+TWO_LOOKS = {"selection_by": ["paper/rho", "paper/tau"], "selection_looks": 2}
+
+
+@pytest.mark.parametrize("by", ["paper/rho", "loss"])
+def test_two_looks_at_an_epoch_keep_what_they_see_and_change_no_training(
+    cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
 ) -> None:
-    config = make_config(selection=selection)
+    looks: list[tuple[int, int, float]] = []
+    original = KeepEpochs._keep
+
+    def keep(self: KeepEpochs, trainer: Any, module: LLMVSModule, look: int) -> dict[str, Any]:
+        for part in ("val", "test"):
+            videos = [DATASET.annotations[key] for key in getattr(FOLD, part)]
+            head = module.head.eval()
+            losses, values = [], []
+            for video in videos:
+                made = embed(video)
+                steps = torch.maximum(made.q.float(), made.a.float())
+                with torch.no_grad():
+                    scores = head(steps, torch.tensor([video.n_steps])).numpy()
+                losses.append(-np.mean((scores.astype(np.float64) - video.gtscore) ** 2))
+                values.append(protocols(DATASET)["paper"].evaluate(scores, video)["rho"])
+            if part == "test":
+                figure = np.mean(losses if by == "loss" else values)
+                looks.append((trainer.current_epoch, look, float(figure)))
+        head.train()
+        return original(self, trainer, module, look)
+
+    plain = fit(make_config(selection="last"), DATASET, FOLD, cache, tmp_path / "plain")
+    monkeypatch.setattr(KeepEpochs, "_keep", keep)
+    config = make_config(selection="test", selection_by=[by, "paper/tau"], selection_looks=2)
+    found = fit(config, DATASET, FOLD, cache, tmp_path / "looks")
+    assert [(epoch, look) for epoch, look, _ in looks] == [(e, k) for e in range(4) for k in (1, 2)]
+    best = max(looks, key=lambda one: one[2])
+    assert (found.selected.epoch, found.selected.look) == best[:2]
+    head = load_head(tmp_path / "looks")
+    for key in FOLD.test:
+        made, video = embed(DATASET.annotations[key]), DATASET.annotations[key]
+        with torch.inference_mode():
+            again = head(
+                torch.maximum(made.q.float(), made.a.float()), torch.tensor([video.n_steps])
+            )
+        assert np.array_equal(again.numpy(), found.selected.scores[key])
+    assert set(found.epochs) == {
+        *("last", "val", "val-by-paper-tau", "test", "test-by-paper-tau"),
+    }
+    assert found.history == plain.history
+    np.testing.assert_equal(found.epochs["last"].scores, plain.epochs["last"].scores)
+
+
+@pytest.mark.parametrize(
+    "choice", [{"selection": "val"}, {"selection": "last"}, {"selection": "test", **TWO_LOOKS}]
+)
+def test_resume_after_any_epoch_gives_the_same_bits(
+    cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, choice: dict[str, Any]
+) -> None:
+    config = make_config(**choice)
     whole = fit(config, DATASET, FOLD, cache, tmp_path / "whole")
     for epoch in (0, 1, 2, 3):
         folder = tmp_path / str(epoch)
@@ -249,6 +302,8 @@ def test_resume_false_starts_over(
         ),
         ({"seed": 2}, r"seed=1112 \(expected 2\)"),
         ({"selection": "test"}, r"selection=val \(expected test\)"),
+        ({"selection_looks": 2}, r"selection_looks=1 \(expected 2\)"),
+        ({"selection_by": ["loss"]}, r"selection_by=paper/tau \(expected loss\)"),
     ],
 )
 def test_a_checkpoint_of_other_settings_is_refused(
@@ -409,7 +464,7 @@ def test_constant_scores_are_reported_and_not_averaged_away(
     assert found.selected.undefined["test"]["paper"] == list(FOLD.test)
     assert found.selected.epoch == 0
     assert (
-        "selection=val: tau is undefined in every epoch, because the scores of video_5, video_6 are"
+        "selection=val: paper tau is undefined in every epoch, because the scores of video_5, video_6 are"
         " constant; epoch 0 is kept\n" in capsys.readouterr().err
     )
 
@@ -525,10 +580,11 @@ def test_a_folder_that_cannot_be_written_is_one_line(cache: EmbeddingCache, tmp_
 
 
 @pytest.mark.slow
-def test_two_spawned_ranks_train_and_score_like_one(cache: EmbeddingCache, tmp_path: Path) -> None:
-    config = make_config(
-        head=HeadConfig(dim=64, feedforward=32, layers=1, dropout=0.0), selection="last"
-    )
+@pytest.mark.parametrize("choice", [{"selection": "last"}, {"selection": "test", **TWO_LOOKS}])
+def test_two_spawned_ranks_train_and_score_like_one(
+    cache: EmbeddingCache, tmp_path: Path, choice: dict[str, Any]
+) -> None:
+    config = make_config(head=HeadConfig(dim=64, feedforward=32, layers=1, dropout=0.0), **choice)
     one = fit(config, DATASET, FOLD, cache, tmp_path / "one")
     assert_ranks_agree(
         one, fit(replace(config, devices=2), DATASET, FOLD, cache, tmp_path / "two"), tmp_path

@@ -33,19 +33,24 @@ def add_yes(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_folds_and_seeds(parser: argparse.ArgumentParser) -> None:
+def add_folds_and_seeds(
+    parser: argparse.ArgumentParser,
+    folds: str = "all of the dataset",
+    seeds: str = "the seed set",
+    seeds_are: str = "one training per fold and seed",
+) -> None:
     """`--folds` and `--seeds`."""
     parser.add_argument(
         "--folds",
         type=whole_numbers,
         metavar="0,1,...",
-        help="which folds (default: all of the dataset)",
+        help=f"which folds (default: {folds})",
     )
     parser.add_argument(
         "--seeds",
         type=whole_numbers,
         metavar="0,1,...",
-        help="one training per fold and seed (default: the seed set)",
+        help=f"{seeds_are} (default: {seeds})",
     )
 
 
@@ -53,7 +58,7 @@ def add_rule(parser: argparse.ArgumentParser) -> None:
     """`--rule`."""
     parser.add_argument(
         "--rule",
-        choices=("last", "val", "test"),
+        choices=("last", "val", "inner", "test"),
         help="which epoch is shown (default: the one that the runs selected)",
     )
 

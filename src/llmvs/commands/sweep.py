@@ -4,7 +4,7 @@ import argparse
 
 from llmvs.commands._arguments import add_json, at_least_one, print_document
 
-SUMMARY = "run a W&B sweep file on this machine, without W&B: a grid, or random points of a space"
+SUMMARY = "run a W&B sweep file on this machine, without W&B: a grid, or a search of a space"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -124,6 +124,10 @@ class HardwareConfig:
     """Number format of the head's training; scoring is always fp32. `16-mixed` (the paper's) needs
     a GPU: on a CPU it means `32-true`.
     """
+    tf32: bool = setting(True, TRAINING)
+    """Whether a GPU rounds the operands of `32-true`'s matrix products to TF32 in training: an
+    order of magnitude faster, and finer than the paper's 16 bit. On a CPU it means nothing.
+    """
     launcher: Literal["local", "slurm"] = setting("local", NOTHING)
     """Where the runs of `crossval`, `ablate` and `sweep` are trained: on this machine, `workers` of
     them side by side, or each as a job in the queue of a SLURM cluster.
@@ -153,10 +157,22 @@ class Config(HardwareConfig):
     """Which split, counted from 0."""
     seed: int = setting(1112, TRAINING, within=(0, LARGEST_SEED))
     """Seed of initial weights, shuffling and dropout (the released code: 1112)."""
-    selection: Literal["val", "last", "test"] = setting("val", TRAINING)
-    """Which epoch is reported: best on the held-out `val` part, the `last`, or best on `test` (as
-    published figures mostly are).
+    selection: Literal["val", "last", "test", "inner"] = setting("val", TRAINING)
+    """Which epoch is reported: best on the held-out `val` part, the `last`, best on `test` (as
+    published figures mostly are), or best in `inner` folds of the training videos, all of which
+    are then trained on.
     """
+    selection_by: list[str] = setting(["loss"], TRAINING)
+    """What makes an epoch the best: `loss`, or a rank correlation `paper` or `per_annotator` (its
+    tau; its rho: `paper/rho`). The first one decides; others stand beside it as rows of their own.
+    The released code chooses by rho; why ours is `loss`: docs/results.md.
+    """
+    selection_looks: int = setting(1, TRAINING, within=(1, 1000))
+    """Evaluations per epoch that can be chosen, evenly spread over its steps (the released code:
+    2).
+    """
+    selection_folds: int = setting(4, TRAINING, within=(2, 1000))
+    """Inner folds of `selection=inner`, each one more training of the run."""
     resume: bool = setting(True, NOTHING)
     """Reuse a finished run and go on with an interrupted one; false: start over, replacing what the
     folder holds.
@@ -203,9 +219,12 @@ class Config(HardwareConfig):
             )
         if self.trainer:
             registered("llmvs.training.trainer", "check_trainer", self)
+        self._check_selection()
+        if self.selection_by != ["loss"]:
+            registered("llmvs.evaluation.criteria", "check_criteria", self.selection_by)
         if self.data.transfer:
             require(
-                self.selection != "val",
+                self.selection not in ("val", "inner"),
                 "selection",
                 self.selection,
                 "last or test with data.transfer=true: no video is held out",
@@ -229,3 +248,25 @@ class Config(HardwareConfig):
                 f" extract.captions={self.extract.captions} replaces it: choose head.inputs=qa, or"
                 " leave extract.captions out"
             )
+
+    def _check_selection(self) -> None:
+        """What does not go with a choice of the epoch."""
+        with_lora = "with method.lora=true"
+        require(
+            self.selection_looks == 1 or not self.method.lora,
+            "selection_looks",
+            self.selection_looks,
+            f"1 {with_lora}",
+        )
+        require(
+            self.selection_looks == 1 or self.optim.average == 1,
+            "selection_looks",
+            self.selection_looks,
+            f"1 with optim.average={self.optim.average}: weights are averaged at an epoch's end",
+        )
+        require(
+            self.selection != "inner" or not self.method.lora,
+            "selection",
+            self.selection,
+            f"val, last or test {with_lora}",
+        )

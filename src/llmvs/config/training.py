@@ -103,6 +103,10 @@ class OptimConfig:
     """Epochs of the cosine's way down to `min_lr`; None: all of them."""
     min_lr: float = setting(1e-6, TRAINING, within=(0, MANY))
     """Learning rate at the bottom of the cosine."""
+    average: int = setting(1, TRAINING, within=(1, MANY))
+    """Epochs at the end over which the weights are averaged; the average is what is evaluated and
+    kept from then on. 1: none, as in the paper.
+    """
     ranking: float = setting(0.0, TRAINING, within=(0, MANY))
     """Weight of the pairwise ranking loss, added to the squared error; 0: none, as in the paper."""
     ranking_margin: float = setting(0.05, TRAINING, within=(0, MANY))
@@ -120,6 +124,12 @@ class OptimConfig:
             self.ranking > 0 or any(self.losses.values()), "optim.losses", self.losses, "a weight"
         )
         require(self.lr > 0, "optim.lr", self.lr, "more than 0")
+        require(
+            self.average <= self.epochs,
+            "optim.average",
+            self.average,
+            f"at most optim.epochs={self.epochs}",
+        )
 
 
 @dataclass

@@ -38,11 +38,6 @@ class ScoredPart:
         return {name: found.mean for name, found in self.evaluations.items()}
 
     @property
-    def criterion(self) -> float:
-        """What epochs are compared by: the mean of the first protocol's first measure."""
-        return next(iter(next(iter(self.means.values())).values()))
-
-    @property
     def undefined(self) -> dict[str, list[str]]:
         """Protocol -> the videos whose scores have no ranking; protocols without such videos are
         left out.

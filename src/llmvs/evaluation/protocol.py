@@ -43,9 +43,9 @@ class Protocol(ABC):
     percent = False
     """Whether tables show it in per cent."""
     rank_correlation = False
-    """Whether it compares orders. Such protocols are computed after every epoch, and the first one
-    of a dataset chooses the epoch by its first measure; because ties matter to them, scores of few
-    levels are also evaluated with their ties broken."""
+    """Whether it compares orders. Such protocols are computed after every epoch, which may be
+    chosen by them (`selection_by`); because ties matter to them, scores of few levels are also
+    evaluated with their ties broken."""
 
     @property
     def name(self) -> str:

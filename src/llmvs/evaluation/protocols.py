@@ -31,8 +31,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
     AuthorsCorrelation(),
     AuthorsF1(),
 )
-"""In the order of the tables; of a dataset's rank correlations the first one chooses the epoch. The
-same name under two kinds of annotations means the same measures.
+"""In the order of the tables. The same name under two kinds of annotations means the same measures.
 """
 
 
@@ -51,7 +50,7 @@ def protocols(dataset: Dataset) -> dict[str, Protocol]:
 
 
 def rank_correlations(dataset: Dataset) -> dict[str, Protocol]:
-    """Those of `protocols` that are rank correlations; the first one chooses the epoch."""
+    """Those of `protocols` that are rank correlations, which are computed after every epoch."""
     return {name: one for name, one in protocols(dataset).items() if one.rank_correlation}
 
 

@@ -17,9 +17,11 @@ from llmvs.experiments.many import run_all
 from llmvs.experiments.opening import open_dataset
 from llmvs.experiments.run import finished
 from llmvs.files import write_json, write_text
-from llmvs.results.comparison import Contender, comparison, heading, plain
+from llmvs.results.comparison import Contender, comparison
 from llmvs.results.experiment import experiment
-from llmvs.results.tables import Table, latex, markdown, text, to_csv
+from llmvs.results.latex import latex
+from llmvs.results.paper import paper_tables
+from llmvs.results.tables import Table, markdown, plain, text, to_csv
 from llmvs.training.launch import refuse_ranks
 
 logger = logging.getLogger(__name__)
@@ -67,10 +69,12 @@ def ablate(
         documents = documents[len(runs) :]
         write_json(experiment_folder(config) / SUMMARY, summary(found))
         rows.append(Contender(line.label, found, line.published))
-    tables = [table.noted(notes) for table in comparison(rows, grid.reference, rule)]
+    compared = comparison(rows, grid.reference, rule, grid.title)
+    tables = [table.remarked(notes) for table in compared]
     folder = Path(configs[0].runs) / f"ablation-{grid.name}-{dataset.name}"
-    title = f"{grid.title}. {heading(rows[0].experiment)}"
-    _write(folder, title, tables)
+    title = tables[0].heading
+    paper = [table.remarked(notes) for table in paper_tables([rows], rule, grid.title)]
+    _write(folder, title, tables, paper)
     document = {
         "grid": grid.name,
         "title": title,
@@ -78,7 +82,7 @@ def ablate(
         "experiments": [row.experiment.name for row in rows],
         "tables": [plain(table) for table in tables],
     }
-    return document, f"{title}\n\n{text(tables)}\n\ntable and plot: {folder}"
+    return document, f"{text(tables)}\n\ntable and plot: {folder}"
 
 
 def _possible(
@@ -96,12 +100,12 @@ def _possible(
     return made, notes
 
 
-def _write(folder: Path, title: str, tables: Sequence[Table]) -> None:
-    write_text(folder / "table.md", f"## {title}\n\n{markdown(tables)}")
+def _write(folder: Path, title: str, tables: Sequence[Table], paper: Sequence[Table]) -> None:
     shorter = [table.short() for table in tables]
-    write_text(folder / "short.md", f"## {title}\n\n{markdown(shorter)}")
-    write_text(folder / "table.csv", to_csv(tables))
-    write_text(folder / "table.tex", latex(tables))
+    for name, found in (("table", tables), ("short", shorter), ("paper", paper)):
+        write_text(folder / f"{name}.md", markdown(found))
+        write_text(folder / f"{name}.csv", to_csv(found))
+        write_text(folder / f"{name}.tex", latex(found))
     if importlib.util.find_spec("matplotlib"):
         from llmvs.results.plots import draw
 

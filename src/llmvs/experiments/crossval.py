@@ -13,10 +13,11 @@ from llmvs.evaluation.protocols import by_name
 from llmvs.experiments.many import run_all
 from llmvs.experiments.opening import open_dataset
 from llmvs.files import write_json
-from llmvs.results.comparison import heading, plain, rule_tables
+from llmvs.results.comparison import rule_tables
 from llmvs.results.experiment import Experiment, VideosBySeeds, experiment
+from llmvs.results.heading import heading
 from llmvs.results.labels import BASELINES
-from llmvs.results.tables import text
+from llmvs.results.tables import plain, text
 from llmvs.training.launch import refuse_ranks
 
 SUMMARY = "crossval.json"

@@ -49,7 +49,7 @@ class Materials:
                 self.captions = beside(folder, self.embeddings.identity)
             if self.method.weights == "head" and self.embeddings is not None:
                 self.head = self._unless_missing(lambda: LLMVS.from_pretrained(run))
-        elif result.embeddings.identity and not config.extract.captions:
+        elif self.method.reads in ("captions", "frames") and not config.extract.captions:
             self.captions = self._unless_missing(lambda: CaptionCache(folder))
 
     def captions_of(self, video: Annotations) -> list[str] | None:

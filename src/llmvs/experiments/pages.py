@@ -58,19 +58,19 @@ def write_pages(
             folder cannot be written.
     """
     result, config = finished_run(run, places)
-    scores = _scores(run, result)
+    scores = scores_of(run, result)
     folder = run / FOLDER if to is None else to
     check_new(folder, force, INDEX)
     dataset = open_dataset(config, a_part=True)
     people = {key: dataset.annotations_of(key) for key in result.videos.test}
-    scale = _scale(dataset.annotations.values())
+    scale = scale_of(dataset.annotations.values())
     materials = Materials(run, config, result)
     lines: list[Line] = []
     with whole_folder(folder, force, INDEX) as new:
         (new / VIDEOS).mkdir()
         for key in tracked(result.videos.test, "pages", "video"):
             values = np.array(scores[key], dtype=np.float64)
-            video = _as_scored(people[key], len(values))
+            video = as_scored(people[key], len(values))
             page = _page(video, values, scale, _said(result, key), materials)
             page = _with_pictures(page, video.video.path, folder / VIDEOS)
             place = f"{VIDEOS}/{key}.html"
@@ -82,7 +82,7 @@ def write_pages(
     return folder / INDEX
 
 
-def _as_scored(video: Annotations, n_scores: int) -> Annotations:
+def as_scored(video: Annotations, n_scores: int) -> Annotations:
     """The video as the run used it: up to where its embeddings end.
 
     Raises:
@@ -104,8 +104,8 @@ def _page(
     materials: Materials,
 ) -> Page:
     """The page of one video, without pictures."""
-    times, duration = _times(video)
-    shots = _shots(video, scores, duration)
+    times, duration = times_of(video)
+    shots = shots_of(video, scores, duration)
     return Page(
         title=f"{video.key}: {video.name}" if video.name != video.key else video.key,
         about=said + ("" if video.shots is not None else f"; pieces of {PIECE:g} s for shots"),
@@ -117,7 +117,7 @@ def _page(
         shots=shots,
         captions=materials.captions_of(video),
         answers=materials.answers_of(video),
-        people=_people(video, scale).tolist(),
+        people=people_of(video, scale).tolist(),
         consensus=video.people_mean.tolist(),
         leaning=materials.leaning_of(video),
         back=f"../{INDEX}",
@@ -142,13 +142,13 @@ def _with_pictures(page: Page, path: Path | None, folder: Path) -> Page:
     return replace(page, pictures=pictures, video=address(path, folder))
 
 
-def _times(video: Annotations) -> tuple[npt.NDArray[np.float64], float]:
+def times_of(video: Annotations) -> tuple[npt.NDArray[np.float64], float]:
     """Seconds of the steps, and of the whole video."""
     fps = 1.0 if video.video.counts_steps else video.fps or FPS
     return video.picks / fps, video.n_frames / fps
 
 
-def _scale(videos: Iterable[Annotations]) -> tuple[float, float]:
+def scale_of(videos: Iterable[Annotations]) -> tuple[float, float]:
     """The lowest and the highest rating of any of the videos; (0, 1) where people voted."""
     rated = [video.user_scores for video in videos if video.user_scores is not None]
     if not rated:
@@ -156,7 +156,7 @@ def _scale(videos: Iterable[Annotations]) -> tuple[float, float]:
     return min(float(one.min()) for one in rated), max(float(one.max()) for one in rated)
 
 
-def _people(video: Annotations, scale: tuple[float, float]) -> npt.NDArray[np.float64]:
+def people_of(video: Annotations, scale: tuple[float, float]) -> npt.NDArray[np.float64]:
     """[U, T] what each annotator said of the steps, from 0 to 1."""
     said, (low, high) = video.user_scores, scale
     if said is None:
@@ -166,7 +166,9 @@ def _people(video: Annotations, scale: tuple[float, float]) -> npt.NDArray[np.fl
     return (said[:, video.picks].astype(np.float64) - low) / max(high - low, 1e-12)
 
 
-def _shots(video: Annotations, scores: npt.NDArray[np.float64], duration: float) -> list[PageShot]:
+def shots_of(
+    video: Annotations, scores: npt.NDArray[np.float64], duration: float
+) -> list[PageShot]:
     """The video's shots, or pieces of equal length, with the choice of 15 %."""
     n_frames = video.n_frames
     shots = video.shots
@@ -191,7 +193,7 @@ def _said(result: Result, key: str) -> str:
     return f"{result.experiment}, fold {result.fold}, seed {result.seed}: {values}"
 
 
-def _scores(run: Path, result: Result) -> Mapping[str, Sequence[float]]:
+def scores_of(run: Path, result: Result) -> Mapping[str, Sequence[float]]:
     """Video -> the scores at the epoch that the run chose.
 
     Raises:

@@ -17,6 +17,7 @@ from llmvs.datasets import Dataset, Fold
 from llmvs.datasets.splits import fold as make_fold
 from llmvs.errors import UserError
 from llmvs.evaluation.baselines import Rows, video_baselines
+from llmvs.evaluation.criteria import criteria
 from llmvs.evaluation.protocols import protocols
 from llmvs.experiments.absence import present, refuse_absent, without_absent
 from llmvs.experiments.opening import open_dataset
@@ -74,6 +75,8 @@ class Resources:
         self.dataset: Dataset = open_dataset(runs[0]) if dataset is None else dataset
         if runs[0].data.absent == "skip":
             self.dataset = without_absent(runs, self.dataset)
+        for run in runs:
+            criteria(run.selection_by, self.dataset)
         wanted = [key for run in runs for key in _read_by(run, self.fold(run))]
         self.keys = list(dict.fromkeys(wanted))
         if runs[0].data.absent == "refuse":

@@ -60,7 +60,7 @@ def result_of(
     )
     by_rule = {rule: evaluate(used, one.scores, [fold.test]) for rule, one in scores.epochs.items()}
     answers, answer_notes = _answer_rows(used, scores, fold)
-    rows = {RUN.key: by_rule[scores.selection], **answers}
+    rows = {RUN.key: by_rule[scores.selection.rule], **answers}
     simple = {name: evaluate(used, found, [fold.test]) for name, found in beside.items()}
     baselines = resources.baselines(used, fold.test)
     own_notes = [] if scores.zero_shot else undefined_notes(rows[RUN.key])
@@ -79,7 +79,7 @@ def result_of(
         splits=config.data.splits,
         fold=config.fold,
         seed=config.seed,
-        selection=scores.selection,
+        selection=scores.selection.rule,
         method=Method(**asdict(config.method)),
         epoch=scores.selected.epoch + 1,
         epochs=scores.n_epochs,
@@ -92,14 +92,16 @@ def result_of(
         protocols=blocks,
         notes=[random_note(DRAWS), *own_notes, *answer_notes, *_trimmed(dataset, scores)],
         per_video={
-            row.replace(RUN.key, scores.selection): _per_video(found)
+            row.replace(RUN.key, scores.selection.rule): _per_video(found)
             for row, found in {**by_rule, **rows}.items()
         },
         baselines={
             **{row: _per_video(found) for row, found in simple.items()},
             **_baselines_per_row(baselines),
         },
-        rules={rule: Chosen(one.epoch + 1, one.means) for rule, one in scores.epochs.items()},
+        rules={
+            rule: Chosen(one.epoch + 1, one.means, one.look) for rule, one in scores.epochs.items()
+        },
         embeddings=_made_from(scores.made_from),
         other_datasets={
             other.name: _made_from(made) for other, made in resources.other_datasets(config)
@@ -107,6 +109,8 @@ def result_of(
         transfer=config.data.transfer,
         seconds={},
         environment={},
+        selection_by=list(scores.selection.by),
+        selection_looks=scores.selection.looks,
     )
 
 

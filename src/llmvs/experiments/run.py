@@ -115,7 +115,7 @@ def _run(
         result = replace(
             result,
             seconds=clock.laps,
-            environment=environment(),
+            environment=environment(config.tf32 and config.precision == "32-true"),
             files=trained_files(folder),
         )
         write(folder, result, scores, fold.test)

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 CONFIG = "config.yaml"
 LOG = "run.log"
+BEFORE = {"selection_by": ["paper"]}
+"""What a run was made with whose configuration is older than a setting, where that is not today's
+default.
+"""
 
 
 def finished_result(config: Config, folder: Path) -> Result | None:
@@ -97,10 +101,10 @@ def _refuse_damaged(path: Path, digest: str) -> None:
 
 def _refuse_other(folder: Path, config: Config) -> None:
     path = folder / CONFIG
-    changes = (
-        differences(meaning(load_config([str(path)])), meaning(config)) if path.exists() else []
-    )
-    if changes:
+    if not path.exists():
+        return
+    found = load_config([str(path)], BEFORE, f"a run without {', '.join(BEFORE)}")
+    if changes := differences(meaning(found), meaning(config)):
         raise UserError(
             f"{folder}: holds a run made with {'; '.join(changes)}: give this one a name of its own"
             " with experiment=NAME, or replace that one with resume=false"

@@ -13,12 +13,14 @@ from llmvs.config.schema import Config
 from llmvs.datasets import Dataset, Fold
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.video import Array
+from llmvs.evaluation.criteria import criteria
 from llmvs.evaluation.metric import VideoScores
 from llmvs.evaluation.protocols import rank_correlations
 from llmvs.methods.answers import Answers
 from llmvs.models.datamodule import OtherDataset
 from llmvs.training.fit import Epoch, Fit
 from llmvs.training.loggers import RunLoggers
+from llmvs.training.selection import Selection
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,11 @@ class Scores:
     """The scores of a fold's videos."""
 
     epochs: dict[str, Epoch]
-    """Rule (`last`, and `test` and `val` where epochs were compared) -> the epoch it chooses, with
-    the step scores of the val and test videos.
+    """Rule (`last`, and `test` and `val` where epochs were compared, by every criterion) -> the
+    epoch it chooses, with the step scores of the val and test videos.
     """
-    selection: str
-    """The rule whose epoch is the run's result."""
+    selection: Selection
+    """The rule whose epoch is the run's result, and by what epochs were compared."""
     videos: dict[str, list[Annotations]]
     """Part (`train`, `val`, `test`) -> its videos as they were used: trimmed where their embeddings
     end early.
@@ -119,7 +121,7 @@ class Scores:
         epoch = Epoch(-1, {"test": found.means}, {"test": found.loss}, found.scores, undefined)
         return cls(
             {"last": epoch},
-            "last",
+            Selection("last", criteria(task.config.selection_by, task.dataset)),
             {**({"train": list(train)} if train else {}), "test": list(test)},
             made_from,
             answers=answers,
@@ -129,7 +131,7 @@ class Scores:
     @property
     def selected(self) -> Epoch:
         """The epoch of the run's result."""
-        return self.epochs[self.selection]
+        return self.epochs[self.selection.rule]
 
 
 class Method(ABC):

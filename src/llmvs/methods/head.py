@@ -1,10 +1,16 @@
 """The paper's method: a head that is trained on frozen embeddings of the fold's videos."""
 
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from llmvs.cache.embeddings import EmbeddingCache
+from llmvs.console import is_first_process
 from llmvs.methods.answers import answers_in
 from llmvs.methods.base import Method, Scores, Task
-from llmvs.training.fit import fit
+from llmvs.models.datamodule import OtherDataset
+from llmvs.training.fit import Fit, fit
+from llmvs.training.inner import FOLDER, choose_epochs
 from llmvs.training.trainer import refreshes
 
 
@@ -17,19 +23,34 @@ class TrainedHead(Method):
         embeddings = None if within else task.embeddings(config)
         others = task.other_datasets()
         task.lap("extraction")
-        trained = fit(
-            config,
-            task.dataset,
-            task.fold,
-            embeddings,
-            task.folder,
-            task.progress,
-            task.loggers,
-            others,
-        )
+        trained = self._train(task, embeddings, others)
         task.lap("training")
         if embeddings is None:
             there = replace(config, extract=replace(config.extract, refresh="missing"))
             embeddings = task.embeddings(there)
         answers = answers_in(embeddings, task.fold.test)
         return Scores.trained(trained, embeddings, config.optim.epochs, answers)
+
+    def _train(
+        self, task: Task, embeddings: EmbeddingCache | None, others: Sequence[OtherDataset]
+    ) -> Fit:
+        """One training, after those of the inner folds where they choose its epoch."""
+        config, dataset, fold, folder = task.config, task.dataset, task.fold, task.folder
+        epochs, told = None, task.progress
+        if config.selection == "inner":
+            assert embeddings is not None  # `Config` refuses that the ranks make them
+            share = config.selection_folds / (config.selection_folds + 1)
+            inner = _between(task.progress, 0, share)
+            told = _between(task.progress, share, 1)
+            epochs = choose_epochs(config, dataset, fold, embeddings, folder, inner, others)
+        found = fit(config, dataset, fold, embeddings, folder, told, task.loggers, others, epochs)
+        if is_first_process():
+            shutil.rmtree(folder / FOLDER, ignore_errors=True)
+        return found
+
+
+def _between(
+    progress: Callable[[float], None] | None, start: float, end: float
+) -> Callable[[float], None] | None:
+    """Tell the share of a part as a share of the whole."""
+    return None if progress is None else lambda done: progress(start + done * (end - start))

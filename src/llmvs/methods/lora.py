@@ -27,6 +27,7 @@ from llmvs.models.adapters.questions import load_captioner, load_scorer
 from llmvs.models.batch import PARTS
 from llmvs.models.datamodule import EmbeddingDataModule
 from llmvs.training.fit import Fit, carry_out, outcome
+from llmvs.training.selection import selection_of
 
 FOLDER = "adapter"
 CLIP = 1.0
@@ -102,8 +103,11 @@ def _tune(
     recipe = replace(
         config, optim=replace(config.optim, epochs=config.lora.epochs, clip=CLIP), head=HeadConfig()
     )
-    state, started_at = carry_out(recipe, module, data, task.folder, task.progress, task.loggers)
-    found = outcome(state, config.selection, data.videos, started_at)
+    selection = selection_of(config, task.dataset)
+    state, started_at = carry_out(
+        recipe, selection, module, data, task.folder, task.progress, task.loggers
+    )
+    found = outcome(state, selection, data.videos, started_at)
     if is_first_process():
         adapter.save(folder, state["callbacks"]["KeepEpochs"]["weights"] or state["state_dict"])
     free_memory()

@@ -99,11 +99,28 @@ class EvaluatedModule(L.LightningModule):
         """The same for the test videos."""
         self._evaluate(part for part, _ in self._metrics() if part == "test")
 
+    @torch.no_grad()
+    def look(self) -> None:
+        """Fill `scored_parts` in the middle of a training epoch, without a line in the logs."""
+        self.eval()
+        for place, loader in enumerate(self.trainer.val_dataloaders or []):
+            for index, batch in enumerate(loader):
+                moved = self.trainer.strategy.batch_to_device(batch, dataloader_idx=place)
+                self.validation_step(moved, index, place)
+        self.train()
+        for part, _ in self._metrics():
+            self._gather(part)
+
+    def _gather(self, part: str) -> ScoredPart:
+        metric = dict(self._metrics())[part]
+        scored = self.scored_parts[part] = metric.gathered()
+        metric.reset()
+        return scored
+
     def _evaluate(self, parts: Iterable[str]) -> None:
-        found, several = dict(self._metrics()), self.trainer.world_size > 1
+        several = self.trainer.world_size > 1
         for part in parts:
-            scored = self.scored_parts[part] = found[part].gathered()
-            found[part].reset()
+            scored = self._gather(part)
             self.log(f"{part}/loss", scored.loss, sync_dist=several)
             for protocol, values in scored.means.items():
                 for measure, value in values.items():

@@ -14,12 +14,15 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from llmvs.cache.fingerprint import differences
 from llmvs.config.schema import HeadConfig, OptimConfig
 from llmvs.errors import UserError
+from llmvs.models.averaging import MeanWeights
 from llmvs.models.batch import START_OVER, Batch
 from llmvs.models.evaluated import EvaluatedModule
 from llmvs.models.head import Head, Standardize
 from llmvs.models.losses import total_loss
 
 FIRST_MATRIX = "head.project.0.weight"
+MEAN = "mean_weights"
+"""In a checkpoint: the mean of the last epochs' weights."""
 COMPILED = "_orig_mod."
 """What `torch.compile(head)` puts into the names of the head's weights."""
 
@@ -59,6 +62,10 @@ class LLMVSModule(EvaluatedModule):
         super().__init__(seed)
         self.head_config = head if isinstance(head, HeadConfig) else HeadConfig(**(head or {}))
         self.optim = optim if isinstance(optim, OptimConfig) else OptimConfig(**(optim or {}))
+        self.mean = MeanWeights()
+        """Over the last `optim.average` epochs; empty before them."""
+        self._own: dict[str, Tensor] = {}
+        """The head's own weights, while those of the mean are evaluated."""
         self._save_hyperparameters(input_dim)
         if input_dim is not None:
             self._build(input_dim)
@@ -79,7 +86,10 @@ class LLMVSModule(EvaluatedModule):
             self.head = Head(input_dim, self.head_config)
 
     def trained(self) -> dict[str, Tensor]:
-        """The head's weights."""
+        """The head's weights; from the first of the averaged epochs on their mean."""
+        return self.mean.weights or self._weights()
+
+    def _weights(self) -> dict[str, Tensor]:
         return {name.replace(COMPILED, ""): value for name, value in self.head.state_dict().items()}
 
     def setup(self, stage: str) -> None:
@@ -103,6 +113,23 @@ class LLMVSModule(EvaluatedModule):
         """A compiled head's weights are saved under their own names."""
         weights = checkpoint["state_dict"]
         checkpoint["state_dict"] = {n.replace(COMPILED, ""): w for n, w in weights.items()}
+        if self.mean.count:
+            checkpoint[MEAN] = self.mean.state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the mean of the weights; who does not train gets the mean itself.
+
+        Raises:
+            UserError: another training's checkpoint.
+        """
+        super().on_load_checkpoint(checkpoint)
+        if MEAN not in checkpoint:
+            return
+        if self._trainer is not None and self.trainer.state.fn == "fit":
+            self.mean.restore(checkpoint[MEAN], self.device)
+        else:
+            mean = checkpoint[MEAN]["weights"]
+            checkpoint["state_dict"] |= {f"head.{name}": value for name, value in mean.items()}
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
@@ -175,6 +202,35 @@ class LLMVSModule(EvaluatedModule):
             sync_dist=self.trainer.world_size > 1,
         )
         return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """At the end of one of the last epochs, take its weights into the mean."""
+        epochs = self.trainer.max_epochs or 0
+        ends = batch_idx + 1 == self.trainer.num_training_batches
+        if ends and self.optim.average > 1 and self.current_epoch >= epochs - self.optim.average:
+            self.mean.add(self._weights())
+
+    def on_validation_start(self) -> None:
+        """While it trains: evaluate the mean of the weights, once there is one."""
+        if self.mean.count and self.trainer.state.fn == "fit":
+            self._own = {name: value.clone() for name, value in self._weights().items()}
+            self._set(self.mean.weights)
+
+    def on_validation_end(self) -> None:
+        """Go on training the head's own weights."""
+        if self._own:
+            self._set(self._own)
+            self._own = {}
+
+    def on_train_end(self) -> None:
+        """What is tested or used from now on is the mean."""
+        if self.mean.count:
+            self._set(self.mean.weights)
+
+    def _set(self, weights: Mapping[str, Tensor]) -> None:
+        with torch.no_grad():
+            for name, value in self._weights().items():
+                value.copy_(weights[name])
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Score the videos for the metric of their part; without metrics, log the mean loss.

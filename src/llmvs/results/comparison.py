@@ -3,11 +3,12 @@ beside published figures.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from llmvs.errors import UserError, nearest
 from llmvs.evaluation.bootstrap import Interval, paired_difference
+from llmvs.evaluation.criteria import words
 from llmvs.evaluation.protocol import Protocol
 from llmvs.evaluation.protocols import by_name
 from llmvs.results.experiment import (
@@ -17,7 +18,16 @@ from llmvs.results.experiment import (
     refuse_mixture,
     revision_notes,
 )
-from llmvs.results.labels import BASELINES, RULES, SIMPLE, TIES_BROKEN, label_of, tie_broken
+from llmvs.results.heading import heading_of
+from llmvs.results.labels import (
+    BASELINES,
+    PUBLISHED,
+    RULES,
+    SIMPLE,
+    TIES_BROKEN,
+    label_of,
+    tie_broken,
+)
 from llmvs.results.published import published, source
 from llmvs.results.resolution import resolution_note
 from llmvs.results.tables import Cell, Column, Kind, Table
@@ -58,9 +68,10 @@ def _rule_table(experiment: Experiment, names: Sequence[str], notes: Sequence[st
     rows: list[list[Cell]] = [
         [label_of(row, scored), *_cells(experiment.row(row, names[0]))] for row in scored
     ]
-    if {"val", "test"} <= set(experiment.rows):
+    honest = next((rule for rule in ("val", "inner") if rule in experiment.rows), None)
+    if honest and "test" in experiment.rows:
         gap = (
-            _difference(experiment.row("test", names[0]), experiment.row("val", names[0]), which)
+            _difference(experiment.row("test", names[0]), experiment.row(honest, names[0]), which)
             for which in range(len(protocol.measures))
         )
         rows.append([GAP, *(cell for one in gap for cell in (one.mean, (one.low, one.high), None))])
@@ -78,7 +89,11 @@ def _rule_table(experiment: Experiment, names: Sequence[str], notes: Sequence[st
 
 
 def comparison(
-    rows: Sequence[Contender], reference: str | None = None, rule: str | None = None
+    rows: Sequence[Contender],
+    reference: str | None = None,
+    rule: str | None = None,
+    title: str = "",
+    part: str = "",
 ) -> list[Table]:
     """Per protocol one row per experiment: figures, the difference to a reference with a paired
     test, published figures.
@@ -89,6 +104,8 @@ def comparison(
             first.
         rule: which epoch; None: each experiment's own choice. What was not trained has only its
             `last`.
+        title: stands before the heading of every table.
+        part: what part of unfinished experiments the rows are, for the heading.
 
     Raises:
         UserError: results that do not belong in one table, or an unknown reference or rule.
@@ -96,49 +113,52 @@ def comparison(
     experiments = [row.experiment for row in rows]
     refuse_mixture(experiments)
     against = _reference(rows, reference)
-    chosen = [_rule(row.experiment, rule) for row in rows]
+    chosen = [chosen_rule(row.experiment, rule) for row in rows]
+    above = heading_of(experiments, chosen, part)
     printed = [_printed(row) for row in rows]
-    shown = [_epoch_cell(row.experiment, rule) for row, rule in zip(rows, chosen, strict=True)]
-    epochs = "; ".join(f"{one.name}: {one.meaning}" for one in RULES.values() if one.name in shown)
+    epochs = _epoch_cells(rows, chosen)
     notes = [
-        *([f"Epoch: {epochs}."] if epochs else []),
+        *_epoch_notes(rows, chosen),
         INTERVALS,
         _test_of(against.label),
+        *_rule_notes(rows, chosen),
         *_seed_notes(rows),
         *embedding_notes(experiments),
         *revision_notes(experiments),
-        *_sources(rows, printed),
     ]
-    return [
-        _comparison(rows, chosen, printed, against, names, notes)
+    tables = [
+        _comparison(rows, chosen, epochs, printed, against, names, notes)
         for names in experiments[0].same_protocols()
     ]
+    line = f"{title}. {above.line()}" if title else above.line()
+    return [replace(table, heading=line, about=above.columns()) for table in tables]
 
 
 def _comparison(
     rows: Sequence[Contender],
     chosen: Sequence[str],
+    epochs: Sequence[str],
     printed: Sequence[dict[str, Any]],
     against: Contender,
     names: Sequence[str],
     notes: Sequence[str],
 ) -> Table:
     protocol = by_name(names[0])
-    kind = _kind(protocol)
+    kind = kind_of(protocol)
     columns = [
         Column(""),
         Column("epoch"),
         *_columns(protocol),
-        Column("difference", kind, signed=True),
-        Column("difference: 95 %", kind, signed=True),
-        Column("p", "p"),
-        Column("published tau", "figure"),
-        Column("published rho", "figure"),
+        Column("difference", kind, signed=True, group="difference"),
+        Column("difference: 95 %", kind, signed=True, group="difference"),
+        Column("p", "p", group="difference"),
+        Column("published tau", "figure", group="published"),
+        Column("published rho", "figure", group="published"),
     ]
     base = against.experiment.row(chosen[rows.index(against)], names[0])
     others: list[VideosBySeeds] = []
     lines: list[list[Cell]] = []
-    for row, rule, beside in zip(rows, chosen, printed, strict=True):
+    for row, rule, epoch, beside in zip(rows, chosen, epochs, printed, strict=True):
         experiment, there = row.experiment, row.experiment.rows_of(names[0])
         print_beside = (
             [beside.get("tau"), beside.get("rho")] if names[0] == "paper" else [None, None]
@@ -148,7 +168,7 @@ def _comparison(
         lines.append(
             [
                 row.label,
-                _epoch_cell(experiment, rule),
+                epoch,
                 *_compared(mine, base if row != against else None),
                 *print_beside,
             ]
@@ -166,7 +186,11 @@ def _comparison(
         compared = _compared(baseline, base if line.key in SIMPLE else None)
         lines.append([line.label, "", *compared, None, None])
     title = _title(rows[0].experiment, names)
-    notes = [*notes, *resolution_note(names[0], others, base, against.label)]
+    notes = [
+        *notes,
+        *(_sources(rows, printed) if names[0] == "paper" else []),
+        *resolution_note(names[0], others, base, against.label),
+    ]
     return Table(names[0], title, columns, lines, notes).without_empty()
 
 
@@ -189,26 +213,6 @@ def _title(experiment: Experiment, names: Sequence[str]) -> str:
     return f"{' = '.join(names)}: {experiment.one.titles.get(names[0], '')}"
 
 
-def heading(experiment: Experiment) -> str:
-    """One line that says of what the figures are."""
-    one, seeds = experiment.one, experiment.seeds
-    return (
-        f"{one.heading}, {one.splits} splits, folds {', '.join(map(str, experiment.folds))}, "
-        f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
-    )
-
-
-def plain(table: Table) -> dict[str, Any]:
-    """A table as plain values for JSON."""
-    return {
-        "name": table.name,
-        "title": table.title,
-        "columns": [column.name for column in table.columns],
-        "rows": table.rows,
-        "notes": table.notes,
-    }
-
-
 def selection_notes(experiment: Experiment) -> list[str]:
     """What was done so that several rules could choose from the same trainings."""
     rules = [rule for rule in RULES if rule in experiment.rows]
@@ -220,10 +224,14 @@ def selection_notes(experiment: Experiment) -> list[str]:
         f"The {len(rules)} choices of an epoch are from the same trainings, each on"
         f" {_range(trained)} videos"
     )
+    best = f" Best means: by {by}." if (by := _by(experiment, rules[-1])) else ""
     if "val" in rules:
         also = f"{_range(held)} more of each fold's training videos were held out"
-        return [f"{line}; {also} and only chose the epoch of `val`."]
-    return [f"{line}, with none held out, so there is no honest choice of an epoch but the last."]
+        return [f"{line}; {also} and only chose the epoch of `val`.{best}"]
+    if "inner" in rules:
+        return [f"{line}; inner folds of them, trained before, chose the epoch of `inner`.{best}"]
+    honest = "so there is no honest choice of an epoch but the last"
+    return [f"{line}, with none held out, {honest}.{best}"]
 
 
 def _printed(row: Contender) -> dict[str, Any]:
@@ -237,18 +245,36 @@ def _sources(rows: Sequence[Contender], printed: Sequence[dict[str, Any]]) -> li
         if beside
     ]
     paper, note = source()
-    return [f"Published: {paper}; {'; '.join(where)}. {note}"] if where else []
+    said = PUBLISHED[0].upper() + PUBLISHED[1:]
+    return [f"{said}. {paper}; {'; '.join(where)}. {note}"] if where else []
+
+
+def _rule_notes(rows: Sequence[Contender], chosen: Sequence[str]) -> list[str]:
+    """A line where trained rows show epochs that different rules chose."""
+    by_rule = {
+        rule: [
+            row.label
+            for row, own in zip(rows, chosen, strict=True)
+            if own == rule and row.experiment.one.trained
+        ]
+        for rule in RULES
+    }
+    there = [f"{rule}: {', '.join(labels)}" for rule, labels in by_rule.items() if labels]
+    if len(there) < 2:
+        return []
+    note = (
+        f"Not all rows choose their epoch by the same rule ({'; '.join(there)}); --rule shows one"
+        " for all."
+    )
+    return [note]
 
 
 def _seed_notes(rows: Sequence[Contender]) -> list[str]:
-    counts = {len(row.experiment.seeds) for row in rows}
-    if len(counts) == 1:
+    trained = [row for row in rows if row.experiment.one.trained]
+    if len({len(row.experiment.seeds) for row in trained}) < 2:
         return []
-    return [
-        "Not all rows have equally many seeds: "
-        + ", ".join(f"{row.label} {len(row.experiment.seeds)}" for row in rows)
-        + "."
-    ]
+    counts = ", ".join(f"{row.label} {len(row.experiment.seeds)}" for row in trained)
+    return [f"Not all rows have equally many seeds: {counts}."]
 
 
 def _reference(rows: Sequence[Contender], name: str | None) -> Contender:
@@ -260,13 +286,63 @@ def _reference(rows: Sequence[Contender], name: str | None) -> Contender:
     raise UserError(f"--reference {name}: no such row{nearest(name, [row.label for row in rows])}")
 
 
-def _epoch_cell(experiment: Experiment, rule: str) -> str:
-    """The rule that chose the epoch; nothing where nothing was trained."""
-    return rule if experiment.one.trained else ""
+def _epoch_cells(rows: Sequence[Contender], chosen: Sequence[str]) -> list[str]:
+    """Of every row the rule that chose its epoch, and by what where rows differ in it; nothing
+    where nothing was trained.
+    """
+    several = len({by for _, by in _choices(rows, chosen) if by}) > 1
+    return [
+        ""
+        if not row.experiment.one.trained
+        else f"{rule} by {by}"
+        if several and (by := _by(row.experiment, rule))
+        else rule
+        for row, rule in zip(rows, chosen, strict=True)
+    ]
 
 
-def _rule(experiment: Experiment, rule: str | None) -> str:
-    wanted = rule or experiment.one.selection
+def _epoch_notes(rows: Sequence[Contender], chosen: Sequence[str]) -> list[str]:
+    """What the rules mean that chose the rows' epochs."""
+    choices = _choices(rows, chosen)
+    said = [
+        f"{name}: {RULES[name].meaning}{f', by {by}' if by else ''}"
+        for name in RULES
+        for rule, by in choices
+        if rule == name
+    ]
+    return [f"Epoch: {'; '.join(said)}."] if said else []
+
+
+def _choices(rows: Sequence[Contender], chosen: Sequence[str]) -> list[tuple[str, str]]:
+    """Every rule that chose a trained row's epoch, and by what; each once."""
+    found = [
+        (rule, _by(row.experiment, rule))
+        for row, rule in zip(rows, chosen, strict=True)
+        if row.experiment.one.trained
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _by(experiment: Experiment, rule: str) -> str:
+    """By what a rule compared epochs, in words; nothing where it compared none, or where that is
+    not known any more.
+    """
+    return "" if rule == "last" else words(next(iter(experiment.one.selection_by), ""))
+
+
+def chosen_rule(experiment: Experiment, rule: str | None) -> str:
+    """The rule whose epoch a row shows: the one asked for, or its own.
+
+    Raises:
+        UserError: it has no such, or its runs have different ones.
+    """
+    own = list(dict.fromkeys(run.selection for run in experiment.runs.values()))
+    if rule is None and len(own) > 1:
+        raise UserError(
+            f"{experiment.name}: its runs choose their epoch by different rules"
+            f" ({' and '.join(own)}): name one with --rule"
+        )
+    wanted = rule or own[0]
     rules = [name for name in RULES if name in experiment.rows]
     if wanted in rules:
         return wanted
@@ -278,7 +354,7 @@ def _rule(experiment: Experiment, rule: str | None) -> str:
     )
 
 
-def _kind(protocol: Protocol) -> Kind:
+def kind_of(protocol: Protocol) -> Kind:
     """How its numbers are written."""
     return "percent" if protocol.percent else "figure"
 
@@ -286,7 +362,7 @@ def _kind(protocol: Protocol) -> Kind:
 def _columns(protocol: Protocol) -> list[Column]:
     """Of every measure the mean, its interval and its deviation, as `_cells` fills them."""
     return [
-        Column(header + what, _kind(protocol))
+        Column(header + what, kind_of(protocol), group=header)
         for header in protocol.headers
         for what in ("", ": 95 %", ": sd")
     ]

@@ -20,9 +20,12 @@ PACKAGES = (
 )
 
 
-def environment() -> dict[str, object]:
+def environment(tf32: bool = False) -> dict[str, object]:
     """Plain values for `result.json`: library versions, git revision, machine, devices, command
     line.
+
+    Args:
+        tf32: whether a GPU was asked to round the operands of fp32 matrix products.
     """
     import torch
 
@@ -37,6 +40,7 @@ def environment() -> dict[str, object]:
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
         "gpus": devices,
+        "float32_matrices": "tf32" if tf32 and devices else "fp32",
         "command": " ".join(sys.argv),
     }
 

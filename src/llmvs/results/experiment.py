@@ -67,6 +67,8 @@ class Experiment:
     name: str
     runs: Mapping[tuple[int, int], Result]
     """(fold, seed) -> result; every fold with every seed."""
+    folder: Path | None = None
+    """Where the runs are; None: not known."""
 
     @property
     def one(self) -> Result:
@@ -94,7 +96,11 @@ class Experiment:
         epoch, and what models answered without training; each before its tie-broken row.
         """
         runs = self.runs.values()
-        return [row for row in scored_rows() if all(row in run.per_video for run in runs)]
+        return [
+            row
+            for row in scored_rows(self.one.per_video)
+            if all(row in run.per_video for run in runs)
+        ]
 
     def rows_of(self, protocol: str) -> list[str]:
         """Those of `rows` that have values under this protocol: ties are broken for rank
@@ -159,30 +165,62 @@ def read_experiment(folder: Path) -> Experiment:
         UserError: no runs, an unfinished run, a seed that not all folds have, or a result of
             another format.
     """
-    places = sorted(folder.glob("fold*/seed*"))
-    if not places:
+    return experiment(folder.name, list(read_runs(places_of(folder)).values()), folder)
+
+
+def places_of(folder: Path) -> dict[tuple[int, int], Path]:
+    """(fold, seed) -> the folder of the run, of all runs of an experiment that have begun.
+
+    Raises:
+        UserError: there are none.
+    """
+    found = {}
+    for path in sorted(folder.glob("fold*/seed*")):
+        place = (path.parent.name.removeprefix("fold"), path.name.removeprefix("seed"))
+        if all(number.isdecimal() for number in place):
+            found[int(place[0]), int(place[1])] = path
+    if not found:
         raise UserError(
             f"{folder}: no runs here (expected folders fold0/seed0, ... that `llmvs crossval` or"
             " `llmvs train` made)"
         )
-    for place in places:
-        if not (place / RESULT).exists():
+    return found
+
+
+def read_runs(
+    places: Mapping[tuple[int, int], Path], partial: bool = False
+) -> dict[tuple[int, int], Result]:
+    """The results of runs.
+
+    Args:
+        places: (fold, seed) -> the run's folder.
+        partial: leave out the runs that are not finished.
+
+    Raises:
+        UserError: an unfinished run, or a result of another format or damaged.
+    """
+    there = {place: path for place, path in places.items() if (path / RESULT).exists()}
+    for place, path in places.items():
+        if place not in there and not partial:
             raise UserError(
-                f"{place}: no {RESULT}: the run is not finished; the command that began it goes on"
-                " with it"
+                f"{path}: no {RESULT}: the run is not finished; the command that began it goes on"
+                " with it, and --partial shows what is finished"
             )
-    return experiment(folder.name, [read_result(place / RESULT) for place in places])
+    return {place: read_result(path / RESULT) for place, path in there.items()}
 
 
-def experiment(name: str, results: Sequence[Result | Mapping[str, Any]]) -> Experiment:
+def experiment(
+    name: str, results: Sequence[Result | Mapping[str, Any]], folder: Path | None = None
+) -> Experiment:
     """The experiment of some results, or of the contents of their files.
 
     Raises:
-        UserError: a seed that not all folds have, or a result of another format or damaged.
+        UserError: a seed that not all folds have, runs that are not of one dataset and splits, or a
+            result of another format or damaged.
     """
     typed = [one if isinstance(one, Result) else Result.of(one) for one in results]
     runs = {(one.fold, one.seed): one for one in typed}
-    found = Experiment(name, dict(sorted(runs.items())))
+    found = Experiment(name, dict(sorted(runs.items())), folder)
     missing = [
         f"fold {fold} seed {seed}"
         for fold in found.folds
@@ -192,8 +230,12 @@ def experiment(name: str, results: Sequence[Result | Mapping[str, Any]]) -> Expe
     if missing:
         raise UserError(
             f"{name}: {', '.join(missing)} did not run, but other folds have that seed: run `llmvs"
-            " crossval` for all of them"
+            " crossval` for all of them; --partial shows those that have it"
         )
+    for what in ("dataset", "splits"):
+        there = dict.fromkeys(str(getattr(one, what)) for one in typed)
+        if len(there) > 1:
+            raise UserError(f"{name}: its runs are not of the same {what}: {' and '.join(there)}")
     return found
 
 
@@ -213,10 +255,12 @@ def refuse_mixture(experiments: Sequence[Experiment]) -> None:
             ("protocols", first.protocols, other.protocols),
         ):
             if a != b:
+                cure = "; --folds or --partial show those that both have" if what == "folds" else ""
                 shown = "" if what == "test videos" else f": {_shown(a)} and {_shown(b)}"
                 raise UserError(
                     f"{first.name} and {other.name}: not the same {what}{shown}; "
                     "figures of one table must be of the same videos under the same protocols"
+                    f"{cure}"
                 )
 
 

@@ -5,6 +5,9 @@ from typing import Any
 
 from llmvs.files import read_json
 
+OTHERS = "others"
+"""The key of other methods' figures, by dataset."""
+
 
 def published(dataset: str, name: str) -> dict[str, Any]:
     """tau, rho and where they are printed; empty where nothing was published for this dataset."""
@@ -14,10 +17,21 @@ def published(dataset: str, name: str) -> dict[str, Any]:
 
 
 def published_names() -> list[str]:
-    """All rows of published.json."""
-    return sorted(
-        {name for table in _published().values() if isinstance(table, dict) for name in table}
-    )
+    """The rows of all datasets that a row of ours may stand beside."""
+    datasets = {key: rows for key, rows in _published().items() if key != OTHERS}
+    return sorted({name for rows in datasets.values() if isinstance(rows, dict) for name in rows})
+
+
+def published_by_others(dataset: str) -> list[dict[str, Any]]:
+    """What papers of this field print of their own methods: none of them is a row of ours.
+
+    Returns:
+        Of each: `method`, `year`, `tau`, `rho` where it is known, what it `reads`, on what its
+        `epoch` was chosen (`test`, `validation`, `training loss`, `not known`) and `why` we say so,
+        and `where` it is printed.
+    """
+    rows: list[dict[str, Any]] = _published()[OTHERS].get(dataset, [])
+    return rows
 
 
 def published_name(dataset: str, experiment: str) -> str | None:

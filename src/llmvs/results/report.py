@@ -4,6 +4,7 @@ beside what chance and people reach.
 
 from collections.abc import Mapping, Sequence
 
+from llmvs.evaluation.criteria import words
 from llmvs.evaluation.protocols import by_name
 from llmvs.results.labels import RULES, ZERO_SHOT, label_of
 from llmvs.results.schema import Result
@@ -93,6 +94,12 @@ def _elsewhere(result: Result) -> str:
     )
 
 
+def chosen_by(result: Result) -> str:
+    """By what the epoch was chosen; nothing where no epoch was, or it is not known any more."""
+    by = "" if result.selection == "last" else next(iter(result.selection_by), "")
+    return f", by {words(by)}" if by else ""
+
+
 def _chosen(result: Result) -> str:
     """Which epoch of what the table shows."""
     method, rule = result.method, RULES[result.selection]
@@ -101,7 +108,9 @@ def _chosen(result: Result) -> str:
             return f"the {method.model} alone, zero-shot: nothing is trained"
         return f"{method.model}, a baseline that costs nothing"
     tuned = f"the {method.model}, fine-tuned (LoRA); " if method.lora else ""
+    looks = result.selection_looks
+    look = f", look {result.rules[rule.name].look} of {looks}" if looks > 1 else ""
     return (
-        f"{tuned}selection={rule.name}: epoch {result.epoch} of {result.epochs},"
-        f" {rule.meaning}{rule.remark}"
+        f"{tuned}selection={rule.name}: epoch {result.epoch} of {result.epochs}{look},"
+        f" {rule.meaning}{chosen_by(result)}{rule.remark}"
     )

@@ -54,6 +54,8 @@ class Chosen:
     """Counted from 1; 0 where nothing was trained."""
     means: dict[str, dict[str, dict[str, float]]]
     """Part (`val`, `test`) -> protocol -> measure -> mean over the part's videos."""
+    look: int = field(default_factory=lambda: 1)
+    """Which evaluation of that epoch, counted from 1."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,11 @@ class Result:
     """Stage -> wall time."""
     environment: dict[str, Any]
     """Versions, revision, hardware, command line."""
+    selection_by: list[str] = field(default_factory=list)
+    """By what it was chosen, `loss` or `PROTOCOL/MEASURE`; those after the first have rows of their
+    own. Empty in results of older versions: by the first rank correlation's tau."""
+    selection_looks: int = field(default_factory=lambda: 1)
+    """Evaluations per epoch."""
     files: dict[str, str] = field(default_factory=dict)
     """What was trained: file in the run's folder -> sha256. Empty in results of older versions."""
 

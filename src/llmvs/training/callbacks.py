@@ -15,16 +15,13 @@ from torch import Tensor
 
 from llmvs.console import ProgressBar
 from llmvs.errors import UserError
+from llmvs.evaluation.criteria import figure
 from llmvs.evaluation.metric import ScoredPart
 from llmvs.files import atomic
 from llmvs.models.evaluated import EvaluatedModule
 from llmvs.models.module import LLMVSModule, NotFinite
 from llmvs.models.storage import save_head
-
-RULES = ("last", "val", "test")
-"""How an epoch can be chosen: the last one, or the best mean tau on the held-out part or (as
-published) on the test part.
-"""
+from llmvs.training.selection import Selection, of_this_version
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -57,18 +54,18 @@ class KeepEpochs(Checkpoint):
     before the interruption.
     """
 
-    def __init__(self, path: Path, selection: str, seconds: float) -> None:
+    def __init__(self, path: Path, selection: Selection, seconds: float) -> None:
         """Remember where and how often.
 
         Args:
             path: the checkpoint to resume from.
-            selection: the rule whose weights are kept.
+            selection: which epochs are kept, and whose weights.
             seconds: least time between two checkpoints; the last epoch's is always written.
         """
         self.path, self.selection, self.seconds = path, selection, seconds
         self.kept: dict[str, dict[str, Any]] = {}
-        """Rule -> its epoch (from 0), means {part: {protocol: [tau, rho]}}, loss {part: float},
-        undefined, scores {video: [T]}.
+        """Row -> its epoch (from 0), look (from 1), figure of the criterion, means
+        {part: {protocol: [tau, rho]}}, loss {part: float}, undefined, scores {video: [T]}.
         """
         self.weights: dict[str, Tensor] = {}
         """What was trained, at the epoch of `selection`; empty where that is the last one."""
@@ -86,7 +83,7 @@ class KeepEpochs(Checkpoint):
     def state_dict(self) -> dict[str, Any]:
         """Plain values and tensors, which load without unpickling code."""
         return {
-            "selection": self.selection,
+            "selection": self.selection.state(),
             "kept": self.kept,
             "weights": self.weights,
             "history": self.history,
@@ -96,6 +93,7 @@ class KeepEpochs(Checkpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over from an interrupted run."""
+        state_dict = of_this_version(state_dict)
         self.kept, self.weights = state_dict["kept"], state_dict["weights"]
         self.history, self.spent = state_dict["history"], state_dict["spent"]
 
@@ -130,6 +128,21 @@ class KeepEpochs(Checkpoint):
                 ),
             )
 
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Look at the module in the middle of an epoch, where that is asked for."""
+        look = self.selection.look_after(batch_idx + 1, int(trainer.num_training_batches))
+        if look:
+            assert isinstance(pl_module, EvaluatedModule)
+            pl_module.look()
+            self._keep(trainer, pl_module, look)
+
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Keep the epoch where a rule chooses it; write the checkpoint where it is due."""
         assert isinstance(pl_module, EvaluatedModule)
@@ -138,10 +151,11 @@ class KeepEpochs(Checkpoint):
             {"epoch": trainer.current_epoch, "step": trainer.global_step - 1, **figures}
         )
         self.good = trainer.current_epoch, _copied(pl_module)
-        for rule in RULES:
-            if self._chooses(rule, pl_module.scored_parts):
-                self.kept[rule] = _record(trainer.current_epoch, pl_module.scored_parts)
-                if rule == self.selection != "last" and trainer.is_global_zero:
+        self.kept["last"] = self._keep(trainer, pl_module, self.selection.looks)
+        for row, epoch in self.selection.epochs.items():
+            if epoch == trainer.current_epoch:
+                self.kept[row] = self.kept["last"]
+                if row == self.selection.rule and trainer.is_global_zero:
                     self.weights = self.good[1]
         self.finished = _is_last_epoch(trainer)
         due = self.finished or time.monotonic() - self._written >= self.seconds
@@ -149,17 +163,27 @@ class KeepEpochs(Checkpoint):
             trainer.save_checkpoint(self.path)
             self._written = time.monotonic()
 
-    def _chooses(self, rule: str, scored_parts: dict[str, ScoredPart]) -> bool:
-        if rule == "last":
-            return True
-        if rule not in scored_parts:
+    def _keep(self, trainer: L.Trainer, module: EvaluatedModule, look: int) -> dict[str, Any]:
+        """Keep what the latest evaluation found wherever a rule chooses it."""
+        scored = module.scored_parts
+        record = _record(trainer.current_epoch, look, scored)
+        for row, (part, criterion) in self.selection.choices.items():
+            if self._better(row, part, criterion, scored):
+                self.kept[row] = {**record, "figure": figure(scored[part], criterion)}
+                if row == self.selection.rule and trainer.is_global_zero:
+                    self.weights = _copied(module)
+        return record
+
+    def _better(
+        self, row: str, part: str, criterion: str, scored_parts: dict[str, ScoredPart]
+    ) -> bool:
+        if part not in scored_parts:
             return False
-        best = self.kept[rule]["means"][rule] if rule in self.kept else None
-        tau = scored_parts[rule].criterion
-        before = next(iter(best.values()))[0] if best else float("nan")
-        return (
-            best is None or tau > before or (before != before and tau == tau)
-        )  # an undefined epoch gives way to any defined one
+        if row not in self.kept:
+            return True
+        now, before = figure(scored_parts[part], criterion), self.kept[row]["figure"]
+        # an undefined epoch gives way to any defined one
+        return now > before or (before != before and now == now)
 
 
 def _is_last_epoch(trainer: L.Trainer) -> bool:
@@ -173,9 +197,10 @@ def _copied(module: EvaluatedModule) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in module.trained().items()}
 
 
-def _record(epoch: int, scored_parts: dict[str, ScoredPart]) -> dict[str, Any]:
+def _record(epoch: int, look: int, scored_parts: dict[str, ScoredPart]) -> dict[str, Any]:
     return {
         "epoch": epoch,
+        "look": look,
         "means": {
             part: {name: list(values.values()) for name, values in scored.means.items()}
             for part, scored in scored_parts.items()

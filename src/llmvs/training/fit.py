@@ -3,7 +3,7 @@
 import logging
 import warnings
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ import lightning as L
 import torch
 
 from llmvs.cache.embeddings import EmbeddingCache
+from llmvs.cache.fingerprint import differences
 from llmvs.config.schema import Config
 from llmvs.config.settings import making_embeddings
 from llmvs.console import is_first_process
@@ -20,6 +21,7 @@ from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset, Fold
 from llmvs.datasets.video import Array
 from llmvs.errors import UserError
+from llmvs.evaluation.criteria import words
 from llmvs.evaluation.protocol import Values
 from llmvs.evaluation.protocols import by_name
 from llmvs.files import regular
@@ -27,10 +29,11 @@ from llmvs.memory import enough_memory
 from llmvs.models.batch import START_OVER
 from llmvs.models.datamodule import EmbeddingDataModule, OtherDataset
 from llmvs.models.evaluated import EvaluatedModule
-from llmvs.models.module import LLMVSModule
+from llmvs.models.module import MEAN, LLMVSModule
 from llmvs.models.storage import save_head
 from llmvs.training.callbacks import EpochProgress, KeepEpochs, TellEpochs
 from llmvs.training.loggers import RunLoggers, silence
+from llmvs.training.selection import Selection, of_this_version, selection_of
 from llmvs.training.trainer import errors_in_one_line, few_threads, make_trainer
 
 logger = logging.getLogger(__name__)
@@ -54,6 +57,8 @@ class Epoch:
     """Video -> float32 [T] step scores, for the val and the test videos."""
     undefined: dict[str, dict[str, list[str]]]
     """Part -> protocol -> videos whose scores have no ranking; empty where all have one."""
+    look: int = 1
+    """Which evaluation of that epoch, counted from 1."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +66,11 @@ class Fit:
     """What a training leaves."""
 
     epochs: dict[str, Epoch]
-    """Rule (`last`, `test`, and `val` where videos are held out) -> the epoch it chooses."""
-    selection: str
-    """The configured rule, whose weights are in the folder."""
+    """Rule (`last`, `test`, and `val` where videos are held out; by every criterion) -> the epoch
+    it chooses.
+    """
+    selection: Selection
+    """What was configured; the weights of its rule are in the folder."""
     videos: dict[str, list[Annotations]]
     """Part -> its videos as they were used: trimmed where their embeddings end early."""
     history: list[dict[str, float]]
@@ -78,7 +85,7 @@ class Fit:
     @property
     def selected(self) -> Epoch:
         """The epoch of the configured rule."""
-        return self.epochs[self.selection]
+        return self.epochs[self.selection.rule]
 
 
 def fit(
@@ -90,6 +97,7 @@ def fit(
     progress: Callable[[float], None] | None = None,
     loggers: RunLoggers | None = None,
     other_datasets: Sequence[OtherDataset] = (),
+    epochs: Mapping[str, int] | None = None,
 ) -> Fit:
     """Train on `fold.train` and all videos of `other_datasets`; model.safetensors, config.json,
     last.ckpt, logs/metrics.csv go into `folder`.
@@ -110,6 +118,7 @@ def fit(
             device).
         loggers: where the curves go; None: into some that end with the training.
         other_datasets: see `EmbeddingDataModule`.
+        epochs: with `selection=inner`: row -> the epoch that was chosen for it.
 
     Raises:
         UserError: embeddings, checkpoint or settings do not fit together, the loss became NaN, the
@@ -132,13 +141,14 @@ def fit(
         module = LLMVSModule(
             data.input_dim if data.parts else None, config.head, config.optim, config.seed
         )
-    state, started_at = carry_out(config, module, data, folder, progress, loggers)
+    selection = selection_of(config, dataset, epochs)
+    state, started_at = carry_out(config, selection, module, data, folder, progress, loggers)
     if not data.parts:  # the ranks have made the embeddings, and this process has not seen them
         data.use(EmbeddingCache(Path(state[type(data).__qualname__]["cache"])))
         data.setup()
     if is_first_process():
         _save(folder, config, state, data)
-    return outcome(state, config.selection, data.videos, started_at)
+    return outcome(state, selection, data.videos, started_at)
 
 
 def _refuse_nothing_held_out(config: Config, dataset: Dataset, fold: Fold) -> None:
@@ -156,6 +166,7 @@ def _save(folder: Path, config: Config, state: dict[str, Any], data: EmbeddingDa
         for name, value in state["state_dict"].items()
         if name.startswith("head.")
     }
+    last = state[MEAN]["weights"] if MEAN in state else last
     weights, made_from = _kept(state)["weights"] or last, dict(data.cache.identity)
     making = making_embeddings(config)
     save_head(folder, weights, data.input_dim, config.head, making, made_from)
@@ -173,6 +184,7 @@ def smaller(config: Config) -> str:
 
 def carry_out(
     config: Config,
+    selection: Selection,
     module: EvaluatedModule,
     data: L.LightningDataModule,
     folder: Path,
@@ -188,17 +200,17 @@ def carry_out(
     checkpoint = folder / CHECKPOINT
     started_at, finished = 0, False
     if config.resume:
-        started_at, finished = _epochs_done(checkpoint, config.selection, module, data)
+        started_at, finished = _epochs_done(checkpoint, selection, module, data)
     elif is_first_process():
         checkpoint.unlink(missing_ok=True)
     if not finished and started_at < config.optim.epochs:
         with nullcontext(loggers) if loggers else RunLoggers(config, folder) as opened:
-            _train(config, module, data, folder, progress, opened, resume=started_at > 0)
+            _train(config, selection, module, data, folder, progress, opened, resume=started_at > 0)
     return _load(checkpoint), started_at
 
 
 def _epochs_done(
-    path: Path, selection: str, module: EvaluatedModule, data: L.LightningDataModule
+    path: Path, selection: Selection, module: EvaluatedModule, data: L.LightningDataModule
 ) -> tuple[int, bool]:
     """How far an earlier attempt came, and whether a callback ended it there; (0, False) without
     one. Refuses one that was made otherwise.
@@ -208,11 +220,8 @@ def _epochs_done(
     _refuse_flipped_bits(path)
     state = _load(path)
     kept = _kept(state)
-    if kept["selection"] != selection:
-        raise UserError(
-            f"{path}: keeps the weights of selection={kept['selection']} (expected {selection}):"
-            f" {START_OVER}"
-        )
+    if changes := differences(kept["selection"], selection.state()):
+        raise UserError(f"{path}: keeps the epochs of {'; '.join(changes)}: {START_OVER}")
     try:
         module.refuse_other_training(state)
         if not isinstance(data, EmbeddingDataModule) or data.parts:
@@ -249,11 +258,12 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _kept(state: dict[str, Any]) -> dict[str, Any]:
-    return state["callbacks"][KeepEpochs.__qualname__]
+    return of_this_version(state["callbacks"][KeepEpochs.__qualname__])
 
 
 def _train(
     config: Config,
+    selection: Selection,
     module: EvaluatedModule,
     data: L.LightningDataModule,
     folder: Path,
@@ -271,7 +281,7 @@ def _train(
             folder,
             loggers.loggers(),
             [
-                KeepEpochs(checkpoint, config.selection, config.log.checkpoint_seconds),
+                KeepEpochs(checkpoint, selection, config.log.checkpoint_seconds),
                 TellEpochs(progress) if progress else EpochProgress(loggers.title),
             ],
             *place,
@@ -283,17 +293,21 @@ def _train(
 
 
 def outcome(
-    state: dict[str, Any], selection: str, videos: dict[str, list[Annotations]], started_at: int
+    state: dict[str, Any],
+    selection: Selection,
+    videos: dict[str, list[Annotations]],
+    started_at: int,
 ) -> Fit:
     """What a training left, from its last checkpoint."""
     kept = _kept(state)
     epochs = {rule: _epoch(record) for rule, record in kept["kept"].items()}
-    chosen = epochs[selection]
-    for keys in list(chosen.undefined.get(selection, {}).values())[:1]:
+    chosen, protocol = epochs[selection.rule], selection.by[0].partition("/")[0]
+    if keys := chosen.undefined.get(selection.rule, {}).get(protocol):
         logger.warning(
-            "selection=%s: tau is undefined in every epoch, because the scores of %s are "
+            "selection=%s: %s is undefined in every epoch, because the scores of %s are "
             "constant; epoch %s is kept",
-            selection,
+            selection.rule,
+            words(selection.by[0]),
             ", ".join(keys),
             chosen.epoch,
         )
@@ -308,4 +322,5 @@ def _epoch(record: dict[str, Any]) -> Epoch:
         for part, rows in record["means"].items()
     }
     scores = {key: values.clone().numpy() for key, values in record["scores"].items()}
-    return Epoch(record["epoch"], means, record["loss"], scores, record["undefined"])
+    epoch, look = record["epoch"], record.get("look", 1)
+    return Epoch(epoch, means, record["loss"], scores, record["undefined"], look)

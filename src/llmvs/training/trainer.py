@@ -32,6 +32,7 @@ from llmvs.errors import UserError, nearest
 from llmvs.memory import enough_memory
 from llmvs.training.callbacks import AtomicCheckpointIO
 from llmvs.training.loggers import silence
+from llmvs.training.matrices import Tf32
 
 if TYPE_CHECKING:
     from llmvs.datasets.base import Dataset, Fold
@@ -87,6 +88,7 @@ def check_trainer(config: Config) -> None:
             raise UserError(f"trainer.{key}={value}: llmvs sets this itself: {OURS[key]}")
         if key not in known:
             raise UserError(f"trainer.{key}={value}: no such argument{nearest(key, known)}")
+    _refuse_open_end(config)
     for name, arguments in named_callbacks(settings).items():
         if name not in CALLBACKS:
             raise UserError(f"trainer.callbacks={name}: no such callback{nearest(name, CALLBACKS)}")
@@ -99,6 +101,22 @@ def check_trainer(config: Config) -> None:
                 f"trainer.callbacks={REFRESH}: only method.model=head trains on embeddings, not"
                 f" {config.method.model}: leave it out"
             )
+
+
+def _refuse_open_end(config: Config) -> None:
+    """Refuse what needs to know the last epoch beside what may end a training before it."""
+    named = named_callbacks(config.trainer)
+    open_end = [
+        f"trainer.callbacks={name}" for name in ("early_stopping", "timer") if name in named
+    ]
+    open_end += [f"trainer.{key}" for key in ("max_steps", "max_time") if key in config.trainer]
+    needs = [f"optim.average={config.optim.average}"] if config.optim.average > 1 else []
+    needs += ["selection=inner"] if config.selection == "inner" else []
+    for one in needs:
+        if open_end:
+            raise UserError(f"{one}: cannot be used with {open_end[0]}, which may end it earlier")
+    if config.selection == "inner" and REFRESH in named:
+        raise UserError(f"selection=inner: cannot be used with trainer.callbacks={REFRESH}")
 
 
 def named_callbacks(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -166,6 +184,8 @@ def make_trainer(
     if batches:
         more["limit_train_batches"] = batches
     extra = _extra_callbacks(config, dataset, fold)
+    if config.tf32 and config.precision == "32-true":
+        extra.insert(0, Tf32())
     try:
         trainer = L.Trainer(
             accelerator=config.accelerator,

@@ -1,0 +1,97 @@
+"""The line above a table that says of what its figures are: dataset, splits, folds, seeds, the rule
+that chooses the epoch; and how much of an experiment was left to be done.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from llmvs.results.experiment import Experiment
+from llmvs.results.labels import RULES
+
+BY_ROW = "by row"
+"""What a heading says of a thing in which rows differ."""
+
+
+@dataclass(frozen=True)
+class Heading:
+    """Of what the figures of a table are."""
+
+    dataset: str
+    splits: str
+    folds: str
+    """`0, 1, 2`."""
+    seeds: str
+    """The same, or that rows have different ones."""
+    rule: str | None = None
+    """Which epoch is shown, or that rows show different ones; None: nothing was trained."""
+    part: str = ""
+    """What part of unfinished experiments this is; empty: all of it."""
+
+    def line(self) -> str:
+        """The heading in one line.
+
+        >>> Heading("summe", "paper", "0, 1", "0", "val").line()
+        'summe, paper splits, folds 0, 1, seed 0, epoch: val (best on held-out videos)'
+        """
+        rule = self.rule
+        if rule in RULES:
+            rule = f"{rule} ({RULES[rule].meaning})"
+        return ", ".join(
+            [
+                self.dataset,
+                f"{self.splits} splits",
+                f"{_many('fold', self.folds)} {self.folds}",
+                f"{_many('seed', self.seeds)} {self.seeds}",
+                *([f"epoch: {rule}"] if rule else []),
+                *([self.part] if self.part else []),
+            ]
+        )
+
+    def columns(self) -> dict[str, str]:
+        """The heading as columns of a CSV file, which has no lines above it."""
+        return {
+            "dataset": self.dataset,
+            "splits": self.splits,
+            "folds": self.folds.replace(",", ""),
+            "seeds": self.seeds.replace(",", ""),
+            "rule": self.rule or "",
+            **({"part": self.part} if self.part else {}),
+        }
+
+
+def heading_of(
+    experiments: Sequence[Experiment], rules: Sequence[str] = (), part: str = ""
+) -> Heading:
+    """The heading of experiments on the same folds.
+
+    Args:
+        experiments: the rows.
+        rules: which epoch each of them shows; none: not said.
+        part: what part of them this is.
+    """
+    one = experiments[0]
+    trained = [found.one.trained for found in experiments]
+    counted = [found for found, counts in zip(experiments, trained, strict=True) if counts]
+    shown = {rule for rule, counts in zip(rules, trained, strict=False) if counts}
+    seeds = {_listed(found.seeds) for found in counted or experiments}
+    return Heading(
+        one.one.heading,
+        one.one.splits,
+        _listed(one.folds),
+        seeds.pop() if len(seeds) == 1 else BY_ROW,
+        (shown.pop() if len(shown) == 1 else BY_ROW) if shown else None,
+        part,
+    )
+
+
+def heading(experiment: Experiment) -> str:
+    """One line that says of what the figures of one experiment are, whichever epoch they show."""
+    return heading_of([experiment]).line()
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
+
+
+def _many(word: str, listed: str) -> str:
+    return word if listed.isdecimal() else f"{word}s"
