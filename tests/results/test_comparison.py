@@ -12,8 +12,9 @@ from llmvs.cli import main
 from llmvs.errors import UserError
 from llmvs.evaluation.bootstrap import paired_difference
 from llmvs.experiments.crossval import summary
-from llmvs.results.comparison import Contender, comparison, rule_tables
+from llmvs.results.comparison import comparison, rule_tables
 from llmvs.results.experiment import experiment, read_experiment
+from llmvs.results.notes import Contender
 from llmvs.results.published import (
     published,
     published_by_others,

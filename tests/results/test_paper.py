@@ -13,9 +13,9 @@ import pytest
 from llmvs.cli import main
 from llmvs.errors import UserError
 from llmvs.results.collect import collect
-from llmvs.results.comparison import Contender
 from llmvs.results.experiment import experiment
 from llmvs.results.latex import latex
+from llmvs.results.notes import Contender
 from llmvs.results.paper import paper_tables
 from llmvs.results.tables import Estimate, markdown, to_csv
 from tests.results.toys import TESTS, results, write_results

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from llmvs.results.comparison import Contender, comparison
+from llmvs.results.comparison import comparison
 from llmvs.results.experiment import experiment
+from llmvs.results.notes import Contender
 from tests.results.toys import results
 
 pytest.importorskip("matplotlib", reason="the plot needs matplotlib: pip install 'llmvs[plot]'")

@@ -17,9 +17,10 @@ from llmvs.experiments.many import run_all
 from llmvs.experiments.opening import open_dataset
 from llmvs.experiments.run import finished
 from llmvs.files import write_json, write_text
-from llmvs.results.comparison import Contender, comparison
+from llmvs.results.comparison import comparison
 from llmvs.results.experiment import experiment
 from llmvs.results.latex import latex
+from llmvs.results.notes import Contender
 from llmvs.results.paper import paper_tables
 from llmvs.results.tables import Table, markdown, plain, text, to_csv
 from llmvs.training.launch import refuse_ranks

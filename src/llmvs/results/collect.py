@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from llmvs.errors import UserError, nearest
-from llmvs.results.comparison import Contender, comparison
+from llmvs.results.comparison import comparison
 from llmvs.results.experiment import Experiment
 from llmvs.results.folders import Wanted, read_groups
 from llmvs.results.latex import latex
 from llmvs.results.meaning import Row, rows_of
+from llmvs.results.notes import Contender
 from llmvs.results.paper import paper_tables
 from llmvs.results.published import published_name
 from llmvs.results.tables import Table, markdown, plain, text, to_csv

@@ -3,12 +3,11 @@ beside published figures.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from llmvs.errors import UserError, nearest
 from llmvs.evaluation.bootstrap import Interval, paired_difference
-from llmvs.evaluation.criteria import words
 from llmvs.evaluation.protocol import Protocol
 from llmvs.evaluation.protocols import by_name
 from llmvs.results.experiment import (
@@ -21,14 +20,22 @@ from llmvs.results.experiment import (
 from llmvs.results.heading import heading_of
 from llmvs.results.labels import (
     BASELINES,
-    PUBLISHED,
     RULES,
     SIMPLE,
     TIES_BROKEN,
     label_of,
     tie_broken,
 )
-from llmvs.results.published import published, source
+from llmvs.results.notes import (
+    Contender,
+    epoch_cells,
+    epoch_notes,
+    rule_notes,
+    seed_notes,
+    selection_notes,
+    sources,
+)
+from llmvs.results.published import published
 from llmvs.results.resolution import resolution_note
 from llmvs.results.tables import Cell, Column, Kind, Table
 
@@ -37,16 +44,6 @@ INTERVALS = (
     " averaged; of Random: where 95 % of the draws lie."
 )
 GAP = "TEST choice minus held-out choice"
-
-
-@dataclass(frozen=True)
-class Contender:
-    """One experiment in a table."""
-
-    label: str
-    experiment: Experiment
-    published: str | None = None
-    """Its name in published.json."""
 
 
 def rule_tables(experiment: Experiment) -> list[Table]:
@@ -116,13 +113,13 @@ def comparison(
     chosen = [chosen_rule(row.experiment, rule) for row in rows]
     above = heading_of(experiments, chosen, part)
     printed = [_printed(row) for row in rows]
-    epochs = _epoch_cells(rows, chosen)
+    epochs = epoch_cells(rows, chosen)
     notes = [
-        *_epoch_notes(rows, chosen),
+        *epoch_notes(rows, chosen),
         INTERVALS,
         _test_of(against.label),
-        *_rule_notes(rows, chosen),
-        *_seed_notes(rows),
+        *rule_notes(rows, chosen),
+        *seed_notes(rows),
         *embedding_notes(experiments),
         *revision_notes(experiments),
     ]
@@ -188,7 +185,7 @@ def _comparison(
     title = _title(rows[0].experiment, names)
     notes = [
         *notes,
-        *(_sources(rows, printed) if names[0] == "paper" else []),
+        *(sources(rows, printed) if names[0] == "paper" else []),
         *resolution_note(names[0], others, base, against.label),
     ]
     return Table(names[0], title, columns, lines, notes).without_empty()
@@ -213,68 +210,8 @@ def _title(experiment: Experiment, names: Sequence[str]) -> str:
     return f"{' = '.join(names)}: {experiment.one.titles.get(names[0], '')}"
 
 
-def selection_notes(experiment: Experiment) -> list[str]:
-    """What was done so that several rules could choose from the same trainings."""
-    rules = [rule for rule in RULES if rule in experiment.rows]
-    if len(rules) < 2:
-        return []
-    held = sorted({len(run.videos.val) for run in experiment.runs.values()})
-    trained = sorted({len(run.videos.train) for run in experiment.runs.values()})
-    line = (
-        f"The {len(rules)} choices of an epoch are from the same trainings, each on"
-        f" {_range(trained)} videos"
-    )
-    best = f" Best means: by {by}." if (by := _by(experiment, rules[-1])) else ""
-    if "val" in rules:
-        also = f"{_range(held)} more of each fold's training videos were held out"
-        return [f"{line}; {also} and only chose the epoch of `val`.{best}"]
-    if "inner" in rules:
-        return [f"{line}; inner folds of them, trained before, chose the epoch of `inner`.{best}"]
-    honest = "so there is no honest choice of an epoch but the last"
-    return [f"{line}, with none held out, {honest}.{best}"]
-
-
 def _printed(row: Contender) -> dict[str, Any]:
     return published(row.experiment.one.dataset, row.published) if row.published else {}
-
-
-def _sources(rows: Sequence[Contender], printed: Sequence[dict[str, Any]]) -> list[str]:
-    where = [
-        f"{row.label}: {beside['where']}"
-        for row, beside in zip(rows, printed, strict=True)
-        if beside
-    ]
-    paper, note = source()
-    said = PUBLISHED[0].upper() + PUBLISHED[1:]
-    return [f"{said}. {paper}; {'; '.join(where)}. {note}"] if where else []
-
-
-def _rule_notes(rows: Sequence[Contender], chosen: Sequence[str]) -> list[str]:
-    """A line where trained rows show epochs that different rules chose."""
-    by_rule = {
-        rule: [
-            row.label
-            for row, own in zip(rows, chosen, strict=True)
-            if own == rule and row.experiment.one.trained
-        ]
-        for rule in RULES
-    }
-    there = [f"{rule}: {', '.join(labels)}" for rule, labels in by_rule.items() if labels]
-    if len(there) < 2:
-        return []
-    note = (
-        f"Not all rows choose their epoch by the same rule ({'; '.join(there)}); --rule shows one"
-        " for all."
-    )
-    return [note]
-
-
-def _seed_notes(rows: Sequence[Contender]) -> list[str]:
-    trained = [row for row in rows if row.experiment.one.trained]
-    if len({len(row.experiment.seeds) for row in trained}) < 2:
-        return []
-    counts = ", ".join(f"{row.label} {len(row.experiment.seeds)}" for row in trained)
-    return [f"Not all rows have equally many seeds: {counts}."]
 
 
 def _reference(rows: Sequence[Contender], name: str | None) -> Contender:
@@ -284,50 +221,6 @@ def _reference(rows: Sequence[Contender], name: str | None) -> Contender:
         if name in (row.label, row.experiment.name):
             return row
     raise UserError(f"--reference {name}: no such row{nearest(name, [row.label for row in rows])}")
-
-
-def _epoch_cells(rows: Sequence[Contender], chosen: Sequence[str]) -> list[str]:
-    """Of every row the rule that chose its epoch, and by what where rows differ in it; nothing
-    where nothing was trained.
-    """
-    several = len({by for _, by in _choices(rows, chosen) if by}) > 1
-    return [
-        ""
-        if not row.experiment.one.trained
-        else f"{rule} by {by}"
-        if several and (by := _by(row.experiment, rule))
-        else rule
-        for row, rule in zip(rows, chosen, strict=True)
-    ]
-
-
-def _epoch_notes(rows: Sequence[Contender], chosen: Sequence[str]) -> list[str]:
-    """What the rules mean that chose the rows' epochs."""
-    choices = _choices(rows, chosen)
-    said = [
-        f"{name}: {RULES[name].meaning}{f', by {by}' if by else ''}"
-        for name in RULES
-        for rule, by in choices
-        if rule == name
-    ]
-    return [f"Epoch: {'; '.join(said)}."] if said else []
-
-
-def _choices(rows: Sequence[Contender], chosen: Sequence[str]) -> list[tuple[str, str]]:
-    """Every rule that chose a trained row's epoch, and by what; each once."""
-    found = [
-        (rule, _by(row.experiment, rule))
-        for row, rule in zip(rows, chosen, strict=True)
-        if row.experiment.one.trained
-    ]
-    return list(dict.fromkeys(found))
-
-
-def _by(experiment: Experiment, rule: str) -> str:
-    """By what a rule compared epochs, in words; nothing where it compared none, or where that is
-    not known any more.
-    """
-    return "" if rule == "last" else words(next(iter(experiment.one.selection_by), ""))
 
 
 def chosen_rule(experiment: Experiment, rule: str | None) -> str:
@@ -378,7 +271,3 @@ def _cells(row: VideosBySeeds) -> list[Cell]:
 
 def _difference(a: VideosBySeeds, b: VideosBySeeds, which: int) -> Any:
     return paired_difference(a.values[:, :, which], b.values[:, :, which], weights=a.weights)
-
-
-def _range(counts: Sequence[int]) -> str:
-    return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"

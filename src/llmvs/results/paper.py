@@ -11,7 +11,7 @@ import numpy as np
 from llmvs.errors import UserError
 from llmvs.evaluation.bootstrap import paired_difference
 from llmvs.evaluation.protocols import by_name
-from llmvs.results.comparison import Contender, chosen_rule, kind_of
+from llmvs.results.comparison import chosen_rule, kind_of
 from llmvs.results.experiment import (
     VideosBySeeds,
     embedding_notes,
@@ -20,6 +20,7 @@ from llmvs.results.experiment import (
 )
 from llmvs.results.heading import Heading, heading_of
 from llmvs.results.labels import BASELINES, DATASETS, EPOCHS, TIES_BROKEN, tie_broken
+from llmvs.results.notes import Contender
 from llmvs.results.published import published, published_by_others, source
 from llmvs.results.resolution import resolution_note
 from llmvs.results.tables import Cell, Column, Estimate, Table, shown
