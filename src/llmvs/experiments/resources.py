@@ -3,10 +3,13 @@ embeddings, baselines.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from llmvs.cache.embeddings import EmbeddingCache, Embeddings
 from llmvs.cache.fingerprint import Identity, differences
@@ -14,6 +17,7 @@ from llmvs.config.load import flat
 from llmvs.config.schema import Config
 from llmvs.config.settings import reads_features, shaping_embeddings
 from llmvs.datasets import Dataset, Fold
+from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.features import Features
 from llmvs.datasets.splits import fold as make_fold
 from llmvs.errors import UserError
@@ -30,6 +34,10 @@ if TYPE_CHECKING:
     from llmvs.models.sources import Source
 
 logger = logging.getLogger(__name__)
+
+
+Beside = dict[str, dict[str, npt.NDArray[np.float32]]]
+"""Method -> video -> [T] step scores."""
 
 
 class ReadOnce(EmbeddingCache):
@@ -86,6 +94,7 @@ class Resources:
         self._embeddings: tuple[dict[str, Any], EmbeddingCache] | None = None
         self._others: tuple[dict[str, Any], list[OtherDataset]] | None = None
         self._baselines: dict[tuple[str, int], dict[str, Rows]] = {}
+        self._beside: dict[str, Beside] = {}
 
     def fold(self, config: Config) -> Fold:
         """The fold of a run; with `selection=val` it holds videos out."""
@@ -163,6 +172,25 @@ class Resources:
                 self._baselines[place] = video_baselines(dataset.annotations_of(key), named)
             found[key] = self._baselines[place]
         return found
+
+    def beside(
+        self, config: Config, test: Sequence[Annotations], make: Callable[[], Beside]
+    ) -> Beside:
+        """The scores of the baselines that cost nothing, beside a run's own: what no seed changes
+        is made once for all of them.
+
+        Args:
+            config: of the run.
+            test: its test videos, as far as they are scored.
+            make: makes the scores.
+        """
+        tested = {video.key: video.n_steps for video in test}
+        made_of = (config.data.splits, config.fold, config.data.transfer, config.data.incomplete)
+        method = (config.method.model, config.method.lora, config.head.inputs == "features")
+        place = repr((made_of, method, tested, self.wanted(config), config.extract.captions))
+        if place not in self._beside:
+            self._beside[place] = make()
+        return self._beside[place]
 
 
 def _read_by(config: Config, fold: Fold) -> tuple[str, ...]:

@@ -108,7 +108,9 @@ def _run(
             loggers,
         )
         scores = method_of(config.method).load().score(task)
-        beside = simple_scores(task, scores)
+        beside = resources.beside(
+            config, scores.videos["test"], partial(simple_scores, task, scores)
+        )
         clock.lap("baselines")
         result = result_of(config, folder, resources, fold, scores, beside)
         clock.lap("evaluation")

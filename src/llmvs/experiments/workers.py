@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +54,8 @@ def train_side_by_side(
     waiting = deque(runs)
     places = [_device(resources, place, n_workers, gpus) for place in range(n_workers)]
     try:
-        busy = {place.begin(waiting.popleft()): place for place in places}
+        with _threads(max(1, cores() // n_workers)):
+            busy = {place.begin(waiting.popleft()): place for place in places}
         while busy:
             finished, _ = wait(busy, LOOK, FIRST_COMPLETED)
             for place in busy.values():
@@ -77,6 +79,24 @@ def train_side_by_side(
 def _device(resources: Resources, place: int, n_workers: int, gpus: int) -> _Device:
     share = multiprocessing.get_context(processes.START).Value("d", 0.0, lock=False)
     return _Device(WorkerProcess(_begin, resources, share, place, n_workers, gpus), share)
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    """Processes that are started now use so many threads each: numpy reads it when it is imported,
+    before a process does anything of ours.
+    """
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, str(number)))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _result(future: "Future[dict[str, Any]]", run: Config) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from llmvs.cache.embeddings import EmbeddingCache
+from llmvs.datasets.splits import fold as make_fold
 from llmvs.errors import UserError
 from llmvs.methods import METHODS
 from llmvs.methods.base import Scores, Task
@@ -33,7 +34,7 @@ def simple_scores(task: Task, scores: Scores) -> dict[str, dict[str, npt.NDArray
     if isinstance(made_from, EmbeddingCache):
         cache = made_from
         task = replace(task, embeddings=lambda _: cache)
-    train = [task.dataset.annotations_of(key) for key in (*task.fold.train, *task.fold.val)]
+    train = [task.dataset.annotations_of(key) for key in trained_on(task)]
     test, found = scores.videos["test"], {}
     for (model, _), entry in METHODS.items():
         if not entry.simple or model == task.config.method.model:
@@ -46,6 +47,15 @@ def simple_scores(task: Task, scores: Scores) -> dict[str, dict[str, npt.NDArray
         except UserError as error:
             logger.warning("no row of %s beside this run's: %s", model, error)
     return found
+
+
+def trained_on(task: Task) -> tuple[str, ...]:
+    """The fold's training videos, those that the run holds out too: the method itself would have
+    them.
+    """
+    if not (task.fold.train or task.fold.val):
+        return ()
+    return make_fold(task.dataset, task.config.data.splits, task.config.fold, 0.0).train
 
 
 def _cut(
