@@ -15,6 +15,7 @@ that change it (Hartigan, Using subsample values as typical values, JASA 64, 196
 interval's ends are order statistics of such means.
 """
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -125,8 +126,16 @@ def _table(
 
 def _resampled(values: npt.NDArray, share: npt.NDArray, draws: int, seed: int) -> npt.NDArray:
     """[draws] means of as many videos, drawn with replacement."""
-    which = np.random.default_rng(seed).integers(0, len(values), (draws, len(values)))
-    return (values * share)[which].sum(axis=1) / share[which].sum(axis=1)
+    times = _drawn(len(values), draws, seed)
+    return (times @ (values * share)) / (times @ share)
+
+
+@functools.lru_cache(maxsize=8)
+def _drawn(n: int, draws: int, seed: int) -> npt.NDArray[np.float64]:
+    """[draws, n] how often each of n videos is drawn: the same for every row of a report."""
+    which = np.random.default_rng(seed).integers(0, n, (draws, n))
+    flat = (which + n * np.arange(draws)[:, None]).ravel()
+    return np.bincount(flat, minlength=draws * n).reshape(draws, n).astype(np.float64)
 
 
 def _sign_flips(

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import kendalltau, rankdata
 
 _LARGEST_TABLE = 2_000_000
 """Cells of a contingency table up to which counting beats scipy's sorting."""
@@ -56,7 +55,8 @@ class Ranking:
                 f"NaN or infinite value at position {int(np.flatnonzero(~np.isfinite(array))[0])}"
             )
         unique, levels, counts = np.unique(array, return_inverse=True, return_counts=True)
-        centred = rankdata(array) - (len(array) + 1) / 2
+        ranks = (np.cumsum(counts) - (counts - 1) / 2)[levels]  # ties share their mean rank
+        centred = ranks - (len(array) + 1) / 2
         length = float(np.linalg.norm(centred))
         pairs = len(array) * (len(array) - 1) // 2
         tied = int((counts.astype(np.int64) * (counts - 1) // 2).sum())
@@ -80,6 +80,8 @@ def correlate(x: Ranking, y: Ranking) -> Correlation:
         return Correlation(float("nan"), float("nan"))
     rho = float(np.clip(x.standard @ y.standard, -1, 1))
     if x.n_levels * y.n_levels > _LARGEST_TABLE:
+        from scipy.stats import kendalltau  # half a second, which most commands never need
+
         return Correlation(float(kendalltau(x.levels, y.levels).statistic), rho)
     return Correlation(_concordance(x, y) / (float(x.untied) ** 0.5 * float(y.untied) ** 0.5), rho)
 

@@ -103,6 +103,8 @@ def _refuse_other(folder: Path, config: Config) -> None:
     path = folder / CONFIG
     if not path.exists():
         return
+    if path.read_bytes() == to_yaml(config).encode():  # which takes no parsing
+        return
     found = load_config([str(path)], BEFORE, f"a run without {', '.join(BEFORE)}")
     if changes := differences(meaning(found), meaning(config)):
         raise UserError(
