@@ -127,15 +127,10 @@ def _tell(
             study.tell(number, state=TrialState.FAIL)
         raise
     for number, figure in zip(numbers, figures, strict=True):
-        # An undefined figure has no rank. Pruned without a value, the trial counts as tried.
-        undefined = figure != figure
-        study.tell(number, *([] if undefined else [figure]), **_pruned(undefined))
-
-
-def _pruned(undefined: bool) -> dict[str, Any]:
-    from optuna.trial import TrialState
-
-    return {"state": TrialState.PRUNED} if undefined else {}
+        if figure == figure:
+            study.tell(number, figure)
+        else:  # it has no rank; pruned without a value, the trial counts as tried
+            study.tell(number, state=TrialState.PRUNED)
 
 
 def _finished(study: "Study") -> list[dict[str, Any]]:
