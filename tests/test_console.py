@@ -236,3 +236,21 @@ def test_started_processes_speak_where_this_one_does(
         worker.close()
     assert "from the other process\n" in capfd.readouterr().err
     assert "WARNING llmvs.tests: from the other process" in logged(tmp_path / "run.log")
+
+
+def test_a_warning_is_printed_once_and_logged_by_every_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logger = logging.getLogger("llmvs.here")
+    for _command in range(2):
+        with printed_messages():
+            for run in ("one", "two"):
+                with logged_in(tmp_path / run):
+                    logger.warning("%s ends early", "video_21")
+                    logger.info("a line of progress")
+        assert capsys.readouterr().err.splitlines() == [
+            "video_21 ends early",
+            "a line of progress",
+            "a line of progress",
+        ]
+    assert (tmp_path / "two").read_text().count("video_21 ends early") == 2

@@ -27,14 +27,24 @@ FROM_ANY_RANK = {"from_any_rank": True}
 
 class ConsoleHandler(logging.Handler):
     """Print messages for the user on standard error, bare and above any progress bar; only the
-    first process of a run speaks, but for messages that are marked `FROM_ANY_RANK`.
+    first process of a run speaks, but for messages that are marked `FROM_ANY_RANK`. A warning is
+    said once, however many runs of a command come upon it; the log of each has it.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: set[str] = set()
+        """The warnings of this command."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one message."""
         if not _may_speak(record):
             return
         line = self.format(record)
+        if record.levelno == logging.WARNING:
+            if line in self.said:
+                return
+            self.said.add(line)
         if not is_first_process() and sys.stderr.isatty():
             line = f"\r{line}\x1b[K"  # over the bar of the first process
         if "tqdm" in sys.modules:
@@ -112,7 +122,10 @@ def print_messages() -> None:
     library's user decides for themselves what becomes of the logger `llmvs`.
     """
     package = logging.getLogger("llmvs")
-    if not Outlets.here().printed:
+    printed = [one for one in package.handlers if isinstance(one, ConsoleHandler)]
+    for handler in printed:
+        handler.said.clear()  # this is another command
+    if not printed:
         package.addHandler(ConsoleHandler())
     package.setLevel(logging.INFO)
     package.propagate = False  # a library that configures the root logger would print them again
