@@ -77,7 +77,7 @@ STAGES = [
     ),
     ("llmvs.models.module.LLMVSModule.training_step", CPU, "training", "optim.batch_videos=10"),
     ("llmvs.models.module.LLMVSModule.training_step", MemoryError(), "training", "head.dim=16"),
-    ("llmvs.experiments.run.result_of", MemoryError(), "out of memory", "optim.batch_videos"),
+    ("llmvs.experiments.result.result_of", MemoryError(), "out of memory", "optim.batch_videos"),
 ]
 
 

@@ -153,7 +153,12 @@ def test_a_row_of_which_nothing_can_be_made_is_a_note(place, capsys):
     shown = capsys.readouterr()
     document = json.loads(shown.out)
     for table in document["tables"]:
-        assert [row[0] for row in table["rows"]][:3] == ["row llmvs", "row position", "Random"]
+        assert [row[0] for row in table["rows"]][:4] == [
+            "row llmvs",
+            "row position",  # and no baseline of that name again
+            "baseline: ridge on q and a",
+            "Random",
+        ]
         assert [note for note in table["notes"] if "Left out" in note] == [
             "Left out: row caption_novelty (no clip of any of 6 videos).",
             "Left out: row visual_novelty (no clip of any of 6 videos).",

@@ -57,7 +57,7 @@ def test_mrhisum_from_embeddings_to_its_table(tmp_path, capsys):
     found = result(tmp_path)
     assert [found["videos"][part] for part in ("train", "val", "test")] == list(SPLITS.values())
     assert {name: list(rows) for name, rows in found["protocols"].items()} == {
-        name: ["This run", "random", "ceiling"]
+        name: ["This run", "position", "embedding_ridge", "random", "ceiling"]
         for name in ("paper", "f1", "map", "authors", "authors_f1")
     }
     assert set(found["protocols"]["map"]["random"]) == {"at_50", "at_15", "at_50_sd", "at_15_sd"}

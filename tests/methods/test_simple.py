@@ -96,6 +96,8 @@ def test_ridge_of_nothing_is_one_line():
         fit_ridge([np.ones((3, 2))], [np.ones(3)])
     with pytest.raises(UserError, match="do not differ within any video"):
         fit_ridge([np.ones((3, 2))] * 2, [np.ones(3)] * 2)
+    with pytest.raises(UserError, match="do not differ within any video"):
+        fit_ridge([np.ones((3, 0))] * 2, [np.ones(3)] * 2)
 
 
 def test_the_embeddings_that_are_fitted_are_query_and_answer(world, tmp_path):

@@ -49,7 +49,7 @@ def _fitted(features: Sequence[Matrix], targets: Sequence[npt.NDArray[Any]]) -> 
     ]
     gram = np.sum([one[0] for one in groups], axis=0)
     moment = np.sum([one[1] for one in groups], axis=0)
-    scale = float(np.trace(gram)) / gram.shape[0]
+    scale = float(np.trace(gram)) / max(gram.shape[0], 1)
     if not scale > 0:
         raise UserError("the training videos' features do not differ within any video")
     errors = np.zeros(len(PENALTIES))

@@ -146,6 +146,11 @@ class CaptionRidge(Simple):
             for part, trains in ((train, True), (test, False))
         )
         bags = Bags.of([captions[one.key][: one.n_steps] for one in train])
+        if not bags.words:
+            raise UserError(
+                "method.model=caption_ridge: no word stands in enough captions of the training"
+                " videos: too few captions for a regression on words"
+            )
         rows = {one.key: bags.present(captions[one.key][: one.n_steps]) for one in [*train, *test]}
         return Found(test, narrow(_predicted(rows, train, test)), made_from, train)
 
