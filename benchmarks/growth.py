@@ -1,7 +1,7 @@
 """How time and memory grow with the length of a video and with the number of videos.
 
     python benchmarks/growth.py steps [--most 20000]
-    python benchmarks/growth.py videos [--most 30000] [--width 64]
+    python benchmarks/growth.py videos [--most 30000] [--width 64] [--memory-gb 8]
 
 `steps`: forward and backward (with dropout), and evaluation, of one video by a head of 3 layers of
 256. `videos`: made-up embeddings of 200 steps a video; how long the data module takes to start, an
@@ -84,12 +84,12 @@ def made_up(n_videos: int, width: int, folder: Path) -> tuple[Dataset, Fold]:
     )
 
 
-def many_videos(n_videos: int, width: int) -> Row:
+def many_videos(n_videos: int, width: int, memory_gb: float) -> Row:
     """Seconds and MB to start, of an epoch's reading, and of the head's steps in it."""
     with tempfile.TemporaryDirectory() as temporary:
         dataset, fold = made_up(n_videos, width, Path(temporary))
         before, start = memory("VmRSS"), time.perf_counter()
-        data = EmbeddingDataModule(dataset, fold, temporary)
+        data = EmbeddingDataModule(dataset, fold, temporary, memory_gb=memory_gb)
         data.setup("fit")
         started, batches = time.perf_counter() - start, 0
         kept = []
@@ -111,11 +111,14 @@ def many_videos(n_videos: int, width: int) -> Row:
         return {"start": started, "reading": read, "head": step * batches, "mb": peak}
 
 
-def fresh(what: str, size: int, width: int) -> Row:
+def fresh(what: str, size: int, width: int, memory_gb: float) -> Row:
     """Measure one size in a process of its own."""
     command = [sys.executable, __file__, "one", "--what", what, "--size", str(size)]
     done = subprocess.run(
-        [*command, "--width", str(width)], check=True, stdout=subprocess.PIPE, text=True
+        [*command, "--width", str(width), "--memory-gb", str(memory_gb)],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -158,6 +161,7 @@ def main() -> None:
     parser.add_argument("of", choices=("steps", "videos", "one", "plot"))
     parser.add_argument("--most", type=int, default=30_000)
     parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--memory-gb", type=float, default=8.0, help="beyond it videos are mapped")
     parser.add_argument("--json", type=Path, help="add the figures to this file")
     parser.add_argument("--plot", type=Path, help="draw this .svg and .png from the --json file")
     parser.add_argument("--what", choices=("train", "evaluation", "videos"))
@@ -166,7 +170,7 @@ def main() -> None:
     torch.set_num_threads(1)
     if given.of == "one":
         if given.what == "videos":
-            print(json.dumps(many_videos(given.size, given.width)))
+            print(json.dumps(many_videos(given.size, given.width, given.memory_gb)))
         else:
             print(json.dumps(one_video(given.size, given.width, given.what == "train")))
         return
@@ -178,7 +182,7 @@ def main() -> None:
         for size in VIDEOS if what == "videos" else STEPS:
             if size > given.most:
                 continue
-            figures[what][str(size)] = row = fresh(what, size, given.width)
+            figures[what][str(size)] = row = fresh(what, size, given.width, given.memory_gb)
             shown = "  ".join(f"{name} {value:9.2f}" for name, value in row.items())
             print(f"{what:<11}{size:>7}  {shown}", flush=True)
             if given.json:
