@@ -64,7 +64,7 @@ def test_as_many_as_pay(
 
 
 def test_a_gpu_each(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    monkeypatch.setattr(side_by_side, "_gpus", lambda run: 4)
+    monkeypatch.setattr(side_by_side, "gpus_of", lambda run: 4)
     wide = replace(PLAN, head=HeadConfig())
     assert n_workers([wide] * 15, resources(tmp_path, 100)) == 4
 

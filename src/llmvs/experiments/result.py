@@ -54,18 +54,14 @@ def result_of(
         beside: baseline that costs nothing -> test video -> step scores.
     """
     dataset = resources.dataset
-    scored = [video for part in ("val", "test") for video in scores.videos.get(part, [])]
-    used = replace(
-        dataset, annotations={**dataset.annotations, **{video.key: video for video in scored}}
-    )
+    used = _as_scored(dataset, scores)
     by_rule = {rule: evaluate(used, one.scores, [fold.test]) for rule, one in scores.epochs.items()}
     answers, answer_notes = _answer_rows(used, scores, fold)
     rows = {RUN.key: by_rule[scores.selection.rule], **answers}
-    simple = {name: evaluate(used, found, [fold.test]) for name, found in beside.items()}
+    simple, simple_notes = _simple_rows(used, beside, fold)
     baselines = resources.baselines(used, fold.test)
     own_notes = [] if scores.zero_shot else undefined_notes(rows[RUN.key])
-    for name, found in simple.items():
-        own_notes += [f"{SIMPLE[name].label}: {note}" for note in undefined_notes(found)]
+    notes = [*own_notes, *simple_notes, *answer_notes, *_trimmed(dataset, scores)]
     chance = averaged(baselines, protocols(used), [fold.test])
     blocks = with_baselines({**rows, **simple}, chance)
     return Result(
@@ -83,14 +79,10 @@ def result_of(
         method=Method(**asdict(config.method)),
         epoch=scores.selected.epoch + 1,
         epochs=scores.n_epochs,
-        videos=Videos(
-            [video.key for video in scores.videos.get("train", [])],
-            list(fold.val),
-            list(fold.test),
-        ),
+        videos=_videos(scores, fold),
         titles=titles(dataset),
         protocols=blocks,
-        notes=[random_note(DRAWS), *own_notes, *answer_notes, *_trimmed(dataset, scores)],
+        notes=[random_note(DRAWS), *notes],
         per_video={
             row.replace(RUN.key, scores.selection.rule): _per_video(found)
             for row, found in {**by_rule, **rows}.items()
@@ -104,7 +96,7 @@ def result_of(
         },
         embeddings=_made_from(scores.made_from),
         other_datasets={
-            other.name: _made_from(made) for other, made in resources.other_datasets(config)
+            one.name: _made_from(made) for one, made in resources.other_datasets(config)
         },
         transfer=config.data.transfer,
         seconds={},
@@ -112,6 +104,32 @@ def result_of(
         selection_by=list(scores.selection.by),
         selection_looks=scores.selection.looks,
     )
+
+
+def _as_scored(dataset: Dataset, scores: "Scores") -> Dataset:
+    """The dataset with the scored videos as far as they were scored."""
+    scored = [video for part in ("val", "test") for video in scores.videos.get(part, [])]
+    return replace(
+        dataset, annotations={**dataset.annotations, **{video.key: video for video in scored}}
+    )
+
+
+def _videos(scores: "Scores", fold: Fold) -> Videos:
+    train = [video.key for video in scores.videos.get("train", [])]
+    return Videos(train, list(fold.val), list(fold.test))
+
+
+def _simple_rows(
+    dataset: Dataset, beside: Mapping[str, Mapping[str, Array]], fold: Fold
+) -> tuple[dict[str, Evaluations], list[str]]:
+    """The rows of the baselines that cost nothing, and the notes that belong to them."""
+    rows = {name: evaluate(dataset, found, [fold.test]) for name, found in beside.items()}
+    notes = [
+        f"{SIMPLE[name].label}: {note}"
+        for name, found in rows.items()
+        for note in undefined_notes(found)
+    ]
+    return rows, notes
 
 
 def _answer_rows(

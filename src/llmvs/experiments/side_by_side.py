@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from llmvs.config.schema import AUTO, Config
+from llmvs.config.schema import AUTO, Config, HardwareConfig
 from llmvs.config.settings import reads_features
 from llmvs.config.training import SMALL_HEAD
 from llmvs.errors import UserError
@@ -47,7 +47,7 @@ def n_workers(runs: Sequence[Config], resources: Resources) -> int:
         return min(first.devices, len(runs))
     if not all(method_of(run.method).weights == "head" for run in runs):
         return 1
-    if (gpus := _gpus(first)) > 0:
+    if (gpus := gpus_of(first)) > 0:
         return min(gpus, len(runs))
     if any(run.head.dim > SMALL_HEAD for run in runs):
         return 1
@@ -83,7 +83,8 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _gpus(run: Config) -> int:
+def gpus_of(run: HardwareConfig) -> int:
+    """How many GPUs a run may be trained on; 0: on the CPU."""
     if run.accelerator == "cpu":
         return 0
     import torch

@@ -19,6 +19,7 @@ from llmvs.errors import UserError
 from llmvs.experiments.progress import Numbered, RunProgress, named
 from llmvs.experiments.resources import Resources
 from llmvs.experiments.run import train
+from llmvs.experiments.side_by_side import gpus_of
 from llmvs.processes import WorkerProcess, cores
 
 LOOK = 0.25
@@ -138,9 +139,7 @@ def _gpus(config: HardwareConfig, n_workers: int) -> int:
     Raises:
         UserError: fewer than `devices`.
     """
-    import torch
-
-    there = torch.cuda.device_count() if config.accelerator != "cpu" else 0
+    there = gpus_of(config)
     if 0 < there < n_workers and config.workers == AUTO:
         raise UserError(
             f"devices={n_workers}: this machine has {there} GPUs: give devices={there}, workers=N"

@@ -140,9 +140,8 @@ def fit(
     )
     with enough_memory(f"{folder}: embeddings and head", smaller(config)):
         data.setup()
-        module = LLMVSModule(
-            data.input_dim if data.parts else None, config.head, config.optim, config.seed
-        )
+        width = data.input_dim if data.parts else None
+        module = LLMVSModule(width, config.head, config.optim, config.seed)
     selection = selection_of(config, dataset, epochs)
     state, started_at = carry_out(config, selection, module, data, folder, progress, loggers)
     if not data.parts:  # the ranks have made the embeddings, and this process has not seen them
