@@ -95,6 +95,34 @@ def deaf(folder: Path) -> None:
     time.sleep(60)
 
 
+AFTER_ITS_SERVER = """
+import os, sys
+from llmvs import processes
+if __name__ == "__main__":
+    os.environ.update(STAYS="1", GOES="1")
+    processes.prepare(["wave"])
+    os.environ["STAYS"] = "2"
+    del os.environ["GOES"]
+    worker = processes.WorkerProcess()
+    print(worker.submit(os.getenv, "STAYS").result(), worker.submit(os.getenv, "GOES").result())
+    print(worker.submit(eval, "'wave' in __import__('sys').modules").result())
+    print(worker.submit(os.getenv, "OMP_NUM_THREADS").result(), os.getenv("OMP_NUM_THREADS"))
+    worker.close()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a server starts processes on Linux alone")
+def test_a_server_imports_and_what_it_starts_has_todays_environment(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(AFTER_ITS_SERVER, encoding="utf-8")
+    environment = {name: value for name, value in os.environ.items() if "NUM_THREADS" not in name}
+    done = subprocess.run(
+        [sys.executable, script], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split("\n") == ["2 None", "True", "None None", ""]
+    assert done.stderr == ""
+
+
 PARENT = """
 import sys, time
 from llmvs.processes import WorkerProcess, end

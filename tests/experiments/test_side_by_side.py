@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from llmvs import processes
 from llmvs.config.schema import Config, DataConfig, HeadConfig, MethodConfig, OptimConfig
+from llmvs.datasets import Fold
 from llmvs.errors import UserError
 from llmvs.experiments import side_by_side
-from llmvs.experiments.side_by_side import BASE, n_workers
+from llmvs.experiments.side_by_side import BASE, LIBRARIES, begin_imports, n_workers
+from llmvs.experiments.workers import _Device, _next
 
 PLAN = Config(
     experiment="many",
@@ -18,6 +21,7 @@ PLAN = Config(
     optim=OptimConfig(epochs=10),
     accelerator="cpu",
 )
+FOLD = Fold(0, train=("a", "b"), val=(), test=())
 
 
 def resources(tmp_path: Any, n_steps: int) -> Any:
@@ -29,14 +33,15 @@ def resources(tmp_path: Any, n_steps: int) -> Any:
     return SimpleNamespace(
         keys=["a", "b"],
         dataset=SimpleNamespace(annotations_of=lambda key: SimpleNamespace(n_steps=n_steps)),
-        fold=lambda run: SimpleNamespace(train=("a", "b")),
+        fold=lambda run: FOLD,
         embeddings=lambda run, fold: cache,
     )
 
 
 @pytest.fixture(autouse=True)
 def machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Eight cores and 10 GB that are free."""
+    """Eight cores, 10 GB that are free, and a fold."""
+    monkeypatch.setattr(side_by_side, "fold_of", lambda run, dataset: FOLD)
     monkeypatch.setattr(side_by_side, "cores", lambda: 8)
     monkeypatch.setattr(side_by_side, "available", lambda: 10 * 10**9)
 
@@ -79,8 +84,49 @@ def test_more_than_the_memory_bears_is_one_line(tmp_path: Any) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("changes", "n_runs", "n_steps", "expected"),
+    [
+        ({}, 15, 100_000, [LIBRARIES]),
+        ({}, 15, 100, []),  # trained one by one
+        ({}, 1, 100_000, []),
+        ({"workers": "1"}, 15, 100_000, []),
+        ({"workers": "2"}, 15, 100, [LIBRARIES]),
+        ({"head": HeadConfig(dim=512)}, 15, 100_000, []),
+        ({"method": MethodConfig("scorer")}, 15, 100_000, []),
+        ({"launcher": "slurm"}, 15, 100_000, []),
+    ],
+)
+def test_imports_begin_early_where_runs_go_side_by_side(
+    changes: dict[str, Any],
+    n_runs: int,
+    n_steps: int,
+    expected: list[Any],
+    tmp_path: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prepared: list[Any] = []
+    monkeypatch.setattr(processes, "prepare", prepared.append)
+    runs = [replace(PLAN, seed=seed, **changes) for seed in range(n_runs)]
+    begin_imports(runs, resources(tmp_path, n_steps).dataset)
+    assert prepared == expected
+
+
 @pytest.mark.parametrize("given", ["0", "-1", "many", "1.5", ""])
 def test_workers_is_a_number_or_auto(given: str) -> None:
     with pytest.raises(ValueError, match=rf"workers.*{given}.*auto, or a number from 1"):
         replace(PLAN, workers=given)
     assert replace(PLAN, workers=3).workers == "3"  # type: ignore[arg-type]
+
+
+def test_a_process_takes_the_runs_of_one_fold() -> None:
+    waiting = [(index, replace(PLAN, fold=index // 3)) for index in range(9)]
+    places = [_Device(SimpleNamespace(submit=lambda *task: None), SimpleNamespace()) for _ in "ab"]  # type: ignore[arg-type]
+    taken: list[list[int]] = [[], []]
+    while waiting:
+        for place, mine in zip(places, taken, strict=True):
+            if waiting:
+                place.begin(_next(waiting, place, places))
+                assert place.run is not None
+                mine.append(place.run[0])
+    assert taken == [[0, 1, 2, 6, 8], [3, 4, 5, 7]]

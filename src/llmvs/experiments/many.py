@@ -57,6 +57,9 @@ def run_all(runs: Sequence[Config], dataset: Dataset) -> list[dict[str, Any]]:
         )
     if pending:
         # Not above: it takes seconds to import, and finished runs are only read.
+        from llmvs.experiments.side_by_side import begin_imports
+
+        begin_imports(pending, dataset)
         from llmvs.experiments.resources import Resources
 
         resources = Resources(pending, dataset)

@@ -4,7 +4,6 @@ embeddings, baselines.
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +18,12 @@ from llmvs.config.settings import reads_features, shaping_embeddings
 from llmvs.datasets import Dataset, Fold
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.features import Features
-from llmvs.datasets.splits import fold as make_fold
 from llmvs.errors import UserError
 from llmvs.evaluation.baselines import Rows, video_baselines
 from llmvs.evaluation.criteria import criteria
 from llmvs.evaluation.protocols import protocols
 from llmvs.experiments.absence import present, refuse_absent, without_absent
-from llmvs.experiments.opening import open_dataset
+from llmvs.experiments.opening import fold_of, open_dataset
 from llmvs.experiments.other_datasets import folder_of, open_other_datasets
 from llmvs.methods import method_of
 
@@ -98,10 +96,7 @@ class Resources:
 
     def fold(self, config: Config) -> Fold:
         """The fold of a run; with `selection=val` it holds videos out."""
-        trains = method_of(config.method).weights is not None
-        held = config.data.val_fraction if config.selection == "val" and trains else 0.0
-        fold = make_fold(self.dataset, config.data.splits, config.fold, held)
-        return replace(fold, train=()) if config.data.transfer else fold
+        return fold_of(config, self.dataset)
 
     def embeddings(self, config: Config, fold: Fold) -> EmbeddingCache:
         """The embeddings that a run's settings ask for: the folder they name, or what extraction

@@ -7,23 +7,54 @@ each, and a run's result is the same as alone, to the bit. A large head uses all
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from llmvs import processes
 from llmvs.config.schema import AUTO, Config, HardwareConfig
 from llmvs.config.settings import reads_features
 from llmvs.config.training import SMALL_HEAD
+from llmvs.datasets import Dataset
 from llmvs.errors import UserError
-from llmvs.experiments.resources import Resources
+from llmvs.experiments.opening import fold_of
 from llmvs.memory import available
 from llmvs.methods import method_of
 from llmvs.processes import cores
+
+if TYPE_CHECKING:
+    from llmvs.experiments.resources import Resources
 
 WORTH_A_PROCESS = 150_000
 """Steps times epochs of training: some 10 s, in which a process has started and earned it back."""
 BASE = 900_000_000
 """Bytes of a process that has imported what a training needs."""
+LIBRARIES = (
+    "llmvs.experiments.workers",
+    "llmvs.methods.head",
+    "llmvs.methods.beside",
+    "llmvs.experiments.result",
+    "llmvs.training.loggers",
+)
+"""What a training imports; some five seconds."""
 
 
-def n_workers(runs: Sequence[Config], resources: Resources) -> int:
+def begin_imports(runs: Sequence[Config], dataset: Dataset) -> None:
+    """Where runs will be trained side by side, let their libraries be imported beside what this
+    process does until then.
+
+    Args:
+        runs: those that are left to do.
+        dataset: of all of them.
+    """
+    first = runs[0]
+    if first.launcher == "local" and (
+        min(len(runs), int(first.workers)) > 1
+        if first.workers != AUTO
+        else all(_is_small_head(run) for run in runs) and _pays_for(runs, dataset) > 1
+    ):
+        processes.prepare(LIBRARIES)
+
+
+def n_workers(runs: Sequence[Config], resources: "Resources") -> int:
     """Say how many of some runs to train side by side.
 
     Args:
@@ -49,25 +80,34 @@ def n_workers(runs: Sequence[Config], resources: Resources) -> int:
         return 1
     if (gpus := gpus_of(first)) > 0:
         return min(gpus, len(runs))
-    if any(run.head.dim > SMALL_HEAD for run in runs):
+    if not all(_is_small_head(run) for run in runs):
         return 1
-    earned = sum(_work(run, resources) for run in runs) // WORTH_A_PROCESS
-    found = min(cores(), len(runs), earned, cores() if most is None else most)
-    return max(found, 1)
+    found = _pays_for(runs, resources.dataset)
+    return max(found if most is None else min(found, most), 1)
 
 
-def _work(run: Config, resources: Resources) -> int:
+def _is_small_head(run: Config) -> bool:
+    return method_of(run.method).weights == "head" and run.head.dim <= SMALL_HEAD
+
+
+def _pays_for(runs: Sequence[Config], dataset: Dataset) -> int:
+    """How many processes of one core each some trainings of small heads earn."""
+    earned = sum(_work(run, dataset) for run in runs) // WORTH_A_PROCESS
+    return min(cores(), len(runs), earned)
+
+
+def _work(run: Config, dataset: Dataset) -> int:
     """Steps times epochs of a run's training."""
-    train = resources.fold(run).train
-    return run.optim.epochs * sum(resources.dataset.annotations_of(key).n_steps for key in train)
+    train = fold_of(run, dataset).train
+    return run.optim.epochs * sum(dataset.annotations_of(key).n_steps for key in train)
 
 
-def _memory_bears(run: Config, resources: Resources) -> int | None:
+def _memory_bears(run: Config, resources: "Resources") -> int | None:
     free = available()
     return None if free is None else free // _needs(run, resources)
 
 
-def _needs(run: Config, resources: Resources) -> int:
+def _needs(run: Config, resources: "Resources") -> int:
     """Bytes of a process that trains: it holds q and a, and what the head reads of them in fp32."""
     if not method_of(run.method).reads_embeddings or reads_features(run):
         return BASE

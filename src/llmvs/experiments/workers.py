@@ -1,15 +1,14 @@
 """Train runs side by side on the devices of this machine: a process per device, which trains one
-run after another. One that dies or fails ends the others; their checkpoints stay.
+run after another, those of one fold if it can: what no seed changes is then made once. One that
+dies or fails ends the others; their checkpoints stay.
 """
 
 import multiprocessing
 import os
-from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from llmvs import processes
@@ -19,7 +18,7 @@ from llmvs.errors import UserError
 from llmvs.experiments.progress import Numbered, RunProgress, named
 from llmvs.experiments.resources import Resources
 from llmvs.experiments.run import train
-from llmvs.experiments.side_by_side import gpus_of
+from llmvs.experiments.side_by_side import LIBRARIES, gpus_of
 from llmvs.processes import WorkerProcess, cores
 
 LOOK = 0.25
@@ -36,9 +35,12 @@ class _Device:
     share: Any
     """A number that both processes see: the share of the run that is done."""
     run: Numbered | None = None
+    folds: set[int] = field(default_factory=set)
+    """Those of its runs so far."""
 
     def begin(self, run: Numbered) -> "Future[dict[str, Any]]":
         self.run, self.share.value = run, 0.0
+        self.folds.add(run[1].fold)
         return self.worker.submit(_train, run[1])
 
 
@@ -52,11 +54,12 @@ def train_side_by_side(
             devices.
     """
     gpus = _gpus(runs[0][1], n_workers)
-    waiting = deque(runs)
+    processes.prepare(LIBRARIES)
+    waiting = list(runs)
     places = [_device(resources, place, n_workers, gpus) for place in range(n_workers)]
     try:
-        with _threads(max(1, cores() // n_workers)):
-            busy = {place.begin(waiting.popleft()): place for place in places}
+        with processes.threads(max(1, cores() // n_workers)):
+            busy = {place.begin(_next(waiting, place, places)): place for place in places}
         while busy:
             finished, _ = wait(busy, LOOK, FIRST_COMPLETED)
             for place in busy.values():
@@ -69,7 +72,7 @@ def train_side_by_side(
                 document = _result(future, run)
                 progress.done(index)
                 if waiting:
-                    busy[place.begin(waiting.popleft())] = place
+                    busy[place.begin(_next(waiting, place, places))] = place
                 yield run, document
         for place in places:
             place.worker.close()
@@ -77,27 +80,22 @@ def train_side_by_side(
         processes.end([place.worker for place in places])
 
 
+def _next(waiting: list[Numbered], place: _Device, places: Sequence[_Device]) -> Numbered:
+    """Take what a device trains next: a run of a fold that it knows, else of one that no other
+    knows, else the first.
+    """
+    others = {fold for other in places if other is not place for fold in other.folds}
+
+    def distance(index: int) -> int:
+        fold = waiting[index][1].fold
+        return 0 if fold in place.folds else 1 if fold not in others else 2
+
+    return waiting.pop(min(range(len(waiting)), key=distance))
+
+
 def _device(resources: Resources, place: int, n_workers: int, gpus: int) -> _Device:
     share = multiprocessing.get_context(processes.START).Value("d", 0.0, lock=False)
     return _Device(WorkerProcess(_begin, resources, share, place, n_workers, gpus), share)
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[None]:
-    """Processes that are started now use so many threads each: numpy reads it when it is imported,
-    before a process does anything of ours.
-    """
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, str(number)))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _result(future: "Future[dict[str, Any]]", run: Config) -> dict[str, Any]:
