@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from llmvs.cache.embeddings import EmbeddingCache
@@ -145,13 +144,8 @@ class CaptionCache(Store):
         Raises:
             UserError: missing or damaged.
         """
-        try:
-            with safe_open(regular(self._file(key, TENSORS)), framework="pt") as file:
-                return file.get_tensor("v")
-        except (SafetensorError, OSError) as error:
-            raise UserError(
-                f"{self._file(key, TENSORS)}: unreadable ({error}): delete it and extract again"
-            ) from error
+        with self._opened(key) as (file, _):
+            return file.get_tensor("v")
 
     def source(self, key: str) -> str:
         """Hash of the video file that the captions describe; empty when unknown.

@@ -17,10 +17,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from llmvs.cache.fingerprint import EMBEDDINGS_FORMAT, TENSORS, canonical, check_identity
+from llmvs.cache.fingerprint import EMBEDDINGS_FORMAT, TENSORS, canonical
 from llmvs.cache.store import Store
 from llmvs.errors import UserError
 
@@ -53,8 +52,8 @@ class Embeddings:
                 f" {tuple(self.steps.shape)}: expected [T, D], [T, D], [T]"
             )
         for name, value in (("q", self.q), ("a", self.a)):
-            if torch.isfinite(value.sum(dtype=torch.float64)):
-                continue  # one pass: what is not finite makes a sum that is not
+            if not value.numel() or torch.isfinite(torch.stack(torch.aminmax(value))).all():
+                continue  # one fast pass: the least of what holds NaN is NaN
             bad = (~torch.isfinite(value)).any(dim=1).nonzero()
             if len(bad):
                 raise UserError(
@@ -118,13 +117,10 @@ class EmbeddingCache(Store):
         Raises:
             UserError: missing, damaged, or made otherwise than the folder says.
         """
-        header, path = self.header(key), self.path(key)
-        check_identity(path, json.loads(header.get("identity", "{}")), self.identity)
-        try:
-            with safe_open(path, framework="np") as file:
-                steps, shape = file.get_tensor("steps"), file.get_slice("q").get_shape()
-        except SafetensorError as error:
-            raise UserError(f"{path}: damaged ({error}): delete it and extract again") from error
+        path = self.path(key)
+        with self._opened(key, "np") as (file, header):
+            self._check_made_alike(key, header)
+            steps, shape = file.get_tensor("steps"), file.get_slice("q").get_shape()
         if len(shape) != 2 or shape[0] != len(steps):
             raise UserError(
                 f"{path}: damaged (q {shape} for {len(steps)} steps): delete it and extract again"
@@ -138,13 +134,10 @@ class EmbeddingCache(Store):
         Raises:
             UserError: missing, damaged, holding NaN, or made otherwise than the folder says.
         """
-        header = self.header(key)
-        path = self.path(key)
-        check_identity(path, json.loads(header.get("identity", "{}")), self.identity)
-        try:
-            with safe_open(path, framework="pt") as file:
-                names = [name for name in file.keys() if tokens or not name.endswith("_tokens")]  # noqa: SIM118 (not a dict)
-                tensors = {name: file.get_tensor(name) for name in names}
+        with self._opened(key) as (file, header):
+            self._check_made_alike(key, header)
+            names = [name for name in file.keys() if tokens or not name.endswith("_tokens")]  # noqa: SIM118 (not a dict)
+            tensors = {name: file.get_tensor(name) for name in names}
             ends = tensors["answer_ends"].tolist()
             ids = tensors["answer_ids"].tolist()
             answer_ids = [ids[start:end] for start, end in zip([0, *ends], ends, strict=False)]
@@ -153,18 +146,12 @@ class EmbeddingCache(Store):
                 for name in ("q", "a")
                 if f"{name}_tokens" in tensors
             ]
-            return Embeddings(
-                tensors["q"],
-                tensors["a"],
-                tensors["steps"],
-                answer_ids,
-                json.loads(header["answers"]),
-                list(zip(*kept, strict=True)),
-            )
-        except (SafetensorError, KeyError) as error:
-            raise UserError(f"{path}: damaged ({error}): delete it and extract again") from error
-        except UserError as error:
-            raise UserError(f"{path}: {error}") from error
+            answers = json.loads(header["answers"])
+            q, a, steps = (tensors[name] for name in ("q", "a", "steps"))
+            try:
+                return Embeddings(q, a, steps, answer_ids, answers, list(zip(*kept, strict=True)))
+            except UserError as error:
+                raise UserError(f"{self.path(key)}: {error}") from error
 
 
 def _ends(parts: Sequence[Sized]) -> Tensor:

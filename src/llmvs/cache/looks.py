@@ -10,7 +10,6 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError, safe_open
 
 from llmvs.cache.fingerprint import LOOKS_FORMAT, TENSORS
 from llmvs.cache.store import Store
@@ -51,13 +50,9 @@ class LookCache(Store):
         Raises:
             UserError: missing, damaged, or holding other than one finite score per step.
         """
-        self.header(key)
+        with self._opened(key, "np") as (file, _):
+            scores, steps = file.get_tensor("scores"), file.get_tensor("steps")
         path = self.path(key)
-        try:
-            with safe_open(path, framework="np") as file:
-                scores, steps = file.get_tensor("scores"), file.get_tensor("steps")
-        except (SafetensorError, OSError) as error:
-            raise UserError(f"{path}: damaged ({error}): delete it") from error
         if scores.shape != steps.shape or scores.ndim != 1 or not np.isfinite(scores).all():
             raise UserError(
                 f"{path}: visual scores of shape {list(scores.shape)} for {len(steps)} steps, or"

@@ -10,9 +10,10 @@ whatever is killed.
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -63,6 +64,8 @@ class Store:
             found = read_identity(self.manifest, self.FORMAT, self.WHAT)
             check_identity(self.manifest, found, identity)
         self.identity: Identity = identity
+        self._said: str | None = None
+        """The identity of the last record that was made alike, as its file says it."""
 
     def path(self, key: str) -> Path:
         """Where the file is that completes the record of video `key`.
@@ -92,6 +95,18 @@ class Store:
         Raises:
             UserError: missing, damaged, or not a file of this kind.
         """
+        with self._opened(key) as (_, header):
+            return header
+
+    @contextmanager
+    def _opened(
+        self, key: str, framework: Literal["pt", "np"] = "pt"
+    ) -> Iterator[tuple[Any, dict[str, str]]]:
+        """The file of arrays of video `key`, and what it says of itself.
+
+        Raises:
+            UserError: as `header`; what is asked of the file in the block is not there.
+        """
         path = self._file(key, TENSORS)
         if not path.exists():
             raise UserError(
@@ -99,16 +114,27 @@ class Store:
                 " settings"
             )
         try:
-            with safe_open(regular(path), framework="pt") as file:
+            with safe_open(regular(path), framework=framework) as file:
                 header = file.metadata() or {}
-        except (SafetensorError, OSError) as error:
+                if header.get("format") != self.FORMAT:
+                    raise UserError(
+                        f"{path}: not a file of {self.RECORD} of format {self.FORMAT}: delete it"
+                        " and extract again"
+                    )
+                yield file, header
+        except (SafetensorError, OSError, KeyError) as error:
             raise UserError(f"{path}: damaged ({error}): delete it and extract again") from error
-        if header.get("format") != self.FORMAT:
-            raise UserError(
-                f"{path}: not a file of {self.RECORD} of format {self.FORMAT}: delete it and"
-                " extract again"
-            )
-        return header
+
+    def _check_made_alike(self, key: str, header: Mapping[str, str]) -> None:
+        """Refuse a record that was made otherwise than the folder says.
+
+        Raises:
+            UserError: names what differs.
+        """
+        said = header.get("identity", "{}")
+        if said != self._said:  # thousands of files say the same
+            check_identity(self.path(key), json.loads(said), self.identity)
+            self._said = said
 
     def _save(
         self,

@@ -106,7 +106,7 @@ class KeepEpochs(Checkpoint):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """A resumed run begins with good weights."""
         if trainer.current_epoch and isinstance(pl_module, EvaluatedModule):
-            self.good = trainer.current_epoch - 1, _copied(pl_module)
+            self.good = trainer.current_epoch - 1, _copied(pl_module.trained())
 
     def on_exception(
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
@@ -150,7 +150,7 @@ class KeepEpochs(Checkpoint):
         if look:
             assert isinstance(pl_module, EvaluatedModule)
             pl_module.look()
-            self._keep(trainer, pl_module, look)
+            self._keep(trainer, pl_module, look, lambda: _copied(pl_module.trained()))
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Keep the epoch where a rule chooses it; write the checkpoint where it is due."""
@@ -159,28 +159,48 @@ class KeepEpochs(Checkpoint):
         self.history.append(
             {"epoch": trainer.current_epoch, "step": trainer.global_step - 1, **figures}
         )
-        self.good = trainer.current_epoch, _copied(pl_module)
-        self.kept["last"] = self._keep(trainer, pl_module, self.selection.looks)
+        good = self._take(pl_module.trained())
+        self.good = trainer.current_epoch, good
+        self.kept["last"] = self._keep(trainer, pl_module, self.selection.looks, lambda: good)
         for row, epoch in self.selection.epochs.items():
             if epoch == trainer.current_epoch:
                 self.kept[row] = self.kept["last"]
                 if row == self.selection.rule and trainer.is_global_zero:
-                    self.weights = self.good[1]
+                    self.weights = good
         self.finished = _is_last_epoch(trainer)
         due = self.finished or time.monotonic() - self._written >= self.seconds
         if trainer.strategy.reduce_boolean_decision(due, all=False):
             trainer.save_checkpoint(self.path)
             self._written = time.monotonic()
 
-    def _keep(self, trainer: L.Trainer, module: EvaluatedModule, look: int) -> dict[str, Any]:
-        """Keep what the latest evaluation found wherever a rule chooses it."""
+    def _take(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """A copy of an epoch's weights, in the memory of the last good ones unless they are kept:
+        new memory costs more than what is copied.
+        """
+        if self.good is None or self.good[1] is self.weights:
+            return _copied(weights)
+        into = self.good[1]
+        for name, value in weights.items():
+            into[name].copy_(value)
+        return into
+
+    def _keep(
+        self,
+        trainer: L.Trainer,
+        module: EvaluatedModule,
+        look: int,
+        weights: Callable[[], dict[str, Tensor]],
+    ) -> dict[str, Any]:
+        """Keep what the latest evaluation found, and the weights it was of, wherever a rule
+        chooses it.
+        """
         scored = module.scored_parts
         record = _record(trainer.current_epoch, look, scored)
         for row, (part, criterion) in self.selection.choices.items():
             if self._better(row, part, criterion, scored):
                 self.kept[row] = {**record, "figure": figure(scored[part], criterion)}
                 if row == self.selection.rule and trainer.is_global_zero:
-                    self.weights = _copied(module)
+                    self.weights = weights()
         return record
 
     def _better(
@@ -202,8 +222,8 @@ def _is_last_epoch(trainer: L.Trainer) -> bool:
     return stopped or done == trainer.max_epochs or 0 <= trainer.max_steps <= trainer.global_step
 
 
-def _copied(module: EvaluatedModule) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in module.trained().items()}
+def _copied(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in weights.items()}
 
 
 def _record(epoch: int, look: int, scored_parts: dict[str, ScoredPart]) -> dict[str, Any]:
