@@ -217,7 +217,9 @@ def test_two_looks_at_an_epoch_keep_what_they_see_and_change_no_training(
     looks: list[tuple[int, int, float]] = []
     original = KeepEpochs._keep
 
-    def keep(self: KeepEpochs, trainer: Any, module: LLMVSModule, look: int) -> dict[str, Any]:
+    def keep(
+        self: KeepEpochs, trainer: Any, module: LLMVSModule, look: int, weights: Any
+    ) -> dict[str, Any]:
         for part in ("val", "test"):
             videos = [DATASET.annotations[key] for key in getattr(FOLD, part)]
             head = module.head.eval()
@@ -233,7 +235,7 @@ def test_two_looks_at_an_epoch_keep_what_they_see_and_change_no_training(
                 figure = np.mean(losses if by == "loss" else values)
                 looks.append((trainer.current_epoch, look, float(figure)))
         head.train()
-        return original(self, trainer, module, look)
+        return original(self, trainer, module, look, weights)
 
     plain = fit(make_config(selection="last"), DATASET, FOLD, cache, tmp_path / "plain")
     monkeypatch.setattr(KeepEpochs, "_keep", keep)
