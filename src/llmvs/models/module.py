@@ -169,14 +169,17 @@ class LLMVSModule(EvaluatedModule):
         """AdamW; cosine from `lr` down to `min_lr` at epoch `t_max`. Past `t_max` it climbs back,
         as in the released recipe.
         """
-        # Under mixed precision Lightning refuses to clip the gradients of a fused optimizer.
-        fused = self.device.type in ("cpu", "cuda") and self.trainer.precision == "32-true"
         optimizer = torch.optim.AdamW(
             self.head.parameters(),
             lr=self.optim.lr,
             weight_decay=self.optim.weight_decay,
-            fused=fused,
+            fused=self.device.type in ("cpu", "cuda"),
         )
+        if self.trainer.gradient_clip_val:
+            # A fused optimizer says that it undoes the scaling of fp16's gradients itself, and
+            # Lightning then refuses to clip them, also in bf16, which has none. Without this mark
+            # GradScaler treats it as any other: unscaled, clipped, then its step.
+            optimizer._step_supports_amp_scaling = False  # noqa: SLF001
         cosine = CosineAnnealingLR(
             optimizer, T_max=self.optim.t_max or self.optim.epochs, eta_min=self.optim.min_lr
         )
