@@ -11,7 +11,13 @@ from llmvs.config.schema import Config, DataConfig, HeadConfig, MethodConfig, Op
 from llmvs.datasets import Fold
 from llmvs.errors import UserError
 from llmvs.experiments import side_by_side
-from llmvs.experiments.side_by_side import BASE, LIBRARIES, begin_imports, n_workers
+from llmvs.experiments.side_by_side import (
+    BASE,
+    GPU_BASE,
+    LIBRARIES,
+    begin_imports,
+    n_workers,
+)
 from llmvs.experiments.workers import _Device, _next
 
 PLAN = Config(
@@ -68,10 +74,57 @@ def test_as_many_as_pay(
     assert n_workers(runs, resources(tmp_path, n_steps)) == expected
 
 
-def test_a_gpu_each(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    monkeypatch.setattr(side_by_side, "gpus_of", lambda run: 4)
-    wide = replace(PLAN, head=HeadConfig())
-    assert n_workers([wide] * 15, resources(tmp_path, 100)) == 4
+@pytest.mark.parametrize(
+    ("gpus", "free", "dim", "n_runs", "n_steps", "expected"),
+    [
+        (1, 80e9, 256, 15, 20_000, 4),  # small heads: four
+        (1, 80e9, 2048, 15, 20_000, 2),  # the paper's: two
+        (2, 80e9, 2048, 15, 20_000, 4),
+        (2, 80e9, 256, 15, 20_000, 7),  # what the host's memory bears
+        (1, 80e9, 256, 2, 20_000, 2),
+        (1, 80e9, 256, 15, 40, 1),  # over before a process has started
+        (4, 80e9, 256, 15, 100, 4),  # a GPU each at least
+        (1, 6e9, 256, 15, 1_000, 2),  # what the GPU's memory bears
+        (1, 4e9, 2048, 15, 1_000, 1),
+        (1, 1e9, 2048, 15, 1_000, 1),
+    ],
+)
+def test_as_many_on_a_gpu_as_its_memory_bears(
+    gpus: int,
+    free: float,
+    dim: int,
+    n_runs: int,
+    n_steps: int,
+    expected: int,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Any,
+) -> None:
+    monkeypatch.setattr(side_by_side, "gpus_of", lambda run: gpus)
+    monkeypatch.setattr(side_by_side, "free_on_gpus", lambda: int(free))
+    run = replace(PLAN, head=HeadConfig(dim=dim), optim=OptimConfig(epochs=100))
+    assert n_workers([run] * n_runs, resources(tmp_path, n_steps)) == expected
+
+
+def test_what_the_papers_head_needs(tmp_path: Any) -> None:
+    """88.8 M weights at D = 5120: two videos of 4,882 steps and 100 MB each."""
+    run = replace(PLAN, head=HeadConfig(), optim=OptimConfig(batch_videos=1))
+    found = side_by_side._needs_of_gpu(run, resources(tmp_path, 4_882))
+    adam = 24 * 88_800_000
+    assert GPU_BASE + 200_000_000 + adam < found < GPU_BASE + 200_000_000 + adam + 3_000_000_000
+
+
+def test_the_gpu_with_the_least_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda place: (5 - place, 9))
+    assert side_by_side.free_on_gpus() == 4
+
+
+def test_more_devices_than_gpus_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    monkeypatch.setattr(side_by_side, "gpus_of", lambda run: 2)
+    runs = [replace(PLAN, devices=3)] * 5
+    with pytest.raises(UserError, match=r"^devices=3: this machine has 2 GPUs: give devices=2"):
+        n_workers(runs, resources(tmp_path, 100))
+    assert n_workers(runs[:2], resources(tmp_path, 100)) == 2
 
 
 def test_more_than_the_memory_bears_is_one_line(tmp_path: Any) -> None:

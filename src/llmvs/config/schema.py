@@ -133,8 +133,9 @@ class HardwareConfig:
     them side by side, or each as a job in the queue of a SLURM cluster.
     """
     workers: str = setting("auto", NOTHING)
-    """How many of those runs this machine trains side by side: a number, or `auto`: one per device,
-    or as many as cores and memory bear where that is surely faster. Each has one device.
+    """How many of those runs this machine trains side by side: a number, or `auto`: with `devices`
+    above 1 one per device, else as many as cores and memory bear: on a GPU up to 4 of a head up to
+    width 256 and up to 2 of a wider one, on a CPU where that is surely faster. Each has one device.
     """
 
     def __post_init__(self) -> None:

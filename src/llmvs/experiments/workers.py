@@ -13,7 +13,7 @@ from typing import Any
 
 from llmvs import processes
 from llmvs.config.load import run_folder
-from llmvs.config.schema import AUTO, Config, HardwareConfig
+from llmvs.config.schema import Config
 from llmvs.errors import UserError
 from llmvs.experiments.progress import Numbered, RunProgress, named
 from llmvs.experiments.resources import Resources
@@ -50,10 +50,9 @@ def train_side_by_side(
     """Give every run with its result, as they finish.
 
     Raises:
-        UserError: the first mistake of a run, with its folder; a process died; fewer GPUs than
-            devices.
+        UserError: the first mistake of a run, with its folder; a process died.
     """
-    gpus = _gpus(runs[0][1], n_workers)
+    gpus = gpus_of(runs[0][1])
     processes.prepare(LIBRARIES)
     waiting = list(runs)
     places = [_device(resources, place, n_workers, gpus) for place in range(n_workers)]
@@ -129,18 +128,3 @@ def _train(run: Config) -> dict[str, Any]:
         _process["share"].value = share
 
     return train(run, _process["resources"], tell)[0]
-
-
-def _gpus(config: HardwareConfig, n_workers: int) -> int:
-    """How many GPUs there are to train on.
-
-    Raises:
-        UserError: fewer than `devices`.
-    """
-    there = gpus_of(config)
-    if 0 < there < n_workers and config.workers == AUTO:
-        raise UserError(
-            f"devices={n_workers}: this machine has {there} GPUs: give devices={there}, workers=N"
-            " (which share them), or accelerator=cpu"
-        )
-    return there

@@ -5,7 +5,8 @@ share it out among themselves, so the number of devices changes who computes wha
 computed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,6 +40,28 @@ class Batch(NamedTuple):
     """Keys of the videos."""
     names: list[str]
     """Names of the videos, for people."""
+
+    def parts(self, count: int) -> "list[Batch]":
+        """Cut it into so many batches of neighbouring videos, or into single ones where there are
+        fewer videos.
+        """
+        n_videos = len(self.keys)
+        cuts = [n_videos * i // min(count, n_videos) for i in range(min(count, n_videos) + 1)]
+        ends = [0, *self.lengths.cumsum(0).tolist()]
+        return [self._part(slice(*pair), ends) for pair in pairwise(cuts)]
+
+    def _part(self, videos: slice, ends: Sequence[int]) -> "Batch":
+        steps = slice(ends[videos.start], ends[videos.stop])
+        return Batch(
+            self.steps[steps],
+            self.lengths[videos],
+            self.gtscore[steps],
+            self.position[videos],
+            self.weight[videos],
+            self.n_videos,
+            self.keys[videos],
+            self.names[videos],
+        )
 
 
 class Share(NamedTuple):

@@ -7,8 +7,11 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
+from torch.nn import Parameter
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from llmvs.cache.fingerprint import differences
@@ -18,6 +21,7 @@ from llmvs.models.averaging import MeanWeights
 from llmvs.models.batch import START_OVER, Batch
 from llmvs.models.evaluated import EvaluatedModule
 from llmvs.models.head import Head, Standardize
+from llmvs.models.in_parts import Gradients, InParts, hand_over
 from llmvs.models.losses import total_loss
 
 FIRST_MATRIX = "head.project.0.weight"
@@ -67,6 +71,9 @@ class LLMVSModule(EvaluatedModule):
         """Over the last `optim.average` epochs; empty before them."""
         self._own: dict[str, Tensor] = {}
         """The head's own weights, while those of the mean are evaluated."""
+        self._in_parts = InParts()
+        self._gradients: Gradients | None = None
+        """Of this step, where they are known before the backward pass."""
         self._save_hyperparameters(input_dim)
         if input_dim is not None:
             self._build(input_dim)
@@ -162,14 +169,17 @@ class LLMVSModule(EvaluatedModule):
         """AdamW; cosine from `lr` down to `min_lr` at epoch `t_max`. Past `t_max` it climbs back,
         as in the released recipe.
         """
-        # Under mixed precision Lightning refuses to clip the gradients of a fused optimizer.
-        fused = self.device.type in ("cpu", "cuda") and self.trainer.precision == "32-true"
         optimizer = torch.optim.AdamW(
             self.head.parameters(),
             lr=self.optim.lr,
             weight_decay=self.optim.weight_decay,
-            fused=fused,
+            fused=self.device.type in ("cpu", "cuda"),
         )
+        if self.trainer.gradient_clip_val:
+            # A fused optimizer says that it undoes the scaling of fp16's gradients itself, and
+            # Lightning then refuses to clip them, also in bf16, which has none. Without this mark
+            # GradScaler treats it as any other: unscaled, clipped, then its step.
+            optimizer._step_supports_amp_scaling = False  # noqa: SLF001
         cosine = CosineAnnealingLR(
             optimizer, T_max=self.optim.t_max or self.optim.epochs, eta_min=self.optim.min_lr
         )
@@ -186,12 +196,15 @@ class LLMVSModule(EvaluatedModule):
         return total_loss(scores, batch.gtscore, batch.lengths, self.optim)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """This rank's part of the mean over the global batch.
+        """This rank's part of the mean over the global batch. On a GPU that does not hold the batch
+        at once, it is computed in parts, with the same gradients.
 
         Raises:
             NotFinite: the loss is not a finite number.
+            UserError: a GPU does not hold a single video.
         """
-        losses = self.losses(batch)
+        known = self.may_run_out(batch.steps) and self._takes_gradients()
+        losses = self._differentiated(batch) if known else self.losses(batch)
         self._check(losses.split(1), "loss", batch)
         loss = (losses * batch.weight).sum()
         self.log(
@@ -202,7 +215,46 @@ class LLMVSModule(EvaluatedModule):
             batch_size=batch.n_videos,
             sync_dist=self.trainer.world_size > 1,
         )
-        return loss
+        return loss.requires_grad_() if known else loss
+
+    @staticmethod
+    def may_run_out(values: Tensor) -> bool:
+        """Whether a value's device says so when its memory does not suffice, and can go on."""
+        return values.is_cuda
+
+    def _takes_gradients(self) -> bool:
+        """Whether the trainer takes gradients as they are: it keeps them in the parameters, and
+        does not look for them behind the loss.
+        """
+        strategy = self.trainer.strategy
+        wrapped = strategy.model
+        looks = isinstance(wrapped, DistributedDataParallel) and (
+            wrapped.find_unused_parameters or wrapped.static_graph
+        )
+        kept = isinstance(strategy, SingleDeviceStrategy | DDPStrategy)
+        return kept and not looks and self.automatic_optimization
+
+    def _differentiated(self, batch: Batch) -> Tensor:
+        """[B] the losses; their gradients are kept for the backward pass."""
+        # What Lightning multiplies the loss by before the backward pass.
+        factor = torch.ones((), device=batch.steps.device) / self.trainer.accumulate_grad_batches
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        factor = factor if scaler is None else scaler.scale(factor)
+        losses, self._gradients = self._in_parts.differentiate(
+            batch, self.losses, self._trained_parameters(), factor
+        )
+        return losses
+
+    def _trained_parameters(self) -> list[Parameter]:
+        return [parameter for parameter in self.head.parameters() if parameter.requires_grad]
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Run the backward pass, or hand over the gradients where they are known."""
+        if self._gradients is None:
+            super().backward(loss, *args, **kwargs)
+            return
+        gradients, self._gradients = self._gradients, None
+        hand_over(gradients, self._trained_parameters(), self.trainer.world_size > 1)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """At the end of one of the last epochs, take its weights into the mean."""
