@@ -207,12 +207,14 @@ def write_gguf(path: Path, folder: Path) -> None:
 
 
 @torch.inference_mode()
-def test_a_gguf_file_is_a_scorer(built, tmp_path):
+def test_a_gguf_file_is_a_scorer(built, tmp_path, capfd):
     pytest.importorskip("gguf", reason="needs gguf: pip install 'llmvs[gguf]'")
     folder = builtin.folder("builtin:tiny-llama", built)
     write_gguf(tmp_path / "small model.GGUF".lower(), folder)
     path = tmp_path / "small model.gguf"
+    capfd.readouterr()
     model, tokenizer = scorer(path, built)
+    assert "de-quantizing" not in capfd.readouterr().err  # the reader's own bar
     plain, its_tokenizer = scorer("builtin:tiny-llama", built)
     assert torch.allclose(model(PROMPT).logits, plain(PROMPT).logits, atol=1e-4)
     text = "The centre frame is number 4."

@@ -4,7 +4,7 @@ format, a folder with an adapter (put on its model by peft), a GGUF file, or `bu
 
 import gc
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,10 +20,12 @@ from transformers import (
     BitsAndBytesConfig,
     GenerationConfig,
     PreTrainedModel,
+    modeling_gguf_pytorch_utils,
 )
 from transformers.utils import logging
 
 from llmvs.config.schema import BackboneConfig
+from llmvs.console import tracked
 from llmvs.errors import UserError, first_few
 from llmvs.extraction import builtin, peft_folder
 from llmvs.extraction.hub import base_of, check, explained, gguf_parts, is_adapter
@@ -241,13 +243,25 @@ def _greedy(model: PreTrainedModel) -> GenerationConfig:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No progress bars of weight files and no advice about torchvision while a model loads."""
+    """No progress bars of weight files and no advice about torchvision while a model loads; the
+    reading of a GGUF file, which has a bar of its own that no switch of transformers reaches, gets
+    one in our style, of the first process alone.
+    """
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    of_gguf = vars(modeling_gguf_pytorch_utils)
+    bar = of_gguf.get("tqdm")
+    of_gguf["tqdm"] = _tensors
     try:
         yield
     finally:
+        of_gguf["tqdm"] = bar
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
+
+
+def _tensors(items: Iterable[Any], **_: Any) -> Iterator[Any]:
+    """Stand in for tqdm while a GGUF file is read."""
+    return tracked(items, "weights", "tensor")
