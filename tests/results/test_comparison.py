@@ -104,12 +104,20 @@ def test_a_table_says_by_what_its_epochs_were_chosen() -> None:
     table = comparison(alike)[0]
     assert table.notes[0] == "Epoch: val: best on held-out videos, by paper tau."
     assert [cell(table, name, "epoch") for name in ("a", "b")] == ["val", "val"]
+    assert table.heading.endswith("epoch: val (best on held-out videos, by paper tau)")
+    assert table.about["by"] == "paper tau"
     other = Contender("b", experiment("b", results(selection_by=["loss"])))
     table = comparison([alike[0], other])[0]
     assert table.notes[0] == (
         "Epoch: val: best on held-out videos, by paper tau; val: best on held-out videos, by loss."
     )
     assert [cell(table, n, "epoch") for n in ("a", "b")] == ["val by paper tau", "val by loss"]
+    assert table.heading.endswith("epoch: val (best on held-out videos, by paper tau or loss)")
+    frozen = Contender("b", experiment("b", results(epochs=0, selection_by=["loss"])))
+    assert comparison([alike[0], frozen])[0].about["by"] == "paper tau"
+    last = comparison(alike, rule="last")[0]
+    assert last.heading.endswith("epoch: last (last epoch)")
+    assert "by" not in last.about
 
 
 def test_what_other_criteria_choose_are_rows_below_their_rule() -> None:
@@ -343,7 +351,8 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert float(lines[1]["published tau"]) == 0.182
     assert main(["table", *folders]) == 0
     assert capsys.readouterr().out.startswith(
-        "summe, paper splits, folds 0, 1, seeds 0, 1, 2, epoch: val (best on held-out videos)\n\n"
+        "summe, paper splits, folds 0, 1, seeds 0, 1, 2, epoch: val (best on held-out videos, by paper"
+        " tau)\n\n"
         "paper: summaries\n"
     )
 

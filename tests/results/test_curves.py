@@ -30,8 +30,30 @@ def test_curves_are_read_epoch_by_epoch(tmp_path: Path) -> None:
 
     found = read_curves(run_of(tmp_path))
     assert set(found) == {"test/loss", "test/paper/tau", "train/loss", "val/paper/tau"}
-    assert found["train/loss"].tolist() == [0.9, 0.8]
-    np.testing.assert_array_equal(found["val/paper/tau"], [0.21, np.nan])
+    assert found["train/loss"].values.tolist() == [0.9, 0.8]
+    assert found["train/loss"].at.tolist() == [1, 2]
+    np.testing.assert_array_equal(found["val/paper/tau"].values, [0.21, np.nan])
+
+
+LOOKS = """epoch,look,step,test/paper/tau,train/loss
+0.0,1.0,1,0.1,
+0.0,,4,0.2,0.9
+1.0,1.0,6,nan,
+1.0,,9,0.4,0.8
+"""
+
+
+def test_looks_in_the_middle_of_an_epoch_stand_where_they_were_taken(tmp_path: Path) -> None:
+    from llmvs.results.curves import read_curves
+
+    found = read_curves(run_of(tmp_path, LOOKS))
+    tau, loss = found["test/paper/tau"], found["train/loss"]
+    assert tau.at.tolist() == pytest.approx([0.4, 1, 1.4, 2])  # steps 1 of 0 to 4, 6 of 5 to 9
+    np.testing.assert_array_equal(tau.values, [0.1, 0.2, np.nan, 0.4])
+    assert (loss.at.tolist(), loss.values.tolist()) == ([1, 2], [0.9, 0.8])  # no gaps
+    assert tau.value(1, 1) == (pytest.approx(0.4), 0.1)
+    assert tau.value(2, 0) == (2, 0.4)
+    assert tau.value(3, 0) is tau.value(2, 2) is None
 
 
 @pytest.mark.parametrize("text", ["", "epoch,lr\n0.0,1\n", "epoch,test/loss\nx,1\n", "a,b\n1,2\n"])
@@ -49,7 +71,7 @@ def test_the_chosen_epoch_is_marked_on_each_runs_own_curve(
 ) -> None:
     from matplotlib.axes import Axes
 
-    from llmvs.results.curves import draw_training
+    from llmvs.results.curves import Curve, draw_training
 
     marked: list[tuple[Any, Any]] = []
     thick: list[list[float]] = []
@@ -70,10 +92,21 @@ def test_the_chosen_epoch_is_marked_on_each_runs_own_curve(
     for seed, tau in ((0, [0.1, 0.3, 0.2]), (1, [0.2, 0.1, 0.4])):
         document = result(0, seed)
         document["rules"]["val"]["epoch"] = 2 + seed
-        runs.append(({"test/paper/tau": np.array(tau)}, Result.of(document)))
+        curve = Curve(np.arange(1.0, 4.0), np.zeros(3, np.int64), np.array(tau))
+        runs.append(({"test/paper/tau": curve}, Result.of(document)))
     draw_training(runs, "title", None, tmp_path / "a.png", tmp_path / "b.pdf")
     assert marked == [((2, 3), (0.3, 0.4))]
     np.testing.assert_allclose(thick, [[0.15, 0.2, 0.3]])
+    marked.clear()
+    document |= {"selection_looks": 2}
+    document["rules"]["val"] |= {"epoch": 2, "look": 1}
+    curve = Curve(np.array([1, 1.5, 2]), np.array([0, 1, 0]), np.array([0.1, 0.3, 0.2]))
+    for look, place in ((1, (1.5, 0.3)), (2, (2.0, 0.2))):
+        document["rules"]["val"]["look"] = look
+        draw_training(
+            [({"test/paper/tau": curve}, Result.of(document))], "t", None, tmp_path / "c.png"
+        )
+        assert marked.pop() == ((place[0],), (place[1],))
     assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
     assert (tmp_path / "b.pdf").read_bytes()[:4] == b"%PDF"
 

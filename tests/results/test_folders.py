@@ -48,7 +48,10 @@ def test_a_part_is_what_all_rows_have_and_the_heading_says_so(tmp_path: Path) ->
     assert notes == []
     assert [(found.folds, found.seeds) for found in group.experiments] == [([0, 1], [1])] * 2
     document, text = collect([a, b], wanted=Wanted(partial=True))
-    said = "folds 0, 1, seed 1, epoch: val (best on held-out videos), unfinished: 2 of 2 folds and 1 of 3"
+    said = (
+        "folds 0, 1, seed 1, epoch: val (best on held-out videos, by paper tau), unfinished: 2 of 2"
+        " folds and 1 of 3"
+    )
     assert f"summe, paper splits, {said} seeds, which all rows have" in text.splitlines()[0]
     assert document["title"] == text.splitlines()[0]
 

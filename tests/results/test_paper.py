@@ -103,8 +103,10 @@ def test_published_rows_say_how_their_epoch_was_chosen() -> None:
 def test_the_heading_names_both_datasets_and_the_csv_too() -> None:
     tables = paper_tables(two(), rule="test")
     assert tables[0].heading == (
-        "summe, paper splits, folds 0, 1, seeds 0, 1, 2, epoch: test (best on the TEST videos);"
-        " tvsum, disjoint splits, folds 0, 1, seeds 0, 1, 2, epoch: test (best on the TEST videos)"
+        "summe, paper splits, folds 0, 1, seeds 0, 1, 2, epoch: test (best on the TEST videos,"
+        " by paper tau);"
+        " tvsum, disjoint splits, folds 0, 1, seeds 0, 1, 2, epoch: test (best on the TEST videos,"
+        " by paper tau)"
     )
     first = next(csv.DictReader(io.StringIO(to_csv(tables))))
     assert (first["dataset"], first["splits"]) == ("summe; tvsum", "paper; disjoint")
@@ -117,6 +119,14 @@ def test_another_rule_stands_in_the_label() -> None:
     rows = [contender("a"), contender("b", selection="test"), contender("c", epochs=0)]
     labels = [row[0] for row in paper_tables([rows])[0].rows]
     assert labels[:3] == ["a, epoch: val", "b, epoch: test", "c"]
+
+
+def test_another_criterion_stands_in_the_label() -> None:
+    rows = [contender("a"), contender("b", selection_by=["loss"])]
+    table = paper_tables([rows])[0]
+    labels = [row[0] for row in table.rows]
+    assert labels[:2] == ["a, epoch: val by paper tau", "b, epoch: val by loss"]
+    assert table.about["by"] == "paper tau or loss"
 
 
 def test_what_has_no_seeds_has_no_deviation() -> None:

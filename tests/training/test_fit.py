@@ -57,6 +57,11 @@ def assert_same(found: Path, want: Path) -> None:
     assert all(torch.equal(a[name], b[name]) for name in a)
 
 
+def logged(folder: Path) -> str:
+    """The table of what was logged."""
+    return (folder / "logs" / "metrics.csv").read_text()
+
+
 def interrupt_at(
     monkeypatch: pytest.MonkeyPatch, epoch: int, error: BaseException | None = None
 ) -> None:
@@ -210,6 +215,21 @@ def test_every_epoch_sees_its_own_order(
 TWO_LOOKS = {"selection_by": ["paper/rho", "paper/tau"], "selection_looks": 2}
 
 
+def check_logged_looks(folder: Path, looks: list[tuple[int, int, float]], name: str) -> None:
+    """The table holds what every look saw; the last of an epoch stands in the epoch's own row."""
+    with (folder / "logs" / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(float(row["epoch"]), row["look"]) for row in rows] == [
+        (epoch, "1.0" if look == 1 else "") for epoch, look, _ in looks
+    ]
+    assert [float(row["step"]) for row in rows] == sorted({float(row["step"]) for row in rows})
+    sign = -1 if name == "test/loss" else 1
+    assert [float(row[name]) for row in rows] == pytest.approx(
+        [sign * seen for *_, seen in looks], rel=1e-5
+    )
+    assert all((row["train/loss"] == "") == (row["look"] != "") for row in rows)
+
+
 @pytest.mark.parametrize("by", ["paper/rho", "loss"])
 def test_two_looks_at_an_epoch_keep_what_they_see_and_change_no_training(
     cache: EmbeddingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
@@ -256,6 +276,7 @@ def test_two_looks_at_an_epoch_keep_what_they_see_and_change_no_training(
         *("last", "val", "val-by-paper-tau", "test", "test-by-paper-tau"),
     }
     assert found.history == plain.history
+    check_logged_looks(tmp_path / "looks", looks, f"test/{by}")
     np.testing.assert_equal(found.epochs["last"].scores, plain.epochs["last"].scores)
 
 
@@ -274,6 +295,7 @@ def test_resume_after_any_epoch_gives_the_same_bits(
         assert found.started_at == epoch
         assert_same(folder, tmp_path / "whole")
         assert found.history == whole.history
+        assert logged(folder) == logged(tmp_path / "whole")
         np.testing.assert_equal(asdict(found)["epochs"], asdict(whole)["epochs"])
 
 

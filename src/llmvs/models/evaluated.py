@@ -101,7 +101,7 @@ class EvaluatedModule(L.LightningModule):
 
     @torch.no_grad()
     def look(self) -> None:
-        """Fill `scored_parts` in the middle of a training epoch, without a line in the logs."""
+        """Fill `scored_parts` in the middle of a training epoch; nothing is logged."""
         self.eval()
         for place, loader in enumerate(self.trainer.val_dataloaders or []):
             for index, batch in enumerate(loader):
@@ -120,14 +120,21 @@ class EvaluatedModule(L.LightningModule):
     def _evaluate(self, parts: Iterable[str]) -> None:
         several = self.trainer.world_size > 1
         for part in parts:
-            scored = self._gather(part)
-            self.log(f"{part}/loss", scored.loss, sync_dist=several)
-            for protocol, values in scored.means.items():
-                for measure, value in values.items():
-                    self.log(f"{part}/{protocol}/{measure}", value, sync_dist=several)
+            for name, value in figures({part: self._gather(part)}).items():
+                self.log(name, value, sync_dist=several)
 
     def _metrics(self) -> list[tuple[str, VideoScores]]:
         return list(self.metrics.items())  # type: ignore[arg-type]
+
+
+def figures(scored_parts: Mapping[str, ScoredPart]) -> dict[str, float]:
+    """What evaluations found, by the names of the logs: `PART/loss`, `PART/PROTOCOL/MEASURE`."""
+    found: dict[str, float] = {}
+    for part, scored in scored_parts.items():
+        found[f"{part}/loss"] = scored.loss
+        for protocol, values in scored.means.items():
+            found |= {f"{part}/{protocol}/{measure}": one for measure, one in values.items()}
+    return found
 
 
 def _as_modules(metrics: Mapping[str, VideoScores]) -> dict[str, Metric]:

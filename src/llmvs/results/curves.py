@@ -4,6 +4,7 @@ epochs that were chosen.
 
 import csv
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
 
@@ -23,32 +24,81 @@ METRICS = Path("logs") / "metrics.csv"
 """In a run's folder: what its training logged after every epoch."""
 PARTS = {"train": ("#7a7a7a", "train"), "val": ("#d08a1d", "held out"), "test": ("#1f5f99", "test")}
 """Part of the videos -> its color and name."""
-Curves = Mapping[str, npt.NDArray[np.float64]]
-"""What was measured, `val/loss` or `test/paper/tau` -> [epochs]; NaN: not measured."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One figure over the course of a training."""
+
+    at: npt.NDArray[np.float64]
+    """[points]: how many epochs were done, 2.5 in the middle of the third."""
+    looks: npt.NDArray[np.int64]
+    """[points]: which look in the middle of an epoch it was, counted from 1; 0: the epoch's end."""
+    values: npt.NDArray[np.float64]
+    """[points]; NaN: not measured, or undefined."""
+
+    def value(self, epoch: int, look: int) -> tuple[float, float] | None:
+        """The point of a look at an epoch, counted from 1: how many epochs were done, and the
+        figure. None: there is none.
+        """
+        there = np.flatnonzero((np.ceil(self.at) == epoch) & (self.looks == look))
+        return (float(self.at[there[0]]), float(self.values[there[0]])) if len(there) else None
+
+
+Curves = Mapping[str, Curve]
+"""What was measured, `val/loss` or `test/paper/tau` -> its curve."""
 
 
 def read_curves(run: Path) -> Curves:
-    """What a run's training logged after every epoch.
+    """What a run's training logged after every epoch, and at looks in the middle of one.
 
     Raises:
         UserError: the file is missing or damaged.
     """
     path = run / METRICS
-    epochs: dict[float, dict[str, float]] = {}
+    points: dict[tuple[float, float], dict[str, float]] = {}
     try:
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 measured = {name: float(value) for name, value in row.items() if value}
-                epochs.setdefault(measured["epoch"], {}).update(measured)
+                place = measured["epoch"], measured.get("look", 0.0)
+                points.setdefault(place, {}).update(measured)
     except (OSError, UnicodeDecodeError, csv.Error, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: no readable curves ({error})") from error
-    names = dict.fromkeys(name for measured in epochs.values() for name in measured if "/" in name)
+    names = dict.fromkeys(name for measured in points.values() for name in measured if "/" in name)
     if not names:
         raise UserError(f"{path}: no curves in it")
-    nan = float("nan")
-    return {
-        name: np.array([epochs[epoch].get(name, nan) for epoch in sorted(epochs)]) for name in names
+    return {name: _curve(name, points) for name in names}
+
+
+def _curve(name: str, points: Mapping[tuple[float, float], Mapping[str, float]]) -> Curve:
+    """One figure at the end of every epoch, and wherever else it was measured."""
+    ends = {
+        epoch: one.get("step", 0.0) for (epoch, look), one in sorted(points.items()) if not look
     }
+    found = sorted(
+        (_epochs_done(epoch, one.get("step", 0.0), ends) if look else epoch + 1, look, place)
+        for place, one in points.items()
+        for epoch, look in [place]
+        if not look or name in one
+    )
+    return Curve(
+        np.array([at for at, _, _ in found]),
+        np.array([look for _, look, _ in found], dtype=np.int64),
+        np.array([points[place].get(name, float("nan")) for _, _, place in found]),
+    )
+
+
+def _epochs_done(epoch: float, step: float, ends: Mapping[float, float]) -> float:
+    """How many epochs were done after a step in the middle of one.
+
+    Args:
+        epoch: which, counted from 0.
+        step: counted from 0 over the whole training.
+        ends: epoch -> its last step.
+    """
+    before = ends.get(epoch - 1, -1.0)
+    return epoch + (step - before) / (ends.get(epoch, step + 1) - before)
 
 
 def draw_training(
@@ -119,10 +169,10 @@ def _panel(axes: Axes, what: str, runs: Sequence[tuple[Curves, Result]]) -> None
     for part, (color, label) in PARTS.items():
         lines = [curves[f"{part}/{what}"] for curves, _ in runs if f"{part}/{what}" in curves]
         for line in lines if len(lines) > 1 else ():
-            axes.plot(_epochs(line), line, color=color, alpha=0.2, linewidth=0.6)
+            axes.plot(line.at, line.values, color=color, alpha=0.2, linewidth=0.6)
         if lines:
-            mean = _mean(lines)
-            axes.plot(_epochs(mean), mean, color=color, linewidth=1.8, label=label)
+            at, mean = _mean([line.at for line in lines]), _mean([line.values for line in lines])
+            axes.plot(at, mean, color=color, linewidth=1.8, label=label)
 
 
 def _mark(axes: Axes, what: str, runs: Sequence[tuple[Curves, Result]], rule: str | None) -> None:
@@ -131,8 +181,11 @@ def _mark(axes: Axes, what: str, runs: Sequence[tuple[Curves, Result]], rule: st
     for curves, result in runs:
         name = rule or result.selection
         chosen = result.rules.get(name)
-        if chosen is not None and 1 <= chosen.epoch <= len(curves.get(what, ())):
-            places.append((chosen.epoch, curves[what][chosen.epoch - 1]))
+        if chosen is None or what not in curves:
+            continue
+        look = 0 if chosen.look == result.selection_looks else chosen.look
+        if place := curves[what].value(chosen.epoch, look):
+            places.append(place)
             label = f"chosen epoch of a run ({RULES[name].meaning})"
     if places:
         x, y = zip(*places, strict=True)
@@ -140,10 +193,6 @@ def _mark(axes: Axes, what: str, runs: Sequence[tuple[Curves, Result]], rule: st
         axes.scatter(
             x, y, s=14, color=color, edgecolor="white", linewidth=0.5, label=label, zorder=4
         )
-
-
-def _epochs(line: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    return np.arange(1, len(line) + 1)
 
 
 def _mean(lines: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llmvs.evaluation.criteria import words
 from llmvs.results.experiment import Experiment
+from llmvs.results.heading import by_what
 from llmvs.results.labels import PUBLISHED, RULES
 from llmvs.results.published import source
 
@@ -31,7 +31,7 @@ def selection_notes(experiment: Experiment) -> list[str]:
         f"The {len(rules)} choices of an epoch are from the same trainings, each on"
         f" {_range(trained)} videos"
     )
-    best = f" Best means: by {by}." if (by := _by(experiment, rules[-1])) else ""
+    best = f" Best means: by {by}." if (by := by_what(experiment.one, rules[-1])) else ""
     if "val" in rules:
         also = f"{_range(held)} more of each fold's training videos were held out"
         return [f"{line}; {also} and only chose the epoch of `val`.{best}"]
@@ -91,7 +91,7 @@ def epoch_cells(rows: Sequence[Contender], chosen: Sequence[str]) -> list[str]:
         ""
         if not row.experiment.one.trained
         else f"{rule} by {by}"
-        if several and (by := _by(row.experiment, rule))
+        if several and (by := by_what(row.experiment.one, rule))
         else rule
         for row, rule in zip(rows, chosen, strict=True)
     ]
@@ -112,18 +112,11 @@ def epoch_notes(rows: Sequence[Contender], chosen: Sequence[str]) -> list[str]:
 def _choices(rows: Sequence[Contender], chosen: Sequence[str]) -> list[tuple[str, str]]:
     """Every rule that chose a trained row's epoch, and by what; each once."""
     found = [
-        (rule, _by(row.experiment, rule))
+        (rule, by_what(row.experiment.one, rule))
         for row, rule in zip(rows, chosen, strict=True)
         if row.experiment.one.trained
     ]
     return list(dict.fromkeys(found))
-
-
-def _by(experiment: Experiment, rule: str) -> str:
-    """By what a rule compared epochs, in words; nothing where it compared none, or where that is
-    not known any more.
-    """
-    return "" if rule == "last" else words(next(iter(experiment.one.selection_by), ""))
 
 
 def _range(counts: Sequence[int]) -> str:

@@ -20,7 +20,7 @@ from llmvs.results.experiment import (
 )
 from llmvs.results.heading import Heading, heading_of
 from llmvs.results.labels import BASELINES, DATASETS, EPOCHS, TIES_BROKEN, tie_broken
-from llmvs.results.notes import Contender
+from llmvs.results.notes import Contender, epoch_cells
 from llmvs.results.published import published, published_by_others, source
 from llmvs.results.resolution import resolution_note
 from llmvs.results.tables import Cell, Column, Estimate, Table, shown
@@ -164,10 +164,11 @@ def _methods(name: str, sides: Sequence[Side]) -> list[Line]:
     lines: dict[str, dict[str, VideosBySeeds]] = {}
     seeded: set[str] = set()
     for side in sides:
-        mixed = side.heading.rule is not None and side.heading.rule not in side.rules
-        for row, rule in zip(side.rows, side.rules, strict=True):
+        epochs = epoch_cells(side.rows, side.rules)
+        mixed = len({epoch for epoch in epochs if epoch}) > 1
+        for row, rule, epoch in zip(side.rows, side.rules, epochs, strict=True):
             trained, there = row.experiment.one.trained, row.experiment.rows_of(name)
-            label = f"{row.label}, epoch: {rule}" if mixed and trained else row.label
+            label = f"{row.label}, epoch: {epoch}" if mixed and trained else row.label
             seeded |= {label} if trained else set()
             lines.setdefault(label, {})[side.name] = row.experiment.row(rule, name)
             if tie_broken(rule) in there:

@@ -4,8 +4,8 @@ beside what chance and people reach.
 
 from collections.abc import Mapping, Sequence
 
-from llmvs.evaluation.criteria import words
 from llmvs.evaluation.protocols import by_name
+from llmvs.results.heading import by_what
 from llmvs.results.labels import RULES, ZERO_SHOT, label_of
 from llmvs.results.schema import Result
 from llmvs.results.tables import Cell, Column, Table, grouped, text
@@ -96,8 +96,8 @@ def _elsewhere(result: Result) -> str:
 
 def chosen_by(result: Result) -> str:
     """By what the epoch was chosen; nothing where no epoch was, or it is not known any more."""
-    by = "" if result.selection == "last" else next(iter(result.selection_by), "")
-    return f", by {words(by)}" if by else ""
+    by = by_what(result, result.selection)
+    return f", by {by}" if by else ""
 
 
 def _chosen(result: Result) -> str:

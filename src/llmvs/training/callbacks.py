@@ -18,7 +18,7 @@ from llmvs.errors import UserError
 from llmvs.evaluation.criteria import figure
 from llmvs.evaluation.metric import ScoredPart
 from llmvs.files import atomic
-from llmvs.models.evaluated import EvaluatedModule
+from llmvs.models.evaluated import EvaluatedModule, figures
 from llmvs.models.module import LLMVSModule, NotFinite
 from llmvs.models.storage import save_head
 from llmvs.training.selection import Selection, of_this_version
@@ -75,6 +75,8 @@ class KeepEpochs(Checkpoint):
         """
         self.history: list[dict[str, float]] = []
         """One row of logged figures per epoch."""
+        self.looks: list[dict[str, float]] = []
+        """The same of every evaluation in the middle of an epoch, with the number of its look."""
         self.spent = 0.0
         self.finished = False
         """Whether the training ends with the epoch that was kept last, early or not."""
@@ -87,6 +89,7 @@ class KeepEpochs(Checkpoint):
             "kept": self.kept,
             "weights": self.weights,
             "history": self.history,
+            "looks": self.looks,
             "finished": self.finished,
             "spent": self.spent + time.monotonic() - self._started,
         }
@@ -96,12 +99,13 @@ class KeepEpochs(Checkpoint):
         state_dict = of_this_version(state_dict)
         self.kept, self.weights = state_dict["kept"], state_dict["weights"]
         self.history, self.spent = state_dict["history"], state_dict["spent"]
+        self.looks = state_dict.get("looks", [])  # older versions did not log them
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the clock; a resumed run's logs begin with the epochs before it."""
         self._started = self._written = time.monotonic()
-        for row in self.history if trainer.loggers else ():
-            trainer.loggers[0].log_metrics(dict(row), step=int(row["step"]))
+        for row in sorted([*self.history, *self.looks], key=lambda row: row["step"]):
+            _log(trainer, row)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """A resumed run begins with good weights."""
@@ -151,13 +155,16 @@ class KeepEpochs(Checkpoint):
             assert isinstance(pl_module, EvaluatedModule)
             pl_module.look()
             self._keep(trainer, pl_module, look, lambda: _copied(pl_module.trained()))
+            place = {"epoch": trainer.current_epoch, "look": look, "step": trainer.global_step - 1}
+            self.looks.append({**place, **figures(pl_module.scored_parts)})
+            _log(trainer, self.looks[-1])
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Keep the epoch where a rule chooses it; write the checkpoint where it is due."""
         assert isinstance(pl_module, EvaluatedModule)
-        figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
         self.history.append(
-            {"epoch": trainer.current_epoch, "step": trainer.global_step - 1, **figures}
+            {"epoch": trainer.current_epoch, "step": trainer.global_step - 1, **logged}
         )
         good = self._take(pl_module.trained())
         self.good = trainer.current_epoch, good
@@ -213,6 +220,12 @@ class KeepEpochs(Checkpoint):
         now, before = figure(scored_parts[part], criterion), self.kept[row]["figure"]
         # an undefined epoch gives way to any defined one
         return now > before or (before != before and now == now)
+
+
+def _log(trainer: L.Trainer, row: dict[str, float]) -> None:
+    """Add a row to the first logger's table, which Lightning does not fill by itself."""
+    if trainer.loggers:
+        trainer.loggers[0].log_metrics(dict(row), step=int(row["step"]))
 
 
 def _is_last_epoch(trainer: L.Trainer) -> bool:

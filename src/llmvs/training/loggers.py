@@ -156,21 +156,22 @@ def check_loggers(names: Sequence[str]) -> None:
 
 
 class EpochRows(CSVLogger):
-    """One line per epoch: Lightning logs the evaluation and the training of an epoch at different
-    moments.
+    """One line per epoch, whose evaluation and training Lightning logs at different moments; and
+    one per evaluation in the middle of an epoch, whose number is its `look`.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         """Start an empty table."""
         super().__init__(*arguments, **options)
-        self._rows: dict[float, dict[str, Any]] = {}
+        self._rows: dict[tuple[float, float], dict[str, Any]] = {}
 
     @rank_zero_only
     def log_metrics(  # type: ignore[override]
         self, metrics: Mapping[str, float], step: int | None = None
     ) -> None:
-        """Add figures to the line of their epoch."""
-        row = self._rows.setdefault(float(metrics.get("epoch", step or 0)), {})
+        """Add figures to the line of their epoch, or of their look at it."""
+        epoch, look = metrics.get("epoch", step or 0), metrics.get("look", 0)
+        row = self._rows.setdefault((float(epoch), float(look)), {})
         row |= {name: float(value) for name, value in metrics.items()}
         row["step"] = step or 0
 
