@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
@@ -46,6 +45,8 @@ def prepare(modules: Sequence[str]) -> None:
             is missing.
     """
     if START == "forkserver":
+        from multiprocessing import forkserver  # not on Windows
+
         multiprocessing.get_context(START).set_forkserver_preload(list(modules))
         with threads(1):
             forkserver.ensure_running()
