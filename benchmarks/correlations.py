@@ -8,7 +8,6 @@ repetitions, and their ratio.
 """
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from scipy.stats import kendalltau, spearmanr
 
 sys.path.insert(0, str(Path(__file__).parent / "reference"))
 import plain
+from figures import add_json, save
 
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset
@@ -106,7 +106,7 @@ def without_correlation() -> dict[str, dict[str, float]]:
 def main() -> None:
     """Print one line per protocol, and of what has no correlation."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--json", type=Path, help="write the figures there")
+    add_json(parser)
     given = parser.parse_args()
     figures: dict[str, dict[str, float]] = {}
     for title, annotation, protocol, video in [
@@ -149,8 +149,7 @@ def main() -> None:
     figures |= without_correlation()
     for title, times in figures.items():
         show(title, times)
-    if given.json:
-        given.json.write_text(json.dumps(figures, indent=1))
+    save(given.json, figures)
 
 
 if __name__ == "__main__":

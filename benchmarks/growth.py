@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from figures import add_json, save
 
 from llmvs.cache.embeddings import EmbeddingCache, Embeddings
 from llmvs.config.schema import HeadConfig
@@ -162,7 +163,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=30_000)
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--memory-gb", type=float, default=8.0, help="beyond it videos are mapped")
-    parser.add_argument("--json", type=Path, help="add the figures to this file")
+    add_json(parser)
     parser.add_argument("--plot", type=Path, help="draw this .svg and .png from the --json file")
     parser.add_argument("--what", choices=("train", "evaluation", "videos"))
     parser.add_argument("--size", type=int)
@@ -174,8 +175,9 @@ def main() -> None:
         else:
             print(json.dumps(one_video(given.size, given.width, given.what == "train")))
         return
-    stored = given.json.read_text() if given.json and given.json.exists() else "{}"
-    figures: dict[str, dict[str, Row]] = json.loads(stored)
+    figures: dict[str, dict[str, Row]] = {}
+    if given.json and given.json.exists():  # the other half of the plot
+        figures = json.loads(given.json.read_text())["figures"]
     kinds = {"steps": ("evaluation", "train"), "videos": ("videos",), "plot": ()}[given.of]
     for what in kinds:
         figures[what] = {}
@@ -185,8 +187,7 @@ def main() -> None:
             figures[what][str(size)] = row = fresh(what, size, given.width, given.memory_gb)
             shown = "  ".join(f"{name} {value:9.2f}" for name, value in row.items())
             print(f"{what:<11}{size:>7}  {shown}", flush=True)
-            if given.json:
-                given.json.write_text(json.dumps(figures, indent=1))
+            save(given.json, figures)
     if given.plot:
         draw(figures, given.plot)
 

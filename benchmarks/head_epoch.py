@@ -2,6 +2,7 @@
 by side in one run.
 
     python benchmarks/head_epoch.py [DATA] [--dim 256] [--layers 3] [--width 512] [--threads 1]
+    python benchmarks/head_epoch.py [DATA] --device cuda --precision bf16 --dim 2048 --width 5120
 
 With DATA (a folder of TVSum's annotations) the videos have their lengths; without, lengths are
 drawn that spread alike. The padded and the single videos go through PyTorch's own encoder with the
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from figures import add_json, save
 from torch import Tensor, nn
 
 from llmvs import load_dataset
@@ -57,7 +59,7 @@ class Padded(nn.Module):
         steps = nn.utils.rnn.pad_sequence(list(videos), batch_first=True)
         truth = nn.utils.rnn.pad_sequence(list(truths), batch_first=True)
         lengths = torch.tensor([len(video) for video in videos])
-        mask = torch.arange(steps.shape[1]) < lengths[:, None]
+        mask = (torch.arange(steps.shape[1]) < lengths[:, None]).to(steps.device)
         squared = (self(steps, mask) - truth).square().masked_fill(~mask, 0)
         return (squared.sum(dim=1) / mask.sum(dim=1)).mean()
 
@@ -66,21 +68,32 @@ def packed_loss(head: Head, videos: Sequence[Tensor], truths: Sequence[Tensor]) 
     """The same on packed videos."""
     lengths = torch.tensor([len(video) for video in videos])
     scores = head(torch.cat(list(videos)), lengths)
-    return total_loss(scores, torch.cat(list(truths)), lengths, OptimConfig()).mean()
+    truth = torch.cat(list(truths))
+    return total_loss(scores, truth, lengths.to(truth.device), OptimConfig()).mean()
 
 
 def epoch(network: nn.Module, count: int, step: Callable[[list[int]], None]) -> float:
     """Seconds of one epoch: forward and backward, without the optimizer, which all share."""
+    wait()
     begin = time.perf_counter()
     for share in GlobalBatches(count, BATCH, seed=0):
         network.zero_grad()
         step(share.which)
+    wait()
     return time.perf_counter() - begin
 
 
-def main() -> None:
-    """Print seconds per epoch of the three ways."""
-    parser = argparse.ArgumentParser()
+def wait() -> None:
+    """Wait for a GPU to be done."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", nargs="?", type=Path)
     for name, default in (
         ("dim", 256),
@@ -90,27 +103,44 @@ def main() -> None:
         ("rounds", 3),
     ):
         parser.add_argument(f"--{name}", type=int, default=default)
-    chosen = parser.parse_args()
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", choices=("32", "bf16", "fp16"), default="32")
+    add_json(parser)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Print seconds per epoch of the three ways."""
+    chosen = arguments()
     torch.set_num_threads(chosen.threads)
     lengths = lengths_of(chosen.data)
     generator = torch.Generator().manual_seed(0)
-    videos = [torch.randn(length, chosen.width, generator=generator) for length in lengths]
-    truths = [torch.rand(length, generator=generator) for length in lengths]
+    videos = [
+        torch.randn(length, chosen.width, generator=generator).to(chosen.device)
+        for length in lengths
+    ]
+    truths = [torch.rand(length, generator=generator).to(chosen.device) for length in lengths]
     config = HeadConfig(dim=chosen.dim, layers=chosen.layers, feedforward=chosen.dim)
     torch.manual_seed(0)
-    head = Head(chosen.width, config)
-    padded = Padded(head)
+    head = Head(chosen.width, config).to(chosen.device)
+    padded = Padded(head).to(chosen.device)
+    kind = {"32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[chosen.precision]
+
+    def backward(loss: Callable[[], Tensor], share: float = 1.0) -> None:
+        with torch.autocast(torch.device(chosen.device).type, kind, enabled=kind is not None):
+            value = loss() * share
+        value.backward()
 
     def taken(which: list[int]) -> tuple[list[Tensor], list[Tensor]]:
         return [videos[i] for i in which], [truths[i] for i in which]
 
     def single(which: list[int]) -> None:
         for i in which:
-            (padded.loss([videos[i]], [truths[i]]) / len(which)).backward()
+            backward(lambda i=i: padded.loss([videos[i]], [truths[i]]), 1 / len(which))  # type: ignore[misc]
 
     ways: dict[str, tuple[nn.Module, Callable[[list[int]], None]]] = {
-        "packed": (head, lambda which: packed_loss(head, *taken(which)).backward()),
-        "padded": (padded, lambda which: padded.loss(*taken(which)).backward()),
+        "packed": (head, lambda which: backward(lambda: packed_loss(head, *taken(which)))),
+        "padded": (padded, lambda which: backward(lambda: padded.loss(*taken(which)))),
         "one by one": (padded, single),
     }
     seconds = {name: float("inf") for name in ways}
@@ -123,6 +153,7 @@ def main() -> None:
     print(f"{len(videos)} videos, {real} steps; padded to {computed} ({computed / real:.2f} times)")
     for name, value in seconds.items():
         print(f"{name:<12} {value:7.3f} s per epoch  {value / seconds['packed']:5.2f} times packed")
+    save(chosen.json, {"steps": real, "padded to": computed, "seconds": seconds})
 
 
 if __name__ == "__main__":

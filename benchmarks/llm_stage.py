@@ -16,6 +16,7 @@ from statistics import median
 from typing import Any
 
 import torch
+from figures import add_json, save
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from llmvs.extraction.engines import Engine, Naive, Prompt, Read, Reader
@@ -75,6 +76,7 @@ def main() -> None:
         f" of {given.rounds} rounds"
     )
     print(f"{'engine':8} {'steps/s':>9} {'x naive':>8} {'largest difference':>19} {'peak GB':>8}")
+    figures = {}
     for name in makers:
         difference = max(
             float((reads[name][i].q.float() - read.q.float()).abs().max())
@@ -87,6 +89,13 @@ def main() -> None:
             f"{name:8} {median(speeds[name]):9.3g} {ratio:8.2f} {difference:19.1e}"
             f" {peak[name]:8.1f}"
         )
+        figures[name] = {
+            "steps per second": median(speeds[name]),
+            "times naive": ratio,
+            "largest difference": difference,
+            "peak GB": peak[name],
+        }
+    save(given.json, figures)
 
 
 def arguments() -> argparse.Namespace:
@@ -110,6 +119,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--budget", type=int, default=4096, help="query tokens in a batch")
     parser.add_argument("--rounds", type=int, default=3)
+    add_json(parser)
     return parser.parse_args()
 
 

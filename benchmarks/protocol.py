@@ -12,7 +12,6 @@ seconds are the ones to compare.
 """
 
 import argparse
-import json
 import logging
 import sys
 import tempfile
@@ -29,6 +28,7 @@ import torch
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent / "reference"))
+from figures import add_json, save
 from procedure import Item, Network, epoch
 
 from llmvs import load_dataset
@@ -140,7 +140,7 @@ def arguments() -> argparse.Namespace:
         ("threads", 1),
     ):
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--json", type=Path, help="write the figures there")
+    add_json(parser)
     return parser.parse_args()
 
 
@@ -218,15 +218,10 @@ def report(
             f" {processor:8.2f} s of a processor ({ratio:5.2f} x ours)"
         )
     print("ours, of an epoch: ", ", ".join(f"{n} {100 * v:.1f} %" for n, v in shares.items()))
-    if given.json:
-        table = {
-            name: dict(zip(("wall", "cpu"), row.tolist(), strict=True))
-            for name, row in best.items()
-        }
-        chosen = {name: str(value) for name, value in vars(given).items()}
-        given.json.write_text(
-            json.dumps({"arguments": chosen, **table, "shares": shares}, indent=1)
-        )
+    table = {
+        name: dict(zip(("wall", "cpu"), row.tolist(), strict=True)) for name, row in best.items()
+    }
+    save(given.json, {**table, "shares": shares})
 
 
 if __name__ == "__main__":

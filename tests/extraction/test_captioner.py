@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from llmvs.cache.captions import one_line
-from llmvs.extraction.captioner import Captioner
+from llmvs.extraction.captioner import Captioner, _frames
 
 PICTURES = [
     np.kron(np.random.default_rng(i).integers(0, 255, (4, 6, 3)), np.ones((16, 16, 1))).astype(
@@ -117,3 +117,57 @@ def test_the_processors_own_chat_template_is_used(captioner: Captioner) -> None:
         == f"<s> {captioner.questions[0]} ANSWER:"
     )
     assert torch.equal(chat["pixel_values"], plain["pixel_values"])
+
+
+OUT_OF_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory"),
+    RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY)
+@pytest.mark.parametrize("where", ["_greedy", "_answers"])
+def test_a_batch_beyond_the_memory_is_halved_and_remembered(
+    error: Exception, where: str, early: Captioner, monkeypatch, capsys
+) -> None:
+    expected, features = caption(early, PICTURES)
+    whole, asked = getattr(early, where), []
+    early.own_loop = None  # as at the beginning: want of memory does not speak against the loop
+
+    def short_of_memory(inputs: dict) -> object:
+        asked.append(len(inputs["input_ids"]))
+        if asked[-1] > 5:
+            raise error
+        return whole(inputs)
+
+    monkeypatch.setattr(early, where, short_of_memory)
+    found, found_features = caption(early, PICTURES)
+    assert found == expected
+    torch.testing.assert_close(found_features, features, atol=1e-5, rtol=1e-4)
+    assert early.own_loop
+    assert asked == [16, 8, 4, 4, 4, 4]
+    assert caption(early, PICTURES[:7])[0] == expected[:7]
+    assert asked[6:] == [4, 3]
+    said = capsys.readouterr().err
+    assert said.count("out of memory: going on with caption.batch=8") == 1
+    assert said.count("out of memory: going on with caption.batch=4") == 1
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY)
+def test_a_single_frame_beyond_the_memory_is_an_error(
+    error: Exception, captioner: Captioner, monkeypatch
+) -> None:
+    def short_of_memory(inputs: dict) -> list[str]:
+        raise error
+
+    monkeypatch.setattr(captioner, "_answers", short_of_memory)
+    with pytest.raises(type(error), match="memory"):
+        caption(captioner, PICTURES[:3])
+
+
+def test_pictures_cut_into_patches_are_halved_too() -> None:
+    """Three patches a picture, one after the other in one tensor."""
+    inputs = {"input_ids": torch.arange(4)[:, None], "pixel_values": torch.arange(12)}
+    half = _frames(inputs, 2, 2)
+    assert half["input_ids"][:, 0].tolist() == [2, 3]
+    assert half["pixel_values"].tolist() == [6, 7, 8, 9, 10, 11]

@@ -1,15 +1,19 @@
 """Stage 1: one sentence per frame from a frozen image-text-to-text model (paper, section 3.1)."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import BatchFeature, PreTrainedModel
 
 from llmvs.cache.captions import one_line
+from llmvs.memory import exhausted
 from llmvs.video.decoders import Frame
+
+logger = logging.getLogger(__name__)
 
 
 class Captioner:
@@ -37,6 +41,8 @@ class Captioner:
         ends = model.generation_config.eos_token_id
         self.stop = frozenset(ends if isinstance(ends, list) else [ends])
         self.own_loop: bool | None = None
+        self.most: int | None = None
+        """Most frames that the memory was found to hold at once; None: it held all so far."""
 
     def prepare(self, frames: Sequence[Frame]) -> list[Any]:
         """What the model reads about frames [H, W, 3] of one size: one batch per question, on the
@@ -47,7 +53,8 @@ class Captioner:
 
     @torch.inference_mode()
     def __call__(self, prepared: list[Any]) -> tuple[list[str], Tensor]:
-        """Caption B prepared frames.
+        """Caption B prepared frames; where the memory does not hold them at once, half as many at a
+        time, from then on.
 
         Returns:
             B captions of one line each, and v [B, D_v]: the vision tower's pooled feature ([B, 0]
@@ -55,9 +62,35 @@ class Captioner:
         """
         answers, features = [], torch.empty(0)
         for inputs in prepared:
-            answers.append(self._answers(inputs.to(self.model.device)))
-            features = self.vision.take(len(inputs["input_ids"]))
+            texts, features = self._asked(inputs)
+            answers.append(texts)
         return [_joined(parts) for parts in zip(*answers, strict=True)], features
+
+    def _asked(self, inputs: Any) -> tuple[list[str], Tensor]:
+        """One question's answers about all frames, and v."""
+        texts: list[str] = []
+        features: list[Tensor] = []
+        count = len(inputs["input_ids"])
+        while len(texts) < count:
+            part = _frames(inputs, len(texts), min(self.most or count, count - len(texts)))
+            found = self._attempt(part)
+            if found is None:  # here nothing holds on to the failed attempt any more
+                self.most = len(part["input_ids"]) // 2
+                torch.cuda.empty_cache()
+                logger.warning("out of memory: going on with caption.batch=%s", self.most)
+                continue
+            texts += found
+            features.append(self.vision.take(len(found)))
+        return texts, torch.cat(features)
+
+    def _attempt(self, part: Any) -> list[str] | None:
+        """Answers about some frames; None where the memory does not hold them."""
+        try:
+            return self._answers(part.to(self.model.device))
+        except Exception as error:
+            if not exhausted(error) or len(part["input_ids"]) == 1:
+                raise
+            return None
 
     def _inputs(self, images: list[Image.Image], question: str) -> Any:
         """The processor's own chat template where it has one, else LLaVA's plain format."""
@@ -102,10 +135,11 @@ class Captioner:
                 IndexError,
                 NotImplementedError,
                 RuntimeError,
-            ):
-                self.own_loop = (
-                    False  # a model whose forward pass wants more than tokens and a cache
-                )
+            ) as error:
+                if exhausted(error):
+                    raise
+                # A model whose forward pass wants more than tokens and a cache.
+                self.own_loop = False
         return reference
 
     def _greedy(self, inputs: Any) -> list[list[int]]:
@@ -134,6 +168,22 @@ class Captioner:
             one_line(text)
             for text in self.processor.batch_decode(answers, skip_special_tokens=True)
         ]
+
+
+def _frames(inputs: Any, first: int, size: int) -> Any:
+    """What the model reads about `size` of the frames; frames of one size have as many rows each in
+    every tensor (a model that cuts pictures into patches has several).
+    """
+    count = len(inputs["input_ids"])
+    if size == count:
+        return inputs
+    rows = {name: len(value) // count for name, value in inputs.items()}
+    return BatchFeature(
+        {
+            name: value[first * rows[name] : (first + size) * rows[name]]
+            for name, value in inputs.items()
+        }
+    )
 
 
 def plain_prompt(processor: Any, question: str) -> str:

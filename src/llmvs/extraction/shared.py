@@ -73,11 +73,8 @@ class Shared:
         waiting = sorted(lengths, key=lambda i: (lengths[i], i))
         while waiting:
             size = self._fitting([lengths[i] for i in waiting])
-            try:
-                reads = self._batch([prompts[i].query for i in waiting[:size]])
-            except (RuntimeError, MemoryError) as error:
-                if not exhausted(error):
-                    raise
+            reads = self._attempt([prompts[i].query for i in waiting[:size]])
+            if reads is None:  # here nothing holds on to the failed attempt any more
                 self._halve(size)
                 continue
             yield from zip(waiting[:size], reads, strict=True)
@@ -102,6 +99,15 @@ class Shared:
         while size < most and (size + 1) * lengths[size] <= self.budget:
             size += 1
         return size
+
+    def _attempt(self, queries: list[list[int]]) -> list[Read] | None:
+        """What a batch gave; None where the memory does not hold it."""
+        try:
+            return self._batch(queries)
+        except (RuntimeError, MemoryError) as error:
+            if not exhausted(error):
+                raise
+            return None
 
     def _halve(self, size: int) -> None:
         torch.cuda.empty_cache()

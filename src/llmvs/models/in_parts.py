@@ -10,7 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from llmvs.errors import UserError
 from llmvs.memory import exhausted
@@ -112,6 +115,25 @@ def _refuse_single(part: Batch, error: Exception) -> None:
             " memory with this video alone: reduce head.dim or head.feedforward, or set"
             " precision=bf16-mixed (or 16-mixed), or accelerator=cpu"
         ) from error
+
+
+def takes_gradients(trainer: Trainer) -> bool:
+    """Whether a trainer takes gradients as they are: it keeps them in the parameters, and does not
+    look for them behind the loss.
+    """
+    strategy, wrapped = trainer.strategy, trainer.strategy.model
+    looks = isinstance(wrapped, DistributedDataParallel) and (
+        wrapped.find_unused_parameters or wrapped.static_graph
+    )
+    kept = isinstance(strategy, SingleDeviceStrategy | DDPStrategy)
+    return kept and not looks and trainer.lightning_module.automatic_optimization
+
+
+def factor_of_loss(trainer: Trainer, device: torch.device) -> Tensor:
+    """[] what a trainer multiplies a loss by before its backward pass."""
+    factor = torch.ones((), device=device) / trainer.accumulate_grad_batches
+    scaler = getattr(trainer.precision_plugin, "scaler", None)
+    return factor if scaler is None else scaler.scale(factor)
 
 
 def hand_over(gradients: Gradients, parameters: Sequence[nn.Parameter], shared: bool) -> None:

@@ -7,11 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
-from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.nn import Parameter
-from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from llmvs.cache.fingerprint import differences
@@ -21,7 +19,13 @@ from llmvs.models.averaging import MeanWeights
 from llmvs.models.batch import START_OVER, Batch
 from llmvs.models.evaluated import EvaluatedModule
 from llmvs.models.head import Head, Standardize
-from llmvs.models.in_parts import Gradients, InParts, hand_over
+from llmvs.models.in_parts import (
+    Gradients,
+    InParts,
+    factor_of_loss,
+    hand_over,
+    takes_gradients,
+)
 from llmvs.models.losses import total_loss
 
 FIRST_MATRIX = "head.project.0.weight"
@@ -203,7 +207,7 @@ class LLMVSModule(EvaluatedModule):
             NotFinite: the loss is not a finite number.
             UserError: a GPU does not hold a single video.
         """
-        known = self.may_run_out(batch.steps) and self._takes_gradients()
+        known = self.may_run_out(batch.steps) and takes_gradients(self.trainer)
         losses = self._differentiated(batch) if known else self.losses(batch)
         self._check(losses.split(1), "loss", batch)
         loss = (losses * batch.weight).sum()
@@ -222,24 +226,9 @@ class LLMVSModule(EvaluatedModule):
         """Whether a value's device says so when its memory does not suffice, and can go on."""
         return values.is_cuda
 
-    def _takes_gradients(self) -> bool:
-        """Whether the trainer takes gradients as they are: it keeps them in the parameters, and
-        does not look for them behind the loss.
-        """
-        strategy = self.trainer.strategy
-        wrapped = strategy.model
-        looks = isinstance(wrapped, DistributedDataParallel) and (
-            wrapped.find_unused_parameters or wrapped.static_graph
-        )
-        kept = isinstance(strategy, SingleDeviceStrategy | DDPStrategy)
-        return kept and not looks and self.automatic_optimization
-
     def _differentiated(self, batch: Batch) -> Tensor:
         """[B] the losses; their gradients are kept for the backward pass."""
-        # What Lightning multiplies the loss by before the backward pass.
-        factor = torch.ones((), device=batch.steps.device) / self.trainer.accumulate_grad_batches
-        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
-        factor = factor if scaler is None else scaler.scale(factor)
+        factor = factor_of_loss(self.trainer, batch.steps.device)
         losses, self._gradients = self._in_parts.differentiate(
             batch, self.losses, self._trained_parameters(), factor
         )
