@@ -3,9 +3,12 @@ trains.
 """
 
 from pathlib import Path
+from typing import Any
 
+import lightning as L
 import numpy as np
 import torch
+from torch import Tensor
 
 from llmvs.cache.captions import CaptionCache, Captions
 from llmvs.cache.embeddings import EmbeddingCache, Embeddings
@@ -94,3 +97,25 @@ def make_config(**changes: object) -> Config:
         **changes,
     }
     return Config(**settings)  # type: ignore[arg-type]
+
+
+def quiet_trainer(place: Path, **settings: Any) -> L.Trainer:
+    """A trainer as anybody would make it, but for what keeps a test quiet."""
+    quiet: dict[str, Any] = {
+        "accelerator": "cpu",
+        "max_epochs": 2,
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "default_root_dir": place,
+    }
+    return L.Trainer(**{**quiet, **settings})
+
+
+def assert_same_weights(found: dict[str, Tensor], want: dict[str, Tensor]) -> None:
+    """Two trainings came to the same, but for rounding."""
+    assert found.keys() == want.keys()
+    for name, value in want.items():
+        if not name.endswith("in_proj_bias"):  # keys' biases have no gradient but rounding
+            torch.testing.assert_close(found[name], value, rtol=1e-3, atol=1e-4)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import pytest
 import torch
 from lightning.pytorch.plugins.precision import MixedPrecision
@@ -18,7 +17,7 @@ from llmvs import EmbeddingDataModule, LLMVSModule
 from llmvs.errors import UserError
 from llmvs.models.batch import Batch
 from llmvs.models.in_parts import InParts
-from tests.toys import FOLD, WIDTH, make_cache, make_dataset
+from tests.toys import FOLD, WIDTH, assert_same_weights, make_cache, make_dataset, quiet_trainer
 
 DATASET = make_dataset()
 HEAD = {"dim": 32, "feedforward": 32, "layers": 1, "dropout": 0.0}
@@ -73,26 +72,10 @@ def trained(
     module: LLMVSModule, folder: Path, place: Path, batch_videos: int = 5, **settings: Any
 ) -> dict[str, Tensor]:
     """The weights after two epochs."""
-    trainer = L.Trainer(
-        accelerator="cpu",
-        max_epochs=2,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=place,
-        **settings,
-    )
+    trainer = quiet_trainer(place, **settings)
     trainer.fit(module, EmbeddingDataModule(DATASET, FOLD, folder, batch_videos=batch_videos))
     module.figures = {n: float(v) for n, v in trainer.callback_metrics.items()}  # type: ignore[assignment]
     return {name: value.clone() for name, value in module.trained().items()}
-
-
-def assert_same(found: dict[str, Tensor], want: dict[str, Tensor]) -> None:
-    assert found.keys() == want.keys()
-    for name, value in want.items():
-        if not name.endswith("in_proj_bias"):  # keys' biases have no gradient but rounding
-            torch.testing.assert_close(found[name], value, rtol=1e-3, atol=1e-4)
 
 
 def test_where_the_memory_suffices_the_weights_are_those_of_a_backward_pass(
@@ -114,7 +97,7 @@ def test_a_step_is_done_again_in_parts_with_the_same_result(
     module = small_gpu(room, where)
     with caplog.at_level(logging.WARNING, "llmvs"):
         found = trained(module, folder, tmp_path, **clip)
-    assert_same(found, want)
+    assert_same_weights(found, want)
     assert module.figures == pytest.approx(plain.figures, rel=1e-3, abs=1e-4)  # type: ignore[operator]
     lines = [record.getMessage() for record in caplog.records if "out of memory" in record.msg]
     assert len(lines) == 1

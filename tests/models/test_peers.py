@@ -3,7 +3,6 @@
 import math
 from pathlib import Path
 
-import lightning as L
 import numpy as np
 import pytest
 import torch
@@ -21,7 +20,7 @@ from llmvs.models.datamodule import EmbeddingDataModule
 from llmvs.models.head import Head
 from llmvs.models.module import LLMVSModule
 from llmvs.models.storage import load_head, save_head
-from tests.toys import FOLD, make_cache, make_dataset
+from tests.toys import FOLD, make_cache, make_dataset, quiet_trainer
 
 PEERS = ("vasnet", "pglsum", "csta")
 M = 32
@@ -252,14 +251,6 @@ def test_a_few_epochs_of_training_lower_the_loss(tmp_path: Path, name: str) -> N
 
     before = loss()
     module.train()
-    trainer = L.Trainer(
-        max_epochs=8,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=tmp_path,
-    )
+    trainer = quiet_trainer(tmp_path, max_epochs=8)
     trainer.fit(module, datamodule=data)
     assert loss() < 0.9 * before

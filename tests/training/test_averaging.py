@@ -4,7 +4,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import numpy as np
 import pytest
 import torch
@@ -17,7 +16,7 @@ from llmvs.models.datamodule import EmbeddingDataModule
 from llmvs.models.module import LLMVSModule
 from llmvs.models.storage import load_head
 from llmvs.training.fit import fit
-from tests.toys import FOLD, embed, make_cache, make_config, make_dataset
+from tests.toys import FOLD, embed, make_cache, make_config, make_dataset, quiet_trainer
 from tests.training.test_fit import assert_same, interrupted, weights
 
 DATASET = make_dataset()
@@ -85,11 +84,7 @@ def test_resume_gives_the_same_bits(
 def test_a_plain_trainer_ends_with_the_mean(cache: EmbeddingCache, tmp_path: Path) -> None:
     module = LLMVSModule(optim=AVERAGED, head={"dim": 64, "feedforward": 32, "layers": 1})
     data = EmbeddingDataModule(DATASET, FOLD, cache, batch_videos=3)
-    trainer = L.Trainer(
-        max_epochs=4, accelerator="cpu", logger=False, enable_progress_bar=False,
-        enable_model_summary=False, default_root_dir=tmp_path, use_distributed_sampler=False,
-        enable_checkpointing=False,
-    )  # fmt: skip
+    trainer = quiet_trainer(tmp_path, max_epochs=4, use_distributed_sampler=False)
     trainer.fit(module, datamodule=data)
     assert module.mean.count == 3
     mean = module.mean.weights

@@ -23,7 +23,7 @@ from llmvs.evaluation.protocols import rank_correlations
 from llmvs.models.aggregators import AGGREGATORS
 from llmvs.models.aggregators.base import Aggregator
 from llmvs.models.losses import LOSSES
-from tests.toys import FOLD, WIDTH, make_cache, make_dataset
+from tests.toys import FOLD, WIDTH, assert_same_weights, make_cache, make_dataset, quiet_trainer
 
 DATASET = make_dataset()
 HEAD = {"dim": 32, "feedforward": 32, "layers": 1}
@@ -54,21 +54,6 @@ def module() -> LLMVSModule:
     return LLMVSModule(head=HEAD, optim=OPTIM, seed=1)
 
 
-def trainer(place: Path, **settings: Any) -> L.Trainer:
-    """A trainer as anybody would make it, but for what keeps a test quiet."""
-    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-    return L.Trainer(
-        accelerator="cpu",
-        **{  # type: ignore[arg-type]
-            **quiet,
-            "max_epochs": 2,
-            "enable_model_summary": False,
-            "default_root_dir": place,
-            **settings,
-        },
-    )
-
-
 def figures(found: L.Trainer) -> dict[str, float]:
     return {name: float(value) for name, value in found.callback_metrics.items()}
 
@@ -76,7 +61,7 @@ def figures(found: L.Trainer) -> dict[str, float]:
 def test_fit_takes_the_width_from_the_data_and_logs_every_figure(
     data: EmbeddingDataModule, module: LLMVSModule, tmp_path: Path
 ) -> None:
-    ran = trainer(tmp_path)
+    ran = quiet_trainer(tmp_path)
     ran.fit(module, data)
     assert module.head.input_dim == module.hparams["input_dim"] == WIDTH
     assert {"train/loss", "val/loss", "lr", *PAPER} <= figures(ran).keys()
@@ -88,7 +73,7 @@ def test_a_width_that_is_given_or_found_makes_the_same_head(
     given = LLMVSModule(WIDTH, HeadConfig(**HEAD), OptimConfig(**OPTIM), seed=1)
     first = {name: value.clone() for name, value in given.head.state_dict().items()}
     for one in (given, module):
-        trainer(tmp_path).fit(one, data)
+        quiet_trainer(tmp_path).fit(one, data)
     module_weights = module.head.state_dict()
     assert all(torch.equal(v, module_weights[n]) for n, v in given.head.state_dict().items())
     assert any(not torch.equal(v, module_weights[n]) for n, v in first.items())
@@ -98,13 +83,13 @@ def test_a_width_that_is_given_or_found_makes_the_same_head(
 def test_validate_test_and_predict_give_the_figures_of_the_fit(
     data: EmbeddingDataModule, module: LLMVSModule, folder: Path, tmp_path: Path
 ) -> None:
-    ran = trainer(tmp_path)
+    ran = quiet_trainer(tmp_path)
     ran.fit(module, data)
     last = {name: value for name, value in figures(ran).items() if name in PAPER}
     fresh = EmbeddingDataModule(DATASET, FOLD, folder)
-    [validated, _] = trainer(tmp_path).validate(module, fresh, verbose=False)
+    [validated, _] = quiet_trainer(tmp_path).validate(module, fresh, verbose=False)
     assert {name: validated[name] for name in last} == last
-    [tested] = trainer(tmp_path).test(
+    [tested] = quiet_trainer(tmp_path).test(
         module, EmbeddingDataModule(DATASET, FOLD, folder), verbose=False
     )
     assert {name for name in tested if name.endswith("tau")} == {
@@ -112,7 +97,7 @@ def test_validate_test_and_predict_give_the_figures_of_the_fit(
         "test/per_annotator/tau",
     }
     assert tested["test/paper/tau"] == last["test/paper/tau"]
-    predicted = trainer(tmp_path).predict(module, EmbeddingDataModule(DATASET, FOLD, folder))
+    predicted = quiet_trainer(tmp_path).predict(module, EmbeddingDataModule(DATASET, FOLD, folder))
     assert predicted is not None
     scores = {key: value for batch in predicted for key, value in batch.items()}  # type: ignore[union-attr]
     assert list(scores) == list(FOLD.test)
@@ -129,12 +114,12 @@ def test_validate_test_and_predict_give_the_figures_of_the_fit(
 def test_fit_after_validate_trains_as_if_it_came_first(
     data: EmbeddingDataModule, module: LLMVSModule, folder: Path, tmp_path: Path
 ) -> None:
-    ran = trainer(tmp_path)
+    ran = quiet_trainer(tmp_path)
     ran.validate(module, data, verbose=False)
     assert "train" not in data.parts
     ran.fit(module, data)
     other = LLMVSModule(head=HEAD, optim=OPTIM, seed=1)
-    trainer(tmp_path).fit(other, EmbeddingDataModule(DATASET, FOLD, folder, batch_videos=3))
+    quiet_trainer(tmp_path).fit(other, EmbeddingDataModule(DATASET, FOLD, folder, batch_videos=3))
     assert all(
         torch.equal(value, other.head.state_dict()[name])
         for name, value in module.head.state_dict().items()
@@ -146,12 +131,12 @@ def test_a_module_without_metrics_trains_on_plain_loaders(
 ) -> None:
     data.setup()
     module = LLMVSModule(WIDTH, HEAD, OPTIM)
-    ran = trainer(tmp_path, callbacks=[EarlyStopping("val/loss")])
+    ran = quiet_trainer(tmp_path, callbacks=[EarlyStopping("val/loss")])
     ran.fit(module, data.train_dataloader(), data.val_dataloader()[0])
     assert not module.metrics
     assert {"train/loss", "val/loss"} <= figures(ran).keys()
     assert not any("tau" in name for name in figures(ran))
-    [tested] = trainer(tmp_path).test(module, data.test_dataloader(), verbose=False)
+    [tested] = quiet_trainer(tmp_path).test(module, data.test_dataloader(), verbose=False)
     assert tested.keys() == {"test/loss"}
 
 
@@ -160,37 +145,37 @@ def test_without_a_width_plain_loaders_are_refused(
 ) -> None:
     data.setup()
     with pytest.raises(UserError, match="input_dim=None: train with an EmbeddingDataModule"):
-        trainer(tmp_path).fit(module, data.train_dataloader())
+        quiet_trainer(tmp_path).fit(module, data.train_dataloader())
 
 
 def test_a_checkpoint_loads_by_its_path_and_scores_alike(
     data: EmbeddingDataModule, module: LLMVSModule, tmp_path: Path
 ) -> None:
     best = ModelCheckpoint(tmp_path, monitor="val/paper/tau", mode="max", save_weights_only=False)
-    ran = trainer(tmp_path, enable_checkpointing=True, callbacks=[best], max_epochs=3)
+    ran = quiet_trainer(tmp_path, enable_checkpointing=True, callbacks=[best], max_epochs=3)
     ran.fit(module, data)
     taus = {path.name: path for path in tmp_path.glob("*.ckpt")}
     assert [Path(best.best_model_path).name] == list(taus)
     loaded = LLMVSModule.load_from_checkpoint(best.best_model_path, weights_only=True)
     assert loaded.hparams == module.hparams
-    [again] = trainer(tmp_path).test(loaded, data, verbose=False)
-    [by_path] = trainer(tmp_path).test(
+    [again] = quiet_trainer(tmp_path).test(loaded, data, verbose=False)
+    [by_path] = quiet_trainer(tmp_path).test(
         LLMVSModule(head=HEAD), data, ckpt_path=best.best_model_path, verbose=False
     )
     assert again == by_path
     assert float(best.best_model_score or 0) == pytest.approx(
-        trainer(tmp_path).validate(loaded, data, verbose=False)[0]["val/paper/tau"]
+        quiet_trainer(tmp_path).validate(loaded, data, verbose=False)[0]["val/paper/tau"]
     )
     changed = LLMVSModule.load_from_checkpoint(best.best_model_path, optim={"lr": 1.0})
     assert changed.optim.lr == 1.0
     with pytest.raises(UserError, match=r"optim.lr=0.003 \(expected 1.0\)"):
-        trainer(tmp_path).fit(changed, data, ckpt_path=best.best_model_path)
+        quiet_trainer(tmp_path).fit(changed, data, ckpt_path=best.best_model_path)
 
 
 def test_early_stopping_on_the_held_out_tau(data: EmbeddingDataModule, tmp_path: Path) -> None:
     module = LLMVSModule(head=HEAD, optim={"lr": 1e-12, "min_lr": 0.0})  # never gets better
     stop = EarlyStopping("val/paper/tau", mode="max", patience=2)
-    ran = trainer(tmp_path, callbacks=[stop], max_epochs=50)
+    ran = quiet_trainer(tmp_path, callbacks=[stop], max_epochs=50)
     ran.fit(module, data)
     assert ran.current_epoch == 3
     assert stop.stopped_epoch == 2
@@ -204,7 +189,7 @@ def rows(place: Path) -> list[dict[str, str]]:
 def test_learning_rate_monitor_and_csv(
     data: EmbeddingDataModule, module: LLMVSModule, tmp_path: Path
 ) -> None:
-    trainer(
+    quiet_trainer(
         tmp_path,
         logger=CSVLogger(tmp_path),
         callbacks=[LearningRateMonitor("epoch")],
@@ -248,7 +233,7 @@ def test_other_loggers(
         original(metrics, step)
 
     monkeypatch.setattr(logger, "log_metrics", log)
-    trainer(tmp_path, logger=logger, log_every_n_steps=1).fit(module, data)
+    quiet_trainer(tmp_path, logger=logger, log_every_n_steps=1).fit(module, data)
     if name == "wandb":
         logger.experiment.finish()
     assert {"train/loss", "lr", *PAPER} <= seen
@@ -256,13 +241,13 @@ def test_other_loggers(
 
 
 def test_profiler(data: EmbeddingDataModule, module: LLMVSModule, tmp_path: Path) -> None:
-    ran = trainer(tmp_path, profiler="simple")
+    ran = quiet_trainer(tmp_path, profiler="simple")
     ran.fit(module, data)
     assert "run_training_epoch" in ran.profiler.summary()
 
 
 def test_fast_dev_run(data: EmbeddingDataModule, module: LLMVSModule, tmp_path: Path) -> None:
-    ran = trainer(tmp_path, fast_dev_run=True)
+    ran = quiet_trainer(tmp_path, fast_dev_run=True)
     ran.fit(module, data)
     ran.test(module, data, verbose=False)
     assert ran.global_step == 1
@@ -271,9 +256,9 @@ def test_fast_dev_run(data: EmbeddingDataModule, module: LLMVSModule, tmp_path: 
 
 def test_overfit_batches(data: EmbeddingDataModule, tmp_path: Path) -> None:
     module = LLMVSModule(head={**HEAD, "dropout": 0.0}, optim={**OPTIM, "epochs": 60})
-    before = trainer(tmp_path, overfit_batches=1, max_epochs=1)
+    before = quiet_trainer(tmp_path, overfit_batches=1, max_epochs=1)
     before.fit(module, data)
-    after = trainer(tmp_path, overfit_batches=1, max_epochs=60)
+    after = quiet_trainer(tmp_path, overfit_batches=1, max_epochs=60)
     after.fit(module, data)
     assert after.global_step == 60
     assert figures(after)["train/loss"] < 0.7 * figures(before)["train/loss"]
@@ -288,11 +273,9 @@ def test_accumulated_gradients_are_those_of_one_batch(folder: Path, tmp_path: Pa
         data = EmbeddingDataModule(
             DATASET, Fold(0, FOLD.train[:4], (), FOLD.test), folder, batch_videos=size
         )
-        trainer(tmp_path, accumulate_grad_batches=accumulate).fit(module, data)
+        quiet_trainer(tmp_path, accumulate_grad_batches=accumulate).fit(module, data)
         weights.append(module.head.state_dict())
-    for name, value in weights[0].items():
-        if not name.endswith("in_proj_bias"):  # keys' biases have no gradient but rounding
-            torch.testing.assert_close(weights[1][name], value, rtol=1e-3, atol=1e-4)
+    assert_same_weights(weights[1], weights[0])
 
 
 @pytest.mark.parametrize("way", ["in place", "wrapped"])
@@ -307,7 +290,7 @@ def test_a_compiled_head_trains_alike_and_its_checkpoint_is_a_plain_one(
             module.head = torch.compile(module.head, backend="eager")  # type: ignore[assignment]
         elif compiled:
             module.head.compile(backend="eager")
-        ran = trainer(tmp_path, enable_checkpointing=True)
+        ran = quiet_trainer(tmp_path, enable_checkpointing=True)
         ran.fit(module, data)
         taus.append(figures(ran)["val/loss"])
     assert taus[0] == pytest.approx(taus[1], rel=1e-4)
@@ -317,7 +300,7 @@ def test_a_compiled_head_trains_alike_and_its_checkpoint_is_a_plain_one(
     assert all(torch.equal(v, module.trained()[n]) for n, v in loaded.trained().items())
     again = LLMVSModule(WIDTH, plain, OPTIM)
     again.head = torch.compile(again.head, backend="eager")  # type: ignore[assignment]
-    trainer(tmp_path, max_epochs=3).fit(again, data, ckpt_path=path)
+    quiet_trainer(tmp_path, max_epochs=3).fit(again, data, ckpt_path=path)
 
 
 def test_two_ranks_of_a_plain_trainer_share_the_videos(
@@ -328,7 +311,9 @@ def test_two_ranks_of_a_plain_trainer_share_the_videos(
     for devices in (1, 2):
         module = LLMVSModule(WIDTH, {**HEAD, "dropout": 0.0}, OPTIM)
         data = EmbeddingDataModule(DATASET, FOLD, folder, batch_videos=3)
-        ran = trainer(tmp_path, devices=devices, strategy="ddp_fork" if devices > 1 else "auto")
+        ran = quiet_trainer(
+            tmp_path, devices=devices, strategy="ddp_fork" if devices > 1 else "auto"
+        )
         ran.fit(module, data)
         found.append(figures(ran))
     assert found[1].keys() == found[0].keys()
@@ -363,7 +348,7 @@ def test_a_new_aggregator_and_a_new_loss_are_one_line_each(
         head={**HEAD, "aggregator": "smooth", "dropout": 0.0},
         optim={**OPTIM, "losses": {"absolute": 2.0}},
     )
-    ran = trainer(tmp_path, max_epochs=20, enable_checkpointing=True)
+    ran = quiet_trainer(tmp_path, max_epochs=20, enable_checkpointing=True)
     data.setup()
     batch = next(iter(data.train_dataloader()))
     module.configure_metrics(data)

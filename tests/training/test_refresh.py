@@ -21,6 +21,7 @@ from llmvs.training import trainer as making
 from llmvs.training.fit import fit
 from llmvs.training.refresh import RefreshEmbeddings
 from tests.films import content, films, tiny_config
+from tests.toys import quiet_trainer
 
 FOLD = Fold(0, ("a", "b", "c"), (), ("d",))
 
@@ -65,19 +66,15 @@ class Witness(L.Callback):
 
 
 def train(config: Config, dataset: Dataset, folder: Path, devices: int = 1) -> L.Trainer:
-    trainer = L.Trainer(
-        accelerator="cpu",
+    trainer = quiet_trainer(
+        folder,
         devices=devices,
         strategy="ddp_fork" if devices > 1 else "auto",
         max_epochs=1,
-        logger=False,
         callbacks=[RefreshEmbeddings(config, dataset, FOLD), Witness(folder)],
-        enable_checkpointing=False,
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
         limit_val_batches=0,
-        enable_progress_bar=False,
-        enable_model_summary=False,
     )
     module = LLMVSModule(64, HeadConfig(dim=32, feedforward=32, layers=1), OptimConfig(epochs=1), 0)
     trainer.fit(module, datamodule=EmbeddingDataModule(dataset, FOLD, None))
