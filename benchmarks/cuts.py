@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from figures import add_json, save
 
 from llmvs.demo.dataset import load, read_scripts
 from llmvs.video.footage import Footage, watch
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path, default=Path("data/cuts"))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--clips", type=int, default=40)
+    add_json(parser)
     given = parser.parse_args()
     dataset = load(given.folder, clips=given.clips, seed=given.seed)
     scripts = read_scripts(given.folder)
@@ -51,13 +53,17 @@ def main() -> None:
             counts.setdefault(name, []).append(compared(found, truth))
     print(f"{given.clips} clips of seed {given.seed}, {sum(t for *_, t in counts['shots'])} cuts")
     print(f"{hidden} of them change the picture by less than one of 256 levels of brightness")
+    figures: dict[str, dict[str, float]] = {}
     for name, clips in counts.items():
         hits, said, true = np.sum(clips, axis=0)
+        row = {"precision": float(hits / said), "recall": float(hits / true)}
+        figures[name] = {**row, "found": int(said), "seconds": seconds[name]}
         print(
-            f"{name:28} precision {hits / said:.3f}  recall {hits / true:.3f}"
+            f"{name:28} precision {row['precision']:.3f}  recall {row['recall']:.3f}"
             f"  found {said:4d}  {seconds[name]:6.1f} s"
         )
     print(f"{'(decoding and features':28} {seconds['looking']:.1f} s, shared by the first two)")
+    save(given.json, figures)
     if importlib.util.find_spec("ruptures"):
         beside_ruptures(footage.features)
 

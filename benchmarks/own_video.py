@@ -18,6 +18,7 @@ from typing import TypeVar
 
 import cv2
 import numpy as np
+from figures import add_json, save
 
 from llmvs.summary import outputs, result
 from llmvs.summary.choice import Wishes, choose
@@ -28,6 +29,8 @@ from llmvs.video.visual import visual_scores
 from llmvs.video.writer import write
 
 T = TypeVar("T")
+FIGURES: dict[str, dict[str, float]] = {}
+"""What every part took so far."""
 
 
 def main() -> None:
@@ -36,6 +39,7 @@ def main() -> None:
     parser.add_argument("video", nargs="?", type=Path)
     parser.add_argument("--draw", type=float, metavar="MINUTES")
     parser.add_argument("--steps", type=int, default=7200)
+    add_json(parser)
     given = parser.parse_args()
     if given.video is not None and given.draw is not None:
         draw(given.video, given.draw)
@@ -48,6 +52,7 @@ def main() -> None:
     for kind, rows in made(given.steps).items():
         changes, _ = timed(f"KTS, {kind}", lambda rows=rows: segment(rows, most=given.steps // 2))  # type: ignore[misc]
         print(f"    {given.steps} steps, {len(changes)} changes")
+    save(given.json, FIGURES)
 
 
 PARTS = (
@@ -121,10 +126,15 @@ def timed(what: str, do: Callable[[], T]) -> T:
     """Do it and print what it took."""
     clock, processor = time.perf_counter(), time.process_time()
     found = do()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    row = {
+        "seconds": time.perf_counter() - clock,
+        "processor": time.process_time() - processor,
+        "peak MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+    FIGURES[what.strip()] = row
     print(
-        f"{what:12} {time.perf_counter() - clock:7.2f} s, {time.process_time() - processor:7.2f} s"
-        f" of processor, peak {peak:.0f} MB"
+        f"{what:12} {row['seconds']:7.2f} s, {row['processor']:7.2f} s of processor, peak"
+        f" {row['peak MB']:.0f} MB"
     )
     return found
 

@@ -82,3 +82,14 @@ def test_start(tmp_path: Path) -> None:
     assert forked["processor"] < fresh["processor"]
     assert forked["mb"] < fresh["mb"]
     assert figures["--version"]["seconds"] < figures["import torch"]["seconds"]
+
+
+def test_own_video(tmp_path: Path) -> None:
+    _, figures = run("own_video.py clip.mp4 --draw .1 --steps 60", tmp_path)
+    assert {"look", "summarize", "cut", "write_page", "KTS, shots"} <= figures.keys()
+
+
+def test_cuts(tmp_path: Path) -> None:
+    _, figures = run("cuts.py world --clips 5", tmp_path)
+    assert figures["shots"]["precision"] > 0.9
+    assert figures["hard cuts alone"]["precision"] == 1

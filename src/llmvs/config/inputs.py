@@ -119,7 +119,9 @@ class CaptionConfig:
     max_tokens: int = setting(77, CAPTIONS, within=(1, MANY))
     """Most tokens of one caption."""
     batch: int = setting(16, NOTHING, within=(1, MANY))
-    """Frames captioned at once; changes speed and memory, not captions."""
+    """Most frames captioned at once; changes speed and memory, not captions; halved by itself when
+    the GPU runs out of it.
+    """
 
     def __post_init__(self) -> None:
         check_numbers(self, "caption")
