@@ -5,6 +5,8 @@ import pytest
 
 from llmvs.evaluation.bootstrap import paired_difference
 from llmvs.evaluation.power import effective, resolvable, videos_needed
+from llmvs.results.experiment import VideosBySeeds
+from llmvs.results.resolution import resolution_note
 
 
 def share_found(difference: float, sd: float, n: int, sets: int, seed: int) -> float:
@@ -40,3 +42,13 @@ def test_a_video_of_twice_the_weight_counts() -> None:
     weights = np.array([2.0, 1, 1, 1, 3])
     means = rng.normal(size=(200_000, 5)) @ weights / weights.sum()
     assert 1 / means.var() == pytest.approx(effective(weights), rel=0.02)
+
+
+def test_too_few_videos_are_told_nothing() -> None:
+    """Of two folds of one and two videos, 1.6 videos count."""
+    rows = [VideosBySeeds(np.array([[[0.1]], [[0.3]]]), np.array([0.75, 0.25]))] * 2
+    assert effective(rows[0].weights) == pytest.approx(1.6)
+    other = VideosBySeeds(np.array([[[0.2]], [[0.1]]]), rows[0].weights)
+    assert resolution_note("paper", [other], rows[0], "x") == []
+    even = [VideosBySeeds(one.values, np.array([0.5, 0.5])) for one in (rows[0], other)]
+    assert "2 videos resolve" in resolution_note("paper", even[1:], even[0], "x")[0]

@@ -162,6 +162,10 @@ def test_a_grid_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
         ("rows: [{label: a}]\nreference: b", "reference 'b': no such row"),
         ("rows: [{label: a}, {label: b}]", "two rows are the same experiment"),
         (
+            "rows: [{label: a}, {label: a, variants: [mlp]}]",
+            "two rows are called 'a': give each a label of its own",
+        ),
+        (
             "rows: [{label: a}, {label: b, set: [data.splits=paper]}]",
             "b: not the dataset, splits and steps of the row a",
         ),

@@ -317,6 +317,7 @@ def test_one_failing_run_is_named_and_the_finished_ones_stay(
         (["--folds", "0,x"], "'0,x': expected whole numbers"),
         (["seeds=1,1"], "seeds=1,1: expected different numbers"),
         (["folds=9"], "fold=9: demo has 5 disjoint folds"),
+        (["seeds=99999999999"], "seed=99999999999: must be at most 4294967295"),
         (["num_nodes=2"], "start one process"),
     ],
 )

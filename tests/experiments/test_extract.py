@@ -7,8 +7,13 @@ import pytest
 
 from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.cli import main
+from llmvs.config.load import load_config
+from llmvs.experiments import extract as under_test
+from llmvs.experiments.extract import extract_dataset
+from llmvs.experiments.opening import fold_of, open_dataset
+from llmvs.extraction.pipeline import Extraction
 from tests.config.test_load import CONFIGS
-from tests.films import film
+from tests.films import film, own_folder
 
 
 def extract(cache, *arguments):
@@ -85,3 +90,28 @@ def test_mistakes(make, arguments, message, tmp_path, capsys):
         arguments = [tmp_path / make]
     assert extract(tmp_path / "cache", *arguments) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("method", ["head", "scorer"])
+def test_examples_of_a_fold_are_those_of_a_training(method, tmp_path, monkeypatch):
+    """Else the training would not find the prompts again, and read everything twice."""
+    own_folder(tmp_path / "mine", "abcdefgh", 2)
+    config = load_config(
+        [
+            "data.dataset=folder",
+            f"data.root={tmp_path / 'mine'}",
+            "data.splits=disjoint",
+            "examples.source=fold",
+            f"method.model={method}",
+        ]
+    )
+    asked = []
+
+    def shared(config, dataset, sources, train):
+        asked.extend(one.key for one in train)
+        return Extraction(None, None)
+
+    monkeypatch.setattr(under_test, "extract_shared", shared)
+    assert extract_dataset(config) == 0
+    assert asked == list(fold_of(config, open_dataset(config)).train)
+    assert len(asked) == (5 if method == "head" else 6)

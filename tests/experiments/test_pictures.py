@@ -66,8 +66,12 @@ def test_a_run_by_itself_has_its_own_folder(experiment: Path) -> None:
     run = experiment / "fold1" / "seed0"
     drawn = plot([run], Request(kinds=["scores"], formats=["svg"]))
     assert names(drawn, run / "plots") == ["scores/fold1-seed0/video_3.svg"]
+    moved = experiment.rename(experiment.parent / "elsewhere") / "fold1" / "seed0"
+    drawn = plot([moved], Request(kinds=["scores"], formats=["svg"]))
+    assert names(drawn, moved / "plots") == ["scores/fold1-seed0/video_3.svg"]
+    assert not experiment.exists()
     with pytest.raises(UserError, match="name either runs or experiments"):
-        plot([run, experiment], Request())
+        plot([moved, moved.parent.parent], Request())
 
 
 def test_several_experiments_share_one_forest(experiment: Path, tmp_path: Path) -> None:

@@ -261,3 +261,13 @@ def test_a_finished_run_is_read_without_the_libraries_of_training(place, first):
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "0 []"
     assert "reused: the finished run in" in done.stderr
+
+
+def test_an_export_that_is_gone_does_not_spoil_its_run(place, first, tmp_path):
+    """Older versions counted it to what was trained."""
+    shutil.copytree(place / "runs", tmp_path / "runs")
+    folder = tmp_path / "runs" / Path(first["folder"]).relative_to(place / "runs")
+    old = json.loads((folder / "result.json").read_text())
+    old["files"]["export/model.safetensors"] = "0" * 64
+    (folder / "result.json").write_text(json.dumps(old))
+    assert main(arguments(place, f"runs={tmp_path / 'runs'}")) == 0

@@ -189,6 +189,19 @@ def test_a_sweep_learns_from_the_mean_over_its_folds(
     assert json.loads(capsys.readouterr().out)["points"] == found
 
 
+def test_a_search_that_starts_over_trains_every_point_once(
+    tmp_path: Path, trained: list[Config], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "lr.yaml"
+    path.write_text(SPACE)
+    command = ["sweep", str(path), f"runs={tmp_path / 'runs'}", "--runs", "2", "resume=false"]
+    assert main(command) == 0
+    assert sum(not config.resume for config in trained) == 2 * 3
+    assert {one.optim.lr for one in trained if one.resume} <= {
+        one.optim.lr for one in trained if not one.resume
+    }
+
+
 def test_nothing_learns_from_test_figures(
     tmp_path: Path,
     trained: list[Config],

@@ -1,5 +1,6 @@
 """How many runs go side by side: as many as are surely faster, and no more than the memory bears."""
 
+import os
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,7 @@ from llmvs import processes
 from llmvs.config.schema import Config, DataConfig, HeadConfig, MethodConfig, OptimConfig
 from llmvs.datasets import Fold
 from llmvs.errors import UserError
-from llmvs.experiments import side_by_side
+from llmvs.experiments import side_by_side, workers
 from llmvs.experiments.side_by_side import (
     BASE,
     GPU_BASE,
@@ -18,7 +19,7 @@ from llmvs.experiments.side_by_side import (
     begin_imports,
     n_workers,
 )
-from llmvs.experiments.workers import _Device, _next
+from llmvs.experiments.workers import _begin, _Device, _next
 
 PLAN = Config(
     experiment="many",
@@ -183,3 +184,27 @@ def test_a_process_takes_the_runs_of_one_fold() -> None:
                 assert place.run is not None
                 mine.append(place.run[0])
     assert taken == [[0, 1, 2, 6, 8], [3, 4, 5, 7]]
+
+
+@pytest.mark.parametrize(
+    ("visible", "gpus", "expected"),
+    [
+        (None, 0, [None, None]),
+        ("", 0, ["", ""]),
+        ("-1", 0, ["-1", "-1"]),
+        (None, 2, ["0", "1"]),
+        ("3,5", 2, ["3", "5"]),
+        ("3", 1, ["3", "3"]),
+    ],
+)
+def test_a_worker_sees_its_gpu_and_none_that_are_hidden(
+    visible: str | None, gpus: int, expected: list[str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "_process", {})
+    for place in (0, 1):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "to be restored")
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+        if visible is not None:
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        _begin(None, None, place, 2, gpus)  # type: ignore[arg-type]
+        assert os.environ.get("CUDA_VISIBLE_DEVICES") == expected[place]

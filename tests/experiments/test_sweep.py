@@ -141,6 +141,22 @@ def test_a_grid_is_all_combinations_in_order(tmp_path: Path) -> None:
     ]
 
 
+def test_a_grid_cut_short_keeps_every_point_on_all_its_folds(tmp_path: Path) -> None:
+    folds = "  fold: {values: [0, 1, 2]}\n  seed: {values: [5, 6]}\n"
+    first, rest = GRID.split("  optim.lr")
+    plan = read_sweep(write(tmp_path, f"{first}{folds}  optim.lr{rest}"))
+    whole = points(plan)
+    assert len(whole) == 4 * 6
+    some = points(plan, 3)
+    assert some == whole[: 3 * 6]
+    for first_run in (0, 6, 12):
+        point = some[first_run : first_run + 6]
+        assert len({(one["optim.lr"], one["head.inputs"]) for one in point}) == 1
+        assert {(one["fold"], one["seed"]) for one in point} == {
+            (fold, seed) for fold in range(3) for seed in (5, 6)
+        }
+
+
 def test_a_space_gives_the_same_random_points_every_time(tmp_path: Path) -> None:
     plan = read_sweep(
         write(

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from llmvs.cli import main
+from llmvs.config.load import load_config, to_yaml
 from llmvs.errors import UserError
 from llmvs.results.collect import collect
 from llmvs.results.folders import Wanted, largest_grid, read_groups
+from tests.results.test_meaning import made
 from tests.results.toys import result, results, write_results
 
 
@@ -132,3 +134,42 @@ def test_runs_of_one_experiment_are_of_one_kind(tmp_path: Path) -> None:
         UserError, match="summe: its runs are not of the same splits: paper and disjoint"
     ):
         collect([a])
+
+
+def test_runs_of_different_settings_are_no_row(tmp_path: Path) -> None:
+    folder = made(tmp_path / "mix", "optim.lr=0.1")
+    assert read_groups([folder])[1] == []
+    other = folder / "fold1" / "seed2" / "config.yaml"
+    config = load_config(["summe", "optim.lr=0.1", "fold=1", "seed=2", "workers=2"])
+    other.write_text(to_yaml(config))  # which no figure depends on
+    assert read_groups([folder])[1] == []
+    other.write_text(to_yaml(load_config(["summe", "optim.lr=0.5", "fold=1", "seed=2"])))
+    with pytest.raises(
+        UserError,
+        match=r"mix: fold 1 seed 2 was made with optim\.lr=0\.5 \(expected 0\.1\), unlike fold 0 seed 0",
+    ):
+        read_groups([folder])
+    assert len(read_groups([folder], Wanted(seeds=[0, 1]))[0]) == 1
+
+
+def test_seeds_that_tested_other_videos_are_no_row(tmp_path: Path) -> None:
+    documents = results()
+    documents[1]["videos"] = {**documents[1]["videos"], "test": ["video_1", "video_3"]}
+    folder = write_results(tmp_path / "one", documents)
+    with pytest.raises(
+        UserError, match=r"one: fold 0 seed 1 did not test the videos of seed 0 \(video_2"
+    ):
+        read_groups([folder])
+
+
+def test_folders_of_one_name_are_each_left_out_with_a_note(tmp_path: Path) -> None:
+    whole = write_results(tmp_path / "whole", results())
+    broken = [without(write_results(tmp_path / where / "res", results()), (0, 0)) for where in "ab"]
+    notes = read_groups([whole, *broken])[1]
+    assert len(notes) == 2
+
+
+def test_the_folder_one_is_in_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(write_results(tmp_path / "mine", results()))
+    [group], _ = read_groups([Path()])
+    assert group.experiments[0].name == "mine"

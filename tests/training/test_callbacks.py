@@ -68,6 +68,7 @@ def run(
         module.scored_parts = {part: scored(values[epoch], epoch) for part, values in taus.items()}
         with torch.no_grad():
             next(module.head.parameters()).fill_(epoch)
+        keeper.on_validation_end(trainer, module)  # type: ignore[arg-type]
         keeper.on_train_epoch_end(trainer, module)  # type: ignore[arg-type]
     return keeper, trainer
 
@@ -112,6 +113,7 @@ def test_every_criterion_keeps_its_own_epoch_and_the_first_ones_weights() -> Non
         }
         with torch.no_grad():
             next(module.head.parameters()).fill_(epoch)
+        keeper.on_validation_end(trainer, module)  # type: ignore[arg-type]
         keeper.on_train_epoch_end(trainer, module)  # type: ignore[arg-type]
     assert {row: record["epoch"] for row, record in keeper.kept.items()} == {
         "last": 3,

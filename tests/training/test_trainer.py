@@ -16,7 +16,10 @@ from llmvs.config.describe import describe
 from llmvs.config.load import load_config
 from llmvs.config.schema import HeadConfig, LogConfig, MethodConfig, OptimConfig
 from llmvs.errors import UserError
+from llmvs.methods.base import Scores
+from llmvs.models.datamodule import EmbeddingDataModule
 from llmvs.models.module import LLMVSModule
+from llmvs.models.storage import load_head
 from llmvs.training import loggers as logs
 from llmvs.training import trainer as making
 from llmvs.training.fit import fit
@@ -69,6 +72,9 @@ def test_values_of_the_command_line_have_their_types() -> None:
             "trainer.callbacks.refresh_embeddings.videos=3",
             "refresh_embeddings=.*takes no arguments: set extract.refresh",
         ),
+        ("trainer.callbacks=[5]", r"trainer\.callbacks=5: expected names"),
+        ("trainer.callbacks=[null]", r"trainer\.callbacks=None: expected names"),
+        ("trainer.callbacks=7", r"trainer\.callbacks=7: expected names"),
         ("log.loggers=[csv,tensorbord]", "log.loggers"),
     ],
 )
@@ -140,6 +146,7 @@ def test_a_training_that_is_stopped_early_is_finished(
     found = fit(config, DATASET, FOLD, cache, tmp_path)
     assert len(found.history) == 2
     assert found.epochs["last"].epoch == 1
+    assert Scores.trained(found, cache, None).n_epochs == 2
     monkeypatch.setattr("llmvs.training.fit._train", None)
     again = fit(config, DATASET, FOLD, cache, tmp_path)
     assert again.started_at == 2
@@ -155,6 +162,37 @@ def test_a_quick_pass_trains_a_batch_and_scores_every_video(
     one = fit(make_config(trainer={"overfit_batches": 1}), DATASET, FOLD, cache, tmp_path / "one")
     assert [row["step"] for row in one.history] == [0, 1, 2, 3]
     assert set(one.selected.scores) == {*FOLD.val, *FOLD.test}
+
+
+@pytest.mark.parametrize("selection", ["last", "val"])
+@pytest.mark.parametrize("steps", [1, 3])
+def test_an_epoch_that_max_steps_cuts_short_is_evaluated_as_it_ends(
+    steps: int, selection: str, cache: EmbeddingCache, tmp_path: Path
+) -> None:
+    """Two steps an epoch: the first or the second is cut."""
+    config = make_config(trainer={"max_steps": steps}, selection=selection)
+    found = fit(config, DATASET, FOLD, cache, tmp_path)
+    assert [row["step"] for row in found.history] == ([0] if steps == 1 else [1, 2])
+    ended = found.epochs["last"]
+    for row, figures in (("val", ended.means["val"]), ("test", ended.means["test"])):
+        assert found.history[-1][f"{row}/paper/tau"] == pytest.approx(figures["paper"]["tau"])
+    data = EmbeddingDataModule(DATASET, FOLD, cache)
+    data.setup()
+    if selection == "last":
+        head = load_head(tmp_path)
+        for part in ("val", "test"):
+            for i, video in enumerate(data.videos[part]):
+                batch = data.parts[part][i]
+                scores = head(batch.steps, batch.lengths).detach().numpy()
+                np.testing.assert_allclose(ended.scores[video.key], scores, atol=1e-6)
+
+
+@pytest.mark.parametrize("given", [{"limit_train_batches": 0}, {"max_steps": 0}])
+def test_a_training_of_nothing_is_one_line(
+    given: dict[str, int], cache: EmbeddingCache, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=f"nothing was trained: trainer.{next(iter(given))}=0"):
+        fit(make_config(trainer=given), DATASET, FOLD, cache, tmp_path)
 
 
 def test_a_killed_rank_ends_with_one_line_and_the_training_goes_on(

@@ -197,7 +197,7 @@ class Config(HardwareConfig):
     log: LogConfig = field(default_factory=LogConfig)
     trainer: dict[str, Any] = setting({}, TRAINING)
     """Further arguments of Lightning's `Trainer`, such as `trainer.profiler=simple`, and callbacks
-    by name: `trainer.callbacks=[early_stopping]` or `trainer.callbacks.early_stopping.patience=5`.
+    by name: `trainer.callbacks=[timer]` or `trainer.callbacks.early_stopping.monitor=val/loss`.
     """
     slurm: SlurmConfig = field(default_factory=SlurmConfig)
 

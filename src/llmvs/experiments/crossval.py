@@ -62,7 +62,7 @@ def runs_of(
     """The runs of an experiment, fold by fold.
 
     Raises:
-        UserError: no folds or seeds, or one of them twice.
+        UserError: no folds or seeds, one of them twice, or one that no run can have.
     """
     folds = range(len(dataset.splits[config.data.splits])) if folds is None else folds
     seeds = [config.seed] if seeds is None else seeds
@@ -71,7 +71,10 @@ def runs_of(
             raise UserError(
                 f"{name}={','.join(map(str, values))}: expected different numbers, such as 0,1,2"
             )
-    return [replace(config, fold=fold, seed=seed) for fold in folds for seed in seeds]
+    try:
+        return [replace(config, fold=fold, seed=seed) for fold in folds for seed in seeds]
+    except ValueError as error:  # a number beyond what the setting takes
+        raise UserError(str(error)) from error
 
 
 def experiment_folder(config: Config) -> Path:

@@ -6,11 +6,10 @@ from pathlib import Path
 
 from llmvs.config.schema import Config
 from llmvs.datasets import Dataset
-from llmvs.datasets.splits import fold as make_fold
 from llmvs.datasets.video import Video
 from llmvs.errors import UserError, VideoError
 from llmvs.experiments.absence import present
-from llmvs.experiments.opening import open_dataset
+from llmvs.experiments.opening import fold_of, open_dataset
 from llmvs.experiments.other_datasets import open_other_datasets
 from llmvs.extraction.pipeline import Extraction
 from llmvs.training.distributed import extract_shared
@@ -30,11 +29,8 @@ def extract_dataset(config: Config) -> int:
     ]
     train: list = []
     if config.examples.source == "fold":
-        held = config.data.val_fraction if config.selection == "val" else 0.0
-        train = [
-            dataset.annotations_of(key)
-            for key in make_fold(dataset, config.data.splits, config.fold, held).train
-        ]
+        # The fold of a training of these settings, or it would not find the prompts again.
+        train = [dataset.annotations_of(key) for key in fold_of(config, dataset).train]
     statuses = [_report(extract_shared(config, dataset.name, _sources(dataset), train))]
     statuses += [
         _report(extract_shared(settings, other.name, _sources(other))) for settings, other in others

@@ -96,6 +96,8 @@ def load_grid(name: str) -> Grid:
     _known(path, content, ("title", "rows", "reference"))
     rows = tuple(_row(path, row) for row in content["rows"])
     labels = [row.label for row in rows]
+    if twice := [label for label in labels if labels.count(label) > 1]:
+        raise UserError(f"{path}: two rows are called {twice[0]!r}: give each a label of its own")
     reference = str(content.get("reference", labels[0]))
     if reference not in labels:
         raise UserError(f"{path}: reference {reference!r}: no such row{nearest(reference, labels)}")

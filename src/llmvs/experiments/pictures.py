@@ -114,8 +114,10 @@ def _folder(found: Experiment, request: Request, alone: bool) -> Path:
     """Where the pictures of an experiment go."""
     if request.to is None:
         assert found.folder is not None
-        is_run = len(found.runs) == 1 and "/" in found.name
-        return (found.folder.parent / found.name if is_run else found.folder) / FOLDER
+        [(fold, seed), *others] = found.runs
+        is_run = not others and "/" in found.name
+        run = found.folder / f"fold{fold}" / f"seed{seed}"
+        return (run if is_run else found.folder) / FOLDER
     return request.to if alone else request.to / found.name
 
 

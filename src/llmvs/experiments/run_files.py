@@ -2,6 +2,8 @@
 found finished.
 """
 
+import re
+import shutil
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 
 CONFIG = "config.yaml"
 LOG = "run.log"
+TRAINED = re.compile(r"model\.safetensors|adapter/[^/]+\.safetensors")
+"""The files of what was trained, in a run's folder; an export there has others."""
+UNFINISHED = ("last.ckpt", "inner")
+"""What an interrupted run leaves to go on from."""
 BEFORE = {"selection_by": ["paper"]}
 """What a run was made with whose configuration is older than a setting, where that is not today's
 default.
@@ -47,7 +53,8 @@ def finished_result(config: Config, folder: Path) -> Result | None:
     _refuse_other(folder, config)
     result = read_result(place)
     for name, digest in result.files.items():
-        _refuse_damaged(folder / name, digest)
+        if TRAINED.fullmatch(name):  # older results list an export's files, too
+            _refuse_damaged(folder / name, digest)
     return result
 
 
@@ -69,6 +76,9 @@ def claim(folder: Path, config: Config) -> None:
         _refuse_other(folder, config)
     elif is_first_process():
         (folder / RESULT).unlink(missing_ok=True)
+        # What was begun under other settings must be gone before these are written down.
+        for name in (*UNFINISHED, "scores"):
+            _remove(folder / name)
         write_text(path, to_yaml(config))
 
 
@@ -80,13 +90,22 @@ def write(folder: Path, result: Result, scores: "Scores", test: Sequence[str]) -
         for rule, epoch in scores.epochs.items():
             write_json(folder / "scores" / f"{rule}.json", {key: epoch.scores[key] for key in test})
         write_result(folder, result)
-        (folder / "last.ckpt").unlink(missing_ok=True)
+        for name in UNFINISHED:
+            _remove(folder / name)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, or a folder of ours, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def trained_files(folder: Path) -> dict[str, str]:
     """The checksums of what was trained, by file."""
-    paths = sorted(path for path in folder.glob("**/*.safetensors") if path.is_file())
-    return {path.relative_to(folder).as_posix(): sha256(path) for path in paths}
+    paths = {path.relative_to(folder).as_posix(): path for path in folder.glob("**/*.safetensors")}
+    return {name: sha256(paths[name]) for name in sorted(paths) if TRAINED.fullmatch(name)}
 
 
 def _refuse_damaged(path: Path, digest: str) -> None:

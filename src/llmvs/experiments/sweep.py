@@ -60,7 +60,8 @@ def sweep(
         path: the sweep file.
         settings: layers and overrides for all points; one that names a parameter of the file fixes
             it.
-        runs: most points; None: a whole grid, or 10 points of a search space. With
+        runs: most points, each of them on all its folds and seeds; None: a whole grid, or 10
+            points of a search space. With
             `method: bayes` Optuna, where it is installed, makes every point from those before; its
             study is a file, and the same command goes on with it.
 
@@ -77,6 +78,7 @@ def sweep(
     others = others_of(plan, settings)
     if plan.method == "bayes" and plan.ranked and has_optuna():
         chosen = _searched(plan, others, runs or RANDOM_POINTS)
+        others = [*others, "resume=true"]  # all of them were trained just now
     else:
         chosen = points(plan, runs)
         _say_how(plan, runs or RANDOM_POINTS)

@@ -84,17 +84,20 @@ def points(sweep: Sweep, runs: int | None = None) -> list[Point]:
 
     A grid's are all combinations (the first `runs` of them), the last setting changing fastest. Of
     a search space they are drawn at random, the same ones every time, so that finished ones are
-    found again and a larger `runs` only adds some; each is tried on all its folds and seeds.
+    found again and a larger `runs` only adds some. Each is tried on all its folds and seeds, so
+    that two points' means are of the same ones.
     """
     if sweep.method == "grid":
-        values = [
-            space["values"] if "values" in space else [space["value"]]
-            for space in sweep.parameters.values()
+        values = {
+            key: space["values"] if "values" in space else [space["value"]]
+            for key, space in sweep.parameters.items()
+            if not is_fold(key, space)
+        }
+        combined = [
+            dict(zip(values, combination, strict=True))
+            for combination in itertools.islice(itertools.product(*values.values()), runs)
         ]
-        return [
-            dict(zip(sweep.parameters, combination, strict=True))
-            for combination in itertools.islice(itertools.product(*values), runs)
-        ]
+        return [whole for point in combined for whole in on_all_folds(sweep, point)]
     drawn = [
         {
             key: draw(space, np.random.default_rng([index, place]))

@@ -110,11 +110,12 @@ def _result(future: "Future[dict[str, Any]]", run: Config) -> dict[str, Any]:
 
 def _begin(resources: Resources, share: Any, place: int, n_workers: int, gpus: int) -> None:
     """Give a started process its device, its part of the cores, and what its runs share."""
-    place %= gpus or n_workers  # GPUs take turns where there are more workers
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-    os.environ["CUDA_VISIBLE_DEVICES"] = (
-        visible[place] if len(visible) > place and visible[0] else str(place)
-    )
+    if gpus:  # without, the user may have hidden them
+        place %= gpus  # they take turns where there are more workers
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+        os.environ["CUDA_VISIBLE_DEVICES"] = (
+            visible[place] if len(visible) > place and visible[0] else str(place)
+        )
     import torch
 
     torch.set_num_threads(max(1, cores() // n_workers))

@@ -87,11 +87,10 @@ class Scores:
         cls,
         fit: Fit,
         made_from: "MadeFrom",
-        n_epochs: int,
         answers: Answers | None,
     ) -> "Scores":
         """The scores that a training left, beside the frozen model's answers."""
-        return cls(fit.epochs, fit.selection, fit.videos, made_from, n_epochs, answers)
+        return cls(fit.epochs, fit.selection, fit.videos, made_from, len(fit.history), answers)
 
     @classmethod
     def untrained(

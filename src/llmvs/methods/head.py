@@ -2,20 +2,18 @@
 features that the dataset's h5 file brings along.
 """
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.config.settings import reads_features
-from llmvs.console import is_first_process
 from llmvs.datasets.features import Features
 from llmvs.methods.answers import answers_in
 from llmvs.methods.base import Method, Scores, Task
 from llmvs.models.datamodule import OtherDataset
 from llmvs.models.sources import Source
 from llmvs.training.fit import Fit, fit
-from llmvs.training.inner import FOLDER, choose_epochs
+from llmvs.training.inner import choose_epochs
 from llmvs.training.trainer import refreshes
 
 
@@ -42,7 +40,7 @@ class TrainedHead(Method):
         answers = None
         if isinstance(embeddings, EmbeddingCache):
             answers = answers_in(embeddings, task.fold.test)
-        return Scores.trained(trained, embeddings, config.optim.epochs, answers)
+        return Scores.trained(trained, embeddings, answers)
 
     def _train(self, task: Task, embeddings: Source | None, others: Sequence[OtherDataset]) -> Fit:
         """One training, after those of the inner folds where they choose its epoch."""
@@ -54,10 +52,7 @@ class TrainedHead(Method):
             inner = _between(task.progress, 0, share)
             told = _between(task.progress, share, 1)
             epochs = choose_epochs(config, dataset, fold, embeddings, folder, inner, others)
-        found = fit(config, dataset, fold, embeddings, folder, told, task.loggers, others, epochs)
-        if is_first_process():
-            shutil.rmtree(folder / FOLDER, ignore_errors=True)
-        return found
+        return fit(config, dataset, fold, embeddings, folder, told, task.loggers, others, epochs)
 
 
 def _between(

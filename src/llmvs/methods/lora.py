@@ -45,7 +45,7 @@ class TunedScorer(Method):
         task.lap("extraction")
         load, parts = _about_windows(task, cache)
         trained = _tune(task, cache, load, parts)
-        return Scores.trained(trained, cache, task.config.lora.epochs, answers)
+        return Scores.trained(trained, cache, answers)
 
 
 class TunedCaptioner(Method):
@@ -61,7 +61,7 @@ class TunedCaptioner(Method):
             for part in PARTS
         }
         trained = _tune(task, cache, partial(load_captioner, task.config), parts)
-        return Scores.trained(trained, cache, task.config.lora.epochs, answers)
+        return Scores.trained(trained, cache, answers)
 
 
 def _tune(
@@ -99,10 +99,9 @@ def _tune(
     metrics = {part: VideoScores(parts[part], rules) for part in data.evaluated}
     module = FinetuneModule(config, load, metrics, folder)
     # The head's recipe names epochs and clipping for the trainer; its default size keeps all
-    # threads.
-    recipe = replace(
-        config, optim=replace(config.optim, epochs=config.lora.epochs, clip=CLIP), head=HeadConfig()
-    )
+    # threads. Adapters are not averaged.
+    optim = replace(config.optim, epochs=config.lora.epochs, clip=CLIP, average=1)
+    recipe = replace(config, optim=optim, head=HeadConfig())
     selection = selection_of(config, task.dataset)
     state, started_at = carry_out(
         recipe, selection, module, data, task.folder, task.progress, task.loggers

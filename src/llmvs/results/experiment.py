@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from llmvs.errors import UserError
+from llmvs.errors import UserError, first_few
 from llmvs.evaluation.bootstrap import Interval, interval
 from llmvs.evaluation.protocols import by_name
 from llmvs.results.labels import scored_rows
@@ -215,8 +215,8 @@ def experiment(
     """The experiment of some results, or of the contents of their files.
 
     Raises:
-        UserError: a seed that not all folds have, runs that are not of one dataset and splits, or a
-            result of another format or damaged.
+        UserError: a seed that not all folds have, runs that are not of one dataset and splits, a
+            fold whose seeds did not test the same videos, or a result of another format or damaged.
     """
     typed = [one if isinstance(one, Result) else Result.of(one) for one in results]
     runs = {(one.fold, one.seed): one for one in typed}
@@ -232,6 +232,13 @@ def experiment(
             f"{name}: {', '.join(missing)} did not run, but other folds have that seed: run `llmvs"
             " crossval` for all of them; --partial shows those that have it"
         )
+    for (fold, seed), one in found.runs.items():
+        if one.videos.test != found.tests[fold]:
+            other = sorted(set(one.videos.test) ^ set(found.tests[fold]))
+            raise UserError(
+                f"{name}: fold {fold} seed {seed} did not test the videos of seed {found.seeds[0]}"
+                f" ({first_few(other)}; videos left out by data.absent=skip?): {AGAIN}"
+            )
     for what in ("dataset", "splits"):
         there = dict.fromkeys(str(getattr(one, what)) for one in typed)
         if len(there) > 1:

@@ -10,6 +10,7 @@ from pathlib import Path
 from llmvs.errors import UserError
 from llmvs.evaluation.protocols import by_name
 from llmvs.results.experiment import Experiment, experiment, places_of, read_runs
+from llmvs.results.meaning import refuse_other_settings
 from llmvs.results.schema import Result
 
 logger = logging.getLogger(__name__)
@@ -62,16 +63,17 @@ def read_groups(
         raise UserError("a folder is named twice: every experiment is one row")
     wanted = wanted or Wanted()
     read: dict[str, dict[str, Runs]] = {}
-    reasons: dict[str, str] = {}
+    reasons: dict[Path, str] = {}
     begun: dict[str, list[Place]] = {}
     at: dict[str, Path] = {}
     for folder in folders:
         try:
             there, found = _chosen(folder, wanted)
         except UserError as error:
-            reasons[folder.name] = str(error)
+            reasons[folder] = str(error)
             continue
-        name = folder.name if folder.name not in at else str(folder)
+        own = folder.name or folder.resolve().name  # of the folder `.`
+        name = own if own not in at else str(folder)
         read.setdefault(next(iter(found.values())).dataset, {})[name] = found
         at[name], begun[name] = folder, there
     if not read:
@@ -117,7 +119,8 @@ def _chosen(folder: Path, wanted: Wanted) -> tuple[list[Place], Runs]:
     """The wanted runs of an experiment that have begun, and those of them that are finished.
 
     Raises:
-        UserError: none is finished, or one that is needed is not.
+        UserError: none is finished, or one that is needed is not; they were made with different
+            settings.
     """
     places = places_of(folder)
     mine = {place: path for place, path in places.items() if _is_wanted(place, wanted)}
@@ -125,6 +128,7 @@ def _chosen(folder: Path, wanted: Wanted) -> tuple[list[Place], Runs]:
         mine = {place: path for place, path in places.items() if _is_fold(place, wanted)}
         mine = mine if all(not run.trained for run in read_runs(mine, True).values()) else {}
     found = read_runs(mine, wanted.partial)
+    refuse_other_settings(folder, {place: mine[place] for place in found})
     if not found:
         some = " of the folds and seeds asked for" if wanted.folds or wanted.seeds else ""
         raise UserError(f"{folder}: no run{some} is finished")

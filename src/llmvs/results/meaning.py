@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from llmvs.cache.fingerprint import differences
 from llmvs.config.affects import CAPTIONS, EMBEDDINGS
 from llmvs.config.layers import folders
 from llmvs.config.load import SAVED, load_config
@@ -26,6 +27,8 @@ ELSEWHERE = ("data.dataset", "data.splits", "fold", "seed")
 """What the heading says."""
 FILES = ("backbone.captioner", "backbone.scorer")
 """Settings that name a model, or a file of this machine."""
+PER_RUN = ("fold:", "seed:")
+"""How the lines of a saved configuration begin that differ within an experiment."""
 LONGEST = 40
 """Characters of a value in a label."""
 Settings = Mapping[str, Any]
@@ -127,6 +130,38 @@ def _settings(found: Experiment) -> Settings | None:
     except UserError:  # of another version: its folder's name has to do
         return None
     return _relevant(config)
+
+
+def refuse_other_settings(folder: Path, places: Mapping[tuple[int, int], Path]) -> None:
+    """Refuse runs of one experiment whose scores do not depend on the same settings.
+
+    Args:
+        folder: of the experiment.
+        places: (fold, seed) -> the run's folder.
+
+    Raises:
+        UserError: names what differs.
+    """
+    seen: set[tuple[str, ...]] = set()
+    first: tuple[tuple[int, int], Settings] | None = None
+    for place, path in places.items():
+        try:
+            text = (path / SAVED).read_text(encoding="utf-8")
+            lines = tuple(line for line in text.splitlines() if not line.startswith(PER_RUN))
+            if lines in seen:  # as nearly always, and parsing takes time
+                continue
+            seen.add(lines)
+            settings = _relevant(load_config([str(path / SAVED)]))
+        except (OSError, ValueError, UserError):  # not at hand, or of another version
+            continue
+        first = first or (place, settings)
+        if changes := differences(settings, first[1]):
+            (fold, seed), (fold_before, seed_before) = place, first[0]
+            raise UserError(
+                f"{folder}: fold {fold} seed {seed} was made with {'; '.join(changes)}, unlike fold"
+                f" {fold_before} seed {seed_before}: a row is of one configuration: train one of"
+                " them anew with resume=false, or under an experiment=NAME of its own"
+            )
 
 
 def _relevant(config: Config) -> Settings:

@@ -26,14 +26,15 @@ def resolution_note(
         against: its label.
 
     Returns:
-        one note; none where nothing is compared or something is undefined.
+        one note; none where nothing is compared, something is undefined, or fewer than two videos
+        count.
     """
     own = base.values[:, :, 0].mean(axis=1)
     differences = [row.values[:, :, 0].mean(axis=1) - own for row in rows]
     spreads = [float(one.std(ddof=1)) for one in differences if len(one) > 1]
     apart = [spread for spread in spreads if spread > ROUNDING]
     n = effective(base.weights)
-    if not apart or not np.isfinite(spreads).all():
+    if not apart or n < 2 or not np.isfinite(spreads).all():
         return []
     found = by_name(protocol)
     sd = float(np.median(apart))

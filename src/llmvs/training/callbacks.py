@@ -81,6 +81,8 @@ class KeepEpochs(Checkpoint):
         self.finished = False
         """Whether the training ends with the epoch that was kept last, early or not."""
         self._started = self._written = time.monotonic()
+        self._evaluated = -1
+        """The step after which the latest evaluation was."""
 
     def state_dict(self) -> dict[str, Any]:
         """Plain values and tensors, which load without unpickling code."""
@@ -159,10 +161,18 @@ class KeepEpochs(Checkpoint):
             self.looks.append({**place, **figures(pl_module.scored_parts)})
             _log(trainer, self.looks[-1])
 
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Note what has been evaluated."""
+        self._evaluated = trainer.global_step
+
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Keep the epoch where a rule chooses it; write the checkpoint where it is due."""
         assert isinstance(pl_module, EvaluatedModule)
+        self.finished = _is_last_epoch(trainer)
         logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        if self.finished and self._evaluated != trainer.global_step:
+            pl_module.look()  # Lightning does not evaluate an epoch that `max_steps` cuts short
+            logged |= figures(pl_module.scored_parts)
         self.history.append(
             {"epoch": trainer.current_epoch, "step": trainer.global_step - 1, **logged}
         )
@@ -174,7 +184,6 @@ class KeepEpochs(Checkpoint):
                 self.kept[row] = self.kept["last"]
                 if row == self.selection.rule and trainer.is_global_zero:
                     self.weights = good
-        self.finished = _is_last_epoch(trainer)
         due = self.finished or time.monotonic() - self._written >= self.seconds
         if trainer.strategy.reduce_boolean_decision(due, all=False):
             trainer.save_checkpoint(self.path)

@@ -207,6 +207,9 @@ def carry_out(
     if not finished and started_at < config.optim.epochs:
         with nullcontext(loggers) if loggers else RunLoggers(config, folder) as opened:
             _train(config, selection, module, data, folder, progress, opened, resume=started_at > 0)
+        if not checkpoint.exists():
+            given = "".join(f" trainer.{key}={value}" for key, value in config.trainer.items())
+            raise UserError(f"{folder}: nothing was trained:{given}: train one epoch or more")
     return _load(checkpoint), started_at
 
 

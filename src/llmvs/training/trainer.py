@@ -134,7 +134,12 @@ def named_callbacks(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """
     written = settings.get("callbacks") or []
     found: dict[str, dict[str, Any]] = {}
-    for entry in [written] if isinstance(written, str | Mapping) else written:
+    for entry in written if isinstance(written, list | tuple) else [written]:
+        if not isinstance(entry, str | Mapping):
+            raise UserError(
+                f"trainer.callbacks={entry}: expected names, or a name and its arguments, such as"
+                " trainer.callbacks=[timer] or trainer.callbacks.early_stopping.monitor=val/loss"
+            )
         found |= {entry: {}} if isinstance(entry, str) else {n: a or {} for n, a in entry.items()}
     return found
 
@@ -185,7 +190,7 @@ def make_trainer(
     """
     more = {key: value for key, value in config.trainer.items() if key != "callbacks"}
     # Lightning's own would also score a part of the videos only, and log nothing.
-    batches = int(more.pop("fast_dev_run", 0))
+    batches = _batches_of_a_trial(more.pop("fast_dev_run", 0))
     if batches:
         more["limit_train_batches"] = batches
     extra = _extra_callbacks(config, dataset, fold)
@@ -221,6 +226,15 @@ def make_trainer(
         ) from error
     trainer.limit_val_batches = 1.0  # `overfit_batches` would lower it, and every video is scored
     return trainer
+
+
+def _batches_of_a_trial(given: Any) -> int:
+    try:
+        return int(given)
+    except (TypeError, ValueError):
+        raise UserError(
+            f"trainer.fast_dev_run={given}: expected true, or a number of batches"
+        ) from None
 
 
 def strategy(config: HardwareConfig) -> str | DDPStrategy:
