@@ -17,7 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--runs",
         type=at_least_one,
         metavar="N",
-        help="most points (default: a whole grid, 10 points of a space)",
+        help="most points, each on all its folds (default: a whole grid, 10 points of a space)",
     )
     parser.add_argument(
         "--create", action="store_true", help="create the sweep on W&B instead, for its agents"

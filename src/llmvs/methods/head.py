@@ -14,7 +14,7 @@ from llmvs.models.datamodule import OtherDataset
 from llmvs.models.sources import Source
 from llmvs.training.fit import Fit, fit
 from llmvs.training.inner import choose_epochs
-from llmvs.training.trainer import refreshes
+from llmvs.training.named_callbacks import refreshes
 
 
 class TrainedHead(Method):

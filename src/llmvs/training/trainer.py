@@ -2,7 +2,6 @@
 what an exact resume needs.
 """
 
-import importlib
 import inspect
 import logging
 import multiprocessing
@@ -10,7 +9,7 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +32,7 @@ from llmvs.memory import enough_memory
 from llmvs.training.callbacks import AtomicCheckpointIO
 from llmvs.training.loggers import silence
 from llmvs.training.matrices import Tf32
+from llmvs.training.named_callbacks import CALLBACKS, REFRESH, made_callbacks, named_callbacks
 
 if TYPE_CHECKING:
     from llmvs.datasets.base import Dataset, Fold
@@ -60,16 +60,6 @@ OURS = {
     "enable_model_summary": "`llmvs config` shows the settings",
 }
 """Arguments of `L.Trainer` that are not for the group `trainer`, and what to do instead."""
-REFRESH = "refresh_embeddings"
-CALLBACKS: dict[str, str | type[Callback]] = {
-    "device_stats_monitor": "lightning.pytorch.callbacks.DeviceStatsMonitor",
-    "early_stopping": "lightning.pytorch.callbacks.EarlyStopping",
-    "learning_rate_monitor": "lightning.pytorch.callbacks.LearningRateMonitor",
-    "model_checkpoint": "lightning.pytorch.callbacks.ModelCheckpoint",
-    REFRESH: "llmvs.training.refresh.RefreshEmbeddings",
-    "timer": "lightning.pytorch.callbacks.Timer",
-}
-"""Name in `trainer.callbacks` -> the class, or where it is."""
 LOST = re.compile(r"gloo|nccl|connection (closed|reset|refused)|socket|broken pipe", re.IGNORECASE)
 """What a rank says whose partner is gone."""
 
@@ -124,47 +114,6 @@ def _refuse_open_end(config: Config) -> None:
         raise UserError(f"selection=inner: cannot be used with trainer.callbacks={REFRESH}")
 
 
-def named_callbacks(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Name -> arguments of the callbacks in the group `trainer`.
-
-    They are written as `[NAME, ...]`, `{NAME: {ARGUMENT: value}}`, or a list of both.
-
-    >>> named_callbacks({"callbacks": ["timer", {"early_stopping": {"patience": 5}}]})
-    {'timer': {}, 'early_stopping': {'patience': 5}}
-    """
-    written = settings.get("callbacks") or []
-    found: dict[str, dict[str, Any]] = {}
-    for entry in written if isinstance(written, list | tuple) else [written]:
-        if not isinstance(entry, str | Mapping):
-            raise UserError(
-                f"trainer.callbacks={entry}: expected names, or a name and its arguments, such as"
-                " trainer.callbacks=[timer] or trainer.callbacks.early_stopping.monitor=val/loss"
-            )
-        found |= {entry: {}} if isinstance(entry, str) else {n: a or {} for n, a in entry.items()}
-    return found
-
-
-def refreshes(config: Config) -> bool:
-    """Whether the ranks of the training make the embeddings themselves."""
-    return REFRESH in named_callbacks(config.trainer)
-
-
-def _extra_callbacks(config: Config, dataset: "Dataset | None", fold: "Fold | None") -> list[Any]:
-    made = []
-    for name, arguments in named_callbacks(config.trainer).items():
-        found: Any = CALLBACKS[name]
-        if isinstance(found, str):
-            module, _, attribute = found.rpartition(".")
-            found = getattr(importlib.import_module(module), attribute)
-        try:
-            made.append(found(config, dataset, fold) if name == REFRESH else found(**arguments))
-        except (TypeError, ValueError, MisconfigurationException) as error:
-            raise UserError(
-                f"trainer.callbacks.{name}={arguments}: {' '.join(str(error).split())}"
-            ) from error
-    return made
-
-
 def make_trainer(
     config: Config,
     evaluate_every: int,
@@ -193,7 +142,7 @@ def make_trainer(
     batches = _batches_of_a_trial(more.pop("fast_dev_run", 0))
     if batches:
         more["limit_train_batches"] = batches
-    extra = _extra_callbacks(config, dataset, fold)
+    extra = made_callbacks(config, dataset, fold)
     if config.tf32 and config.precision == "32-true":
         extra.insert(0, Tf32())
     try:
