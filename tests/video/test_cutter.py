@@ -11,10 +11,12 @@ import pytest
 
 from llmvs.errors import UserError, VideoError
 from llmvs.video.clock import frame_times
+from llmvs.video.container import probe
 from llmvs.video.cutter import FADE, RATE, cut
 from llmvs.video.footage import watch
 from llmvs.video.reader import sample
 from llmvs.video.writer import write
+from tests.video.test_reader import remuxed, write_video
 
 FPS = 25
 BEEP = 0.08
@@ -332,3 +334,22 @@ def test_real_clips(shared, tmp_path):
         assert done.sound
     with pytest.raises(VideoError, match="damaged: only"):
         cut(shared / "clips" / "corrupted.mp4", tmp_path / "out.mp4", [(0, 45)])
+
+
+def test_frames_of_one_time_and_pictures_of_a_line_are_written(tmp_path):
+    plain = write_video(tmp_path / "plain.mkv", [4 * i for i in range(30)], codec="mpeg4")
+    twice = remuxed(
+        plain, tmp_path / "twice.mkv", lambda number, own: own - 40 if number % 10 == 9 else own
+    )
+    assert cut(twice, tmp_path / "out.mp4", [(0, 29)]).n_frames == 30
+    assert len(shown(tmp_path / "out.mp4")[0]) == 30
+    line = tmp_path / "line.gif"
+    with av.open(str(line), "w") as container:
+        stream = container.add_stream("gif", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 1, 40, "rgb8"
+        for shade in (0, 100, 200):
+            frame = av.VideoFrame.from_ndarray(np.full((40, 1, 3), shade, np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    assert cut(line, tmp_path / "line.mp4", [(0, 2)]).n_frames == 3
+    assert probe(tmp_path / "line.mp4").width == 2

@@ -6,6 +6,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from llmvs.errors import VideoError
 from llmvs.video.clock import frame_times, step_frames
@@ -169,3 +170,40 @@ def test_the_pictures_of_many_formats(tmp_path, codec, form, size):
     assert footage.change.argmax() == 12
     assert len(footage.picks) == 6
     assert footage.features[0] @ footage.features[-1] < 0.7
+
+
+def with_sound(path: Path, *tracks: np.ndarray, **options: str) -> Path:
+    """Three seconds of grey, with tracks of sound of which the last is the one to play."""
+    with av.open(str(path), "w", **options) as container:
+        video = container.add_stream("mpeg4", rate=10)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        streams = [container.add_stream("aac", rate=RATE, layout="mono") for _ in tracks]
+        for stream in streams:
+            stream.disposition = Disposition.default if stream is streams[-1] else Disposition(0)
+        for i in range(30):
+            picture = np.full((48, 64, 3), 99 + i, np.uint8)
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(video.encode(None))
+        for stream, wave in zip(streams, tracks, strict=True):
+            piece = av.AudioFrame.from_ndarray(wave[None], format="fltp", layout="mono")
+            piece.sample_rate, piece.pts = RATE, 0
+            container.mux([*stream.encode(piece), *stream.encode(None)])
+    return path
+
+
+def test_the_track_that_is_heard_is_the_one_that_is_played(tmp_path):
+    path = with_sound(tmp_path / "two.mkv", 0 * tone(3), tone(3))
+    assert watch(path).sound.min() > -15
+
+
+def test_the_sound_of_joined_recordings_goes_on_where_the_first_ended(tmp_path):
+    quiet, loud = (
+        with_sound(tmp_path / f"{name}.ts", tone(3, wave), format="mpegts")
+        for name, wave in (("quiet", 0.0), ("loud", 0.5))
+    )
+    path = tmp_path / "joined.ts"
+    path.write_bytes(quiet.read_bytes() + loud.read_bytes())
+    footage = watch(path)
+    assert len(footage.picks) == 12
+    assert footage.sound[:5].max() <= SILENCE + 5
+    assert footage.sound[7:].min() > -15

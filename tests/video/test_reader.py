@@ -3,6 +3,7 @@ kind of broken file.
 """
 
 import os
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from llmvs.errors import VideoError
-from llmvs.video.clock import frame_times
+from llmvs.video.clock import frame_times, seconds_of, step_frames
 from llmvs.video.container import is_video, probe
 from llmvs.video.reader import sample
 
@@ -388,3 +389,70 @@ def test_decoding_that_ends_early_names_both_counts() -> None:
 def test_sampling_needs_one_positive_rate(how: dict) -> None:
     with pytest.raises(ValueError, match="give one"):
         next(sample("any.mp4", **how))
+
+
+def remuxed(path: Path, to: Path, stamp: Callable[[int, int], int], **options: str) -> Path:
+    """The same packets with other time stamps: `stamp` gives one from a frame's number and own."""
+    with av.open(str(path)) as source, av.open(str(to), "w", options=options) as container:
+        stream = source.streams.video[0]
+        copy = container.add_stream_from_template(stream)
+        packets = [packet for packet in source.demux(stream) if packet.size]
+        for number, packet in enumerate(packets):
+            packet.pts = packet.dts = stamp(number, packet.pts)
+            packet.stream = copy
+            container.mux(packet)
+    return to
+
+
+def test_a_trimmed_file_is_whole_without_the_frames_that_it_hides(tmp_path: Path) -> None:
+    """Cutting without encoding keeps the frames since the last key frame, and an edit list that
+    hides them; the header counts them.
+    """
+    whole = write_video(tmp_path / "whole.mp4", [4 * i for i in range(100)], codec="mpeg4")
+    with av.open(str(whole)) as container:
+        unit = float(container.streams.video[0].time_base)
+    path = remuxed(
+        whole, tmp_path / "cut.mp4", lambda _, own: own - round(1.5 / unit),
+        avoid_negative_ts="disabled",
+    )  # fmt: skip
+    head = probe(path)
+    shown = len(frame_times(path))
+    assert head.n_frames == 100
+    assert 60 <= shown <= 64
+    for decoder in ("opencv", "pyav"):
+        steps = list(sample(path, every_nth_frame=1, decoder=decoder))
+        assert abs(len(steps) - shown) <= 1
+    assert steps[-1].seconds == pytest.approx(head.seconds, abs=0.1)
+
+
+def test_two_frames_of_one_time_are_two_frames(tmp_path: Path) -> None:
+    plain = write_video(tmp_path / "plain.mkv", [4 * i for i in range(75)], codec="mpeg4")
+    path = remuxed(
+        plain, tmp_path / "twice.mkv", lambda number, own: own - 40 if number % 10 == 9 else own
+    )
+    times = frame_times(path)
+    assert len(times) == 75
+    assert len(set(times.tolist())) == 68
+    for fps in (2.0, 5.0, 30.0):
+        found = [step.index for step in sample(path, fps=fps, decoder="pyav")]
+        assert step_frames(times, fps).tolist() == found
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_pictures_of_an_unknown_codec_are_one_line(tmp_path: Path, ending: str) -> None:
+    path = clip(tmp_path / f"known.{ending}")
+    known, unknown = {"mp4": (b"avc1", b"zzzz"), "mkv": (b"V_MPEG4/ISO/AVC", b"V_NOBODY/KNOWS1")}[
+        ending
+    ]
+    content = path.read_bytes()
+    assert known in content
+    path.write_bytes(content.replace(known, unknown))
+    with pytest.raises(VideoError, match="its pictures are in a codec that FFmpeg does not know"):
+        probe(path)
+
+
+def test_the_length_of_joined_recordings_is_that_of_both(tmp_path: Path) -> None:
+    path = joined(tmp_path)
+    assert probe(path).seconds == pytest.approx(4, abs=0.2)
+    assert seconds_of(path) == pytest.approx(8, abs=0.01)
+    assert seconds_of(clip(tmp_path / "one.mp4")) == pytest.approx(4)

@@ -23,7 +23,8 @@ from llmvs.summary.outputs import PAGE, VIDEO
 from llmvs.summary.result import Summary
 from llmvs.summary.summarize import asked, summarize_as
 from llmvs.summary.times import clock
-from llmvs.video.container import NO_ROOM, SUFFIXES, probe
+from llmvs.video.clock import seconds_of
+from llmvs.video.container import NO_ROOM, SUFFIXES
 from llmvs.video.transcript import beside
 
 logger = logging.getLogger(__name__)
@@ -225,7 +226,7 @@ class Jobs:
         return asked(wish.length.strip() or "15%")
 
     def _duration(self, video: Path) -> float | None:
-        seconds = probe(video).seconds
+        seconds = seconds_of(video)
         if seconds:
             self._refuse_longer(video, seconds)
         return seconds

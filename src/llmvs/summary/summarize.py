@@ -15,7 +15,7 @@ from llmvs.summary.method import HINT, Name, language_for
 from llmvs.summary.pieces import By
 from llmvs.summary.result import Shot, Summary
 from llmvs.summary.times import Range, range_of
-from llmvs.video.container import probe
+from llmvs.video.clock import seconds_of
 from llmvs.video.footage import FPS, Footage, watch
 from llmvs.video.shots import PENALTY, find_shots
 from llmvs.video.transcript import Spoken, beside, read_transcript, words_around
@@ -123,7 +123,7 @@ def summarize_as(
         transcript: subtitles; None: those beside the video.
     """
     path = Path(path)
-    stated = probe(path).seconds
+    stated = seconds_of(path)
     if stated:
         wishes.check(str(path), stated)  # before the video is decoded; again with its true length
     spoken = _spoken(path, transcript, stated)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from av.video.stream import VideoStream
 
 from llmvs.errors import VideoError
-from llmvs.video.container import mean_rate, open_video
+from llmvs.video.container import mean_rate, open_video, probe
 
 RESTART = 0.5
 """Seconds by which a time stamp must fall behind the one before it to be a new beginning: more than
@@ -59,13 +59,32 @@ def frame_times(path: str | Path) -> npt.NDArray[np.float64]:
     """Read the time stamps of all frames without decoding them.
 
     Returns:
-        [n_frames] seconds from the start of the stream, increasing. A stream without time stamps
-        gets them from its mean frame rate.
+        [n_frames] seconds from the start of the stream, in order; two frames may have the same. A
+        stream without time stamps gets them from its mean frame rate.
 
     Raises:
         VideoError: not a video.
     """
     return timeline(path)[0]
+
+
+def seconds_of(path: str | Path) -> float | None:
+    """Give the length of a video without decoding it; None where neither its header nor its time
+    stamps tell.
+
+    A header that does not count frames may be that of the first of several recordings which were
+    joined end to end: then the time stamps decide.
+
+    Raises:
+        VideoError: not a video, or an encrypted one.
+    """
+    head = probe(path)
+    if head.n_frames is not None and head.seconds is not None:
+        return head.seconds
+    times, _ = timeline(path)
+    if len(times) < 2:
+        return head.seconds
+    return float(times[-1] + (times[-1] - times[0]) / (len(times) - 1))
 
 
 def timeline(path: str | Path) -> tuple[npt.NDArray[np.float64], bool]:
@@ -87,7 +106,7 @@ def timeline(path: str | Path) -> tuple[npt.NDArray[np.float64], bool]:
             pass  # a broken end: the decoder decides how far the video goes
         if len(stamps) < packets:
             return np.arange(packets) / (mean_rate(stream) or 25), False
-        return (np.unique(stamps) - clock.start) * clock.unit, clock.restarts > 0
+        return (np.sort(stamps) - clock.start) * clock.unit, clock.restarts > 0
 
 
 def _check_open(path: str | Path, packet: av.Packet) -> None:
@@ -104,11 +123,11 @@ def nearest(times: npt.NDArray[np.float64], fps: float) -> npt.NDArray[np.float6
     """Choose the time stamps nearest to 0, 1 / fps, 2 / fps, ..., each once.
 
     Args:
-        times: [n_frames] seconds, increasing.
+        times: [n_frames] seconds, in order.
         fps: steps per second.
 
     Returns:
-        [T] seconds, up to half a frame behind the last.
+        [T] seconds, increasing, up to half a frame behind the last.
     """
     if len(times) < 2:
         return times
@@ -116,7 +135,7 @@ def nearest(times: npt.NDArray[np.float64], fps: float) -> npt.NDArray[np.float6
     asked = times[0] + np.arange(math.floor((end - times[0]) * fps) + 1) / fps
     right = np.searchsorted(times, asked).clip(1, len(times) - 1)
     earlier = asked - times[right - 1] <= times[right] - asked
-    return times[np.unique(right - earlier)]
+    return np.unique(times[right - earlier])
 
 
 def step_frames(

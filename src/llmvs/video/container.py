@@ -8,7 +8,7 @@ playlists that name other files. Only formats that hold moving pictures themselv
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,26 +112,39 @@ def open_video(path: str | Path) -> Iterator[tuple[InputContainer, VideoStream]]
         if path.exists() and not path.is_dir():
             what = "not a file that can be read from its beginning (a pipe or a device)"
         raise VideoError(f"{path}: {what}")
-    try:
-        with path.open("rb") as file:  # by handle: a name may hold `:` or bytes that are not UTF-8
+    with ExitStack() as stack:
+        try:
+            # By handle: a name may hold `:` or bytes that are not UTF-8.
+            file = stack.enter_context(path.open("rb"))
             if not file.seek(0, os.SEEK_END):
                 raise VideoError(f"{path}: the file is empty")
             file.seek(0)
-            with av.open(file, options={"format_whitelist": FORMATS}) as container:
-                yield container, _moving(path, container)
-    except (av.FFmpegError, OSError) as error:
-        if error.errno in NO_ROOM:  # the block writes, and that failed
-            raise
-        reason = getattr(error, "strerror", None) or str(error)
-        if isinstance(error, av.ArgumentError):
-            reason = "a text, a picture or a playlist, or in a format that llmvs does not know"
-        raise VideoError(f"{path}: not a readable video ({reason})") from None
+            container = stack.enter_context(av.open(file, options={"format_whitelist": FORMATS}))
+        except (av.FFmpegError, OSError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            if isinstance(error, av.ArgumentError):
+                reason = "a text, a picture or a playlist, or in a format that llmvs does not know"
+            raise VideoError(f"{path}: not a readable video ({reason})") from None
+        try:
+            yield container, _moving(path, container)
+        except (av.FFmpegError, OSError) as error:
+            if error.errno in NO_ROOM:  # the block writes, and that failed
+                raise
+            reason = " ".join(str(error).split())
+            raise VideoError(f"{path}: cannot be worked on ({reason})") from error
 
 
 def _moving(path: Path, container: InputContainer) -> VideoStream:
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
+    there = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & Disposition.attached_pic
+    ]
+    for stream in there:
+        if stream.codec_context is not None:
             return stream
+    if there:
+        raise VideoError(f"{path}: its pictures are in a codec that FFmpeg does not know")
     kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
     raise VideoError(f"{path}: has no video stream (only {kinds})")
 

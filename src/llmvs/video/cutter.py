@@ -25,6 +25,7 @@ from llmvs.video.clock import RESTART, timeline
 from llmvs.video.container import mean_rate, open_video
 from llmvs.video.decoders import stored_frames
 from llmvs.video.shape import pixel_aspect
+from llmvs.video.sound import sound_of
 
 Span = tuple[int, int]
 """First and last frame of a part, both inclusive."""
@@ -86,7 +87,7 @@ def cut(
     starts = np.concatenate([[0.0], np.cumsum([end - start for start, end in parts])])
     with atomic(out) as temporary, av.open(str(temporary), "w", format="mp4") as container:
         with open_video(path) as (source, stream):
-            heard = _sound_of(source)
+            heard = sound_of(source)
             sound = _Sound(container, heard) if heard is not None else None
             written = _Pictures(container, stream, pixel_aspect(path))
             pieces = iter(()) if heard is None else _heard(source, stream, heard, parts)
@@ -135,11 +136,12 @@ class _Pictures:
         self.context.time_base = Fraction(1, CLOCK)
         self.context.sample_aspect_ratio = aspect
         self.size: tuple[int, int] | None = None
+        self.latest = -1
 
     def add(self, frame: av.VideoFrame, seconds: float) -> None:
         """Encode a frame that is shown from `seconds` on."""
         if self.size is None:
-            self.size = frame.height // 2 * 2, frame.width // 2 * 2
+            self.size = max(2, frame.height // 2 * 2), max(2, frame.width // 2 * 2)
             turned = round(frame.rotation / 90) % 2
             self.stream.height, self.stream.width = self.size[::-1] if turned else self.size
             self._keep_colours(frame)
@@ -147,7 +149,9 @@ class _Pictures:
         width = planes[0].shape[1]
         stacked = np.concatenate([one.ravel() for one in planes]).reshape(-1, width)
         picture = av.VideoFrame.from_ndarray(stacked, format="yuv420p")
-        picture.pts, picture.time_base = round(seconds * CLOCK), Fraction(1, CLOCK)
+        # Two frames may be shown at one time, which MP4 does not know.
+        self.latest = max(round(seconds * CLOCK), self.latest + 1)
+        picture.pts, picture.time_base = self.latest, Fraction(1, CLOCK)
         self.container.mux(self.stream.encode(picture))
         self.count += 1
 
@@ -212,12 +216,6 @@ class _Sound:
     def end(self) -> None:
         """Encode what is left."""
         self.container.mux(self.stream.encode(None))
-
-
-def _sound_of(source: InputContainer) -> AudioStream | None:
-    """The track that a player would choose; None where there is none that can be decoded."""
-    best: AudioStream | None = source.streams.best("audio")  # type: ignore[assignment]
-    return best if best is not None and best.codec_context is not None else None
 
 
 def _heard(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmvs.errors import VideoError
-from llmvs.video.clock import nearest, timeline
+from llmvs.video.clock import frame_times, nearest, timeline
 from llmvs.video.container import Probe, probe
 from llmvs.video.decoders import Decoded, DecoderName, Frame, decode
 
@@ -108,14 +108,27 @@ def _check_length(path: Path, n_decoded: int, last: float, head: Probe) -> None:
             " OpenCV and PyAV"
         )
     if head.n_frames is not None:
-        lost, found = head.n_frames - n_decoded, f"{n_decoded} of {head.n_frames} frames"
-        short = lost > max(2, min(head.fps, 0.02 * head.n_frames))
+        found = f"{n_decoded} of {head.n_frames} frames"
+        short = _lacks_frames(head.n_frames, n_decoded, head)
+        if short and head.seconds is not None and not _ends_early(last, head):
+            # A trimmed file still counts the frames that it tells players not to show.
+            short = _lacks_frames(len(frame_times(path)), n_decoded, head)
     elif head.seconds is not None and head.fps:
-        short = head.seconds - last > max(3 / head.fps, min(1, 0.02 * head.seconds))
         found = f"{n_decoded} frames ({last:.1f} of {head.seconds:.1f} seconds)"
+        short = _ends_early(last, head)
     else:
         return
     if short:
         raise VideoError(
             f"{path}: damaged: only {found} can be decoded: repair the file or leave it out"
         )
+
+
+def _lacks_frames(expected: int, n_decoded: int, head: Probe) -> bool:
+    return expected - n_decoded > max(2, min(head.fps, 0.02 * expected))
+
+
+def _ends_early(last: float, head: Probe) -> bool:
+    """Whether the last frame comes long before the end that the header states."""
+    assert head.seconds is not None
+    return not head.fps or head.seconds - last > max(3 / head.fps, min(1, 0.02 * head.seconds))

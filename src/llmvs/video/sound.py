@@ -1,15 +1,18 @@
 """How loud a video is at each of its steps."""
 
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 import numpy.typing as npt
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from llmvs.video.clock import RESTART
 from llmvs.video.container import open_video
 
 logger = logging.getLogger(__name__)
@@ -37,9 +40,10 @@ def loudness(
     edges = np.append(seconds, end)
     power, samples = np.zeros(len(seconds)), np.zeros(len(seconds))
     with open_video(path) as (container, video):
-        if not container.streams.audio:
+        heard = sound_of(container)
+        if heard is None:
             return None
-        damaged = _measure(container, video, edges, power, samples)
+        damaged = _measure(container, video, heard, edges, power, samples)
     if damaged:
         logger.warning("note: %s: %s pieces of sound cannot be decoded", path, damaged)
     if not samples.any():
@@ -52,18 +56,18 @@ def loudness(
 def _measure(
     container: InputContainer,
     video: VideoStream,
+    heard: AudioStream,
     edges: npt.NDArray[np.float64],
     power: npt.NDArray[np.float64],
     samples: npt.NDArray[np.float64],
 ) -> int:
     """Add the squares of all samples to `power`, how many there are to `samples`; count what cannot
-    be decoded.
+    be decoded. Where time stamps begin again, time goes on where it was.
     """
-    stream = container.streams.audio[0]
     start = float((video.start_time or 0) * (video.time_base or 0))
-    damaged = 0
+    damaged, end = 0, -math.inf
     try:
-        for packet in container.demux(stream):
+        for packet in container.demux(heard):
             try:
                 frames = packet.decode()
             except av.FFmpegError:
@@ -72,7 +76,11 @@ def _measure(
             for frame in frames:
                 if frame.time is None:
                     continue
-                middle = frame.time - start + frame.samples / (frame.sample_rate or 1) / 2
+                if frame.time - start < end - RESTART:
+                    start = frame.time - end
+                length = frame.samples / (frame.sample_rate or 1)
+                end = frame.time - start + length
+                middle = end - length / 2
                 step = int(np.searchsorted(edges, middle, side="right")) - 1
                 if 0 <= step < len(power):
                     power[step] += _mean_square(frame) * frame.samples
@@ -80,6 +88,12 @@ def _measure(
     except av.FFmpegError:
         damaged += 1  # the file ends here; whoever decodes the pictures says so
     return damaged
+
+
+def sound_of(container: InputContainer) -> AudioStream | None:
+    """Give the track that a player would choose; None where there is none that can be decoded."""
+    best: AudioStream | None = container.streams.best("audio")  # type: ignore[assignment]
+    return best if best is not None and best.codec_context is not None else None
 
 
 def _mean_square(frame: av.AudioFrame) -> float:
