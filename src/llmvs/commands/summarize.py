@@ -97,7 +97,8 @@ def call(given: argparse.Namespace) -> int:
 
     wishes = asked(given.length, given.by, given.keep, given.drop)
     paths, settings = _videos_and_settings(given.settings)
-    places = _places(paths, given.output, given.force)
+    others = [Path(one) for one in (given.transcript, given.captions) if one is not None]
+    places = _places(paths, given.output, given.force, others)
     said = _only_one("--transcript", given.transcript, places)
     _only_one("--captions", given.captions, places)
     spoken = any((said or beside(video)) is not None for video in places)
@@ -179,13 +180,22 @@ def _only_one(option: str, given: str | None, places: Mapping[Path, Path]) -> Pa
     return Path(given)
 
 
-def _places(paths: list[Path], output: Path | None, force: bool) -> dict[Path, Path]:
+def _places(
+    paths: list[Path], output: Path | None, force: bool, others: Sequence[Path]
+) -> dict[Path, Path]:
     """Video -> the folder of its summary; refused before any video is read.
+
+    Args:
+        paths: videos, and folders of videos.
+        output: where to; None: here.
+        force: replace earlier summaries.
+        others: further files that are read.
 
     Raises:
         UserError: a path that does not exist, two videos for one folder, a folder that exists.
     """
     from llmvs.summary.folder import check_new
+    from llmvs.summary.result import KIND
     from llmvs.video.container import videos_in
 
     videos = list(dict.fromkeys(video for path in paths for video in videos_in(path)))
@@ -201,7 +211,7 @@ def _places(paths: list[Path], output: Path | None, force: bool) -> dict[Path, P
                 f"{video} and {other} would both be summarized in {folder}: rename one, or do"
                 " them one by one with -o"
             )
-        check_new(folder, force)
+        check_new(folder, KIND, force, [*videos, *others])
         found[video] = folder
     return found
 
