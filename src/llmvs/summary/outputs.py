@@ -64,7 +64,7 @@ def write_video(
     if spoken:
         write_text(folder / SUBTITLES, subtitles(spoken, parts))
     if importlib.util.find_spec("opentimelineio"):
-        made = timeline(video.stem, video, fps, len(edges) - 1, parts)
+        made = timeline(video.stem, video, fps, float(edges[-1]), parts)
         for name, content in for_editors(made, fps).items():
             write_text(folder / name, content)
 
