@@ -156,6 +156,12 @@ def test_pixels_that_are_not_square(tmp_path):
     assert roundness(np.asarray(image.convert("RGB"))) == pytest.approx(1, abs=0.06)
 
 
+def test_pixels_that_are_not_square_are_plotted_as_squares(tmp_path):
+    pytest.importorskip("matplotlib", reason="needs matplotlib")
+    card, *_ = summarize(wide(tmp_path / "a.mp4"), "50%").plot().axes
+    assert roundness(np.asarray(card.images[0].get_array())) == pytest.approx(1, abs=0.06)
+
+
 def test_an_earlier_summary_is_replaced_when_asked(saved, tmp_path):
     summary, _ = saved
     folder = summary.save(tmp_path / "again")

@@ -24,7 +24,6 @@ from llmvs.summary.timelines import Part
 from llmvs.summary.times import clock
 from llmvs.video.decoders import Frame
 from llmvs.video.pictures import pictures
-from llmvs.video.shape import pixel_aspect, square
 from llmvs.video.transcript import Spoken
 
 if TYPE_CHECKING:
@@ -166,9 +165,8 @@ class Summary:
         require_package("matplotlib", "plot", "Summary.plot")
         best = sorted(self.chosen, key=lambda shot: -shot.score)[:MOST_CARDS]
         labels = {one.keyframe: f"{clock(one.start)} - {clock(one.end)}" for one in best}
-        aspect = pixel_aspect(self.path)
         cards = [
-            (labels[frame], square(image, aspect))
+            (labels[frame], image)
             for frame, image in pictures(self.path, sorted(labels), self.times)
         ]
         return draw(self.curve, cards)
