@@ -118,6 +118,37 @@ def test_killed_behind_its_replacement_the_new_summary_stays(video, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
+def test_the_name_of_the_earlier_summary_comes_back_whole(video, tmp_path):
+    out = tmp_path / ("é" * 120)
+    assert main(["summarize", str(video), "-o", str(out)]) == 0
+    before = content(out)
+    killed("between the renames", video, "-o", out, "--force", "--length", "30%")
+    [left] = tmp_path.iterdir()
+    assert len(os.fsencode(left.name)) <= 255
+    tidy(tmp_path)
+    assert list(tmp_path.iterdir()) == [out]
+    assert content(out) == before
+
+
+def test_a_hidden_folder_cannot_name_another_place(tmp_path):
+    for name in ("../outside", "other", ""):
+        left = tmp_path / "inside" / ".out-llmvs-abcd1234"
+        (left / NEW).mkdir(parents=True)
+        (left / OLD).mkdir()
+        (left / LOCK).write_text(name)
+        tidy(left.parent)
+        assert [path.name for path in left.parent.iterdir()] == ["out"]
+        assert [path.name for path in tmp_path.iterdir()] == ["inside"]
+        (left.parent / "out").rmdir()
+
+
+def test_a_name_that_is_too_long_is_refused_before_the_work(tmp_path):
+    with pytest.raises(UserError, match=r"has 260 bytes, and a folder's name at most 255: name an"):
+        check_new(tmp_path / ("é" * 130) / "out", KIND)
+    with pytest.raises(UserError, match=r"cannot be written \(File name too long\)"):
+        check_new(tmp_path.joinpath(*["x" * 200] * 25), KIND)
+
+
 def test_what_a_living_run_holds_is_left_alone(tmp_path):
     look = "import sys; from pathlib import Path; from llmvs.summary.folder import tidy; tidy(Path(sys.argv[1]))"
     with whole_folder(tmp_path / "out", KIND) as new:

@@ -165,12 +165,12 @@ def test_pixels_that_are_not_square_are_plotted_as_squares(tmp_path):
 def test_an_earlier_summary_is_replaced_when_asked(saved, tmp_path):
     summary, _ = saved
     folder = summary.save(tmp_path / "again")
-    (folder / "note.txt").write_text("mine")
+    (folder / "chapters.vtt").write_text("edited")
     with pytest.raises(UserError, match="exists"):
         summary.save(folder)
-    assert (folder / "note.txt").is_file()
+    assert (folder / "chapters.vtt").read_text() == "edited"
     summary.save(folder, force=True)
-    assert not (folder / "note.txt").exists()
+    assert (folder / "chapters.vtt").read_text() != "edited"
     assert [path.name for path in tmp_path.iterdir()] == ["again"]
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmvs.errors import UserError
@@ -117,6 +118,14 @@ def settings_of_many(given: argparse.Namespace) -> list[str]:
         else:
             settings.append(argument)
     return settings
+
+
+def is_there(argument: str) -> bool:
+    """Whether an argument is the name of a file or folder; a text too long for one is not."""
+    try:
+        return Path(argument).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def load(settings: Sequence[str]) -> "Config":

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from llmvs.commands._arguments import add_settings, add_yes, load
+from llmvs.commands._arguments import add_settings, add_yes, is_there, load
 
 SUMMARY = "caption and embed videos: a dataset's, or the files and folders named"
 
@@ -44,7 +44,7 @@ def _is_video(argument: str) -> bool:
 
     if is_override(argument) or argument.endswith(SUFFIXES):
         return False
-    return Path(argument).exists() or not is_layer(argument)
+    return is_there(argument) or not is_layer(argument)
 
 
 def _check_files(files: list[Path]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmvs.commands._arguments import add_json
+from llmvs.commands._arguments import add_json, is_there
 from llmvs.errors import UserError, VideoError
 
 if TYPE_CHECKING:
@@ -158,9 +158,7 @@ def _videos_and_settings(given: Sequence[str]) -> tuple[list[Path], list[str]]:
     """
     from llmvs.config.layers import is_layer, is_override
 
-    settings = [
-        one for one in given if not Path(one).exists() and (is_override(one) or is_layer(one))
-    ]
+    settings = [one for one in given if not is_there(one) and (is_override(one) or is_layer(one))]
     videos = [Path(one) for one in given if one not in settings]
     if not videos:
         raise UserError(f"{' '.join(settings)}: settings alone: name a video file or a folder")
@@ -218,11 +216,12 @@ def _places(
 
 def table(summary: "Summary", folder: Path) -> str:
     """The chosen shots, a line each, and where everything is written."""
+    from llmvs.files import shown_name
     from llmvs.summary.times import clock
 
     head = (
-        f"{summary.path.name}: {clock(summary.seconds)} of {clock(summary.duration)},"
-        f" {len(summary.chosen)} of {len(summary.shots)} shots, in {folder}"
+        f"{shown_name(summary.path.name)}: {clock(summary.seconds)} of {clock(summary.duration)},"
+        f" {len(summary.chosen)} of {len(summary.shots)} shots, in {shown_name(folder)}"
     )
     width = len(clock(summary.duration))
     lines = [

@@ -17,12 +17,22 @@ from pathlib import Path
 
 from llmvs.errors import UserError
 from llmvs.files import MARK as TEMPORARY
-from llmvs.files import is_temporary, locked, printable, temporary_prefix, unwritable
+from llmvs.files import (
+    MOST_BYTES,
+    is_temporary,
+    locked,
+    printable,
+    shown,
+    temporary_prefix,
+    unwritable,
+)
 
 logger = logging.getLogger(__name__)
 
 NEW, OLD, LOCK = "new", "old", ".lock"
-"""What a hidden folder holds: the summary that is being written, the earlier one, whose it is."""
+"""What a hidden folder holds: the summary that is being written, the earlier one, and whose it is:
+locked while that run lives, and with the folder's name, as the hidden one's may be shorter.
+"""
 LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 """What file managers leave in a folder that somebody looked at."""
 
@@ -98,6 +108,12 @@ def check_new(folder: Path, kind: Kind, force: bool = False, inputs: Iterable[Pa
 
 def _check_place(folder: Path) -> None:
     """Refuse a folder that cannot be made where it is to be."""
+    for name in folder.parts:
+        if (size := len(os.fsencode(name))) > MOST_BYTES:
+            raise UserError(
+                f"{shown(name)}: has {size} bytes, and a folder's name at most {MOST_BYTES}: name"
+                " another folder with -o"
+            )
     above = next(one for one in folder.absolute().parents if one.exists())
     if not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):
         what = "cannot be written" if above.is_dir() else "is not a folder"
@@ -160,6 +176,7 @@ def whole_folder(
     try:
         with locked(beside / LOCK, f"{printable(beside)}: in use"):
             try:
+                (beside / LOCK).write_bytes(os.fsencode(folder.name))
                 new.mkdir()  # with the rights that folders get here; the hidden one is ours alone
                 yield new
                 check_new(folder, kind, force, inputs)
@@ -189,7 +206,7 @@ def tidy(parent: Path) -> None:
     for beside in left:
         with suppress(OSError), _of_a_dead_run(beside) as dead:
             if dead:
-                _put_back(beside, parent / beside.name[1:].rpartition(TEMPORARY)[0])
+                _put_back(beside, parent / _name_of(beside))
                 _remove(beside)
                 (beside / LOCK).unlink()
                 beside.rmdir()
@@ -209,6 +226,14 @@ def _of_a_dead_run(beside: Path) -> Iterator[bool]:
         yield True
     finally:
         os.close(handle)
+
+
+def _name_of(beside: Path) -> str:
+    """The name of the folder for which a hidden one was made."""
+    whole = os.fsdecode((beside / LOCK).read_bytes())
+    if whole and "/" not in whole and beside.name.startswith(temporary_prefix(whole)):
+        return whole
+    return beside.name[1:].rpartition(TEMPORARY)[0]
 
 
 def _put_back(beside: Path, folder: Path) -> None:

@@ -153,6 +153,7 @@ def address(video: Path, place: Path) -> str:
     try:
         from urllib.parse import quote
 
-        return quote(os.path.relpath(video.absolute(), place.absolute()).replace(os.sep, "/"))
+        way = os.path.relpath(video.absolute(), place.absolute()).replace(os.sep, "/")
+        return quote(os.fsencode(way))  # a name need not be UTF-8
     except ValueError:  # on another drive
         return video.absolute().as_uri()

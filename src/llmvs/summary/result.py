@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 import llmvs
 from llmvs.errors import UserError, require_package
-from llmvs.files import read_json, write_json
+from llmvs.files import read_json, shown_name, write_json
 from llmvs.summary.choice import WORTH, Wishes
 from llmvs.summary.folder import Kind, whole_folder
 from llmvs.summary.leaning import Leaning
@@ -121,7 +121,7 @@ class Summary:
         return {
             "format": FORMAT,
             "llmvs": llmvs.__version__,
-            "video": self.path.name,
+            "video": shown_name(self.path.name),
             "duration": round(self.duration, 6),
             "n_frames": len(self.times),
             "fps": round(self.fps, 6),
@@ -192,7 +192,7 @@ class Summary:
             for shot in self.shots
         ]
         return Page(
-            title=self.path.name,
+            title=shown_name(self.path.name),
             about=(
                 f"{clock(self.seconds)} of {clock(self.duration)} (asked for:"
                 f" {self.wishes.length}), {len(self.chosen)} of {len(self.shots)} shots, scored by"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from llmvs.errors import UserError, require_package
+from llmvs.files import shown_name
 from llmvs.video.transcript import Spoken
 
 EDITORS = {"timeline.otio": "otio_json", "timeline.edl": "cmx_3600"}
@@ -131,7 +132,7 @@ def timeline(name: str, video: Path, fps: float, duration: float, parts: Sequenc
         )
 
     media = otio.schema.ExternalReference(video.absolute().as_uri(), span(0, duration))
-    made = otio.schema.Timeline(name)
+    made = otio.schema.Timeline(shown_name(name))
     for kind in (otio.schema.TrackKind.Video, otio.schema.TrackKind.Audio):
         track = otio.schema.Track(kind.lower(), kind=kind)
         for number, part in enumerate(parts, 1):
