@@ -113,6 +113,16 @@ def shown_name(path: Path | str) -> str:
     return re.sub("[\ud800-\udfff]", "\ufffd", str(path))
 
 
+def composed(name: str) -> str:
+    r"""A name by which it can be compared: macOS writes an accent behind its letter, others as one
+    character with it.
+
+    >>> composed("di\u0301a") == "d\xeda"
+    True
+    """
+    return unicodedata.normalize("NFC", name)
+
+
 def _problem(name: str) -> str | None:
     """Why a name cannot be a file's; None where it can."""
     if not name:
