@@ -1,6 +1,7 @@
 """What editors and players take over: read back by their own library."""
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,17 @@ def test_editors_find_the_seconds_of_a_video_of_variable_rate():
         assert {clip.available_range().duration.to_seconds() for clip in track.find_clips()} == {20}
     cuts = [line.split()[4:6] for line in files["timeline.edl"].splitlines() if " C " in line]
     assert cuts[:2] == [["00:00:05:00", "00:00:10:00"], ["00:00:10:00", "00:00:15:00"]]
+
+
+def test_neighbours_leave_no_gap_for_editors():
+    otio = pytest.importorskip("opentimelineio", reason="needs opentimelineio")
+    borders = [0.0, 2.833, 5.0, 6.667, 9.167, 12.49, 14.0]
+    parts = [Part(0, 0, *pair) for pair in pairwise(borders)]
+    made = timeline("mine", Path("a.mp4"), 20.05, 14.0, parts)
+    ranges = [clip.source_range for clip in made.video_tracks()[0].find_clips()]
+    for one, other in pairwise(ranges):
+        assert one.start_time.value + one.duration.value == other.start_time.value
+    assert ranges[-1].end_time_exclusive() == otio.opentime.RationalTime(round(14 * 20.05), 20.05)
 
 
 def test_without_the_extra_one_line_names_it(monkeypatch):

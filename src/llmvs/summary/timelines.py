@@ -125,10 +125,10 @@ def timeline(name: str, video: Path, fps: float, duration: float, parts: Sequenc
     import opentimelineio as otio
 
     def span(start: float, end: float) -> Any:
-        frames = max(1, round((end - start) * fps))
+        first, behind = round(start * fps), round(end * fps)  # neighbours share a border
         return otio.opentime.TimeRange(
-            otio.opentime.RationalTime(round(start * fps), fps),
-            otio.opentime.RationalTime(frames, fps),
+            otio.opentime.RationalTime(first, fps),
+            otio.opentime.RationalTime(max(1, behind - first), fps),
         )
 
     media = otio.schema.ExternalReference(video.absolute().as_uri(), span(0, duration))
