@@ -299,6 +299,14 @@ def test_a_folder_that_holds_anything_else_is_not_replaced(name, content, said, 
         assert str(error.value).endswith("name another folder with -o")
 
 
+def test_the_folder_that_one_is_in_is_not_replaced(tmp_path, monkeypatch):
+    out = earlier(tmp_path / "out")
+    monkeypatch.chdir(out)
+    for folder in (Path(), Path(".."), out, tmp_path):
+        with pytest.raises(UserError, match="is, or holds, the folder that you are in: name"):
+            check_new(folder, KIND, force=True)
+
+
 def test_what_is_read_is_not_replaced(video, tmp_path, capsys, monkeypatch):
     out = earlier(tmp_path / "out")
     inside = out / "summary.mp4"

@@ -128,6 +128,8 @@ def _check_replaceable(folder: Path, kind: Kind, inputs: Iterable[Path]) -> None
     if not folder.is_dir() or folder.is_symlink():
         raise UserError(f"{name}: exists and is not a folder: name another one with -o")
     real = folder.resolve()
+    if real in (here := Path.cwd(), *here.parents):
+        raise UserError(f"{name}: is, or holds, the folder that you are in: {cure}")
     for path in inputs:
         # What a link leads to stays, but the link would go.
         if real in path.resolve().parents or real in (path.parent.resolve() / path.name).parents:
