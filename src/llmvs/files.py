@@ -113,6 +113,14 @@ def shown_name(path: Path | str) -> str:
     return re.sub("[\ud800-\udfff]", "\ufffd", str(path))
 
 
+def is_there(argument: str) -> bool:
+    """Whether an argument is the name of a file or folder; a text too long for one is not."""
+    try:
+        return Path(argument).exists()
+    except (OSError, ValueError):
+        return False
+
+
 def composed(name: str) -> str:
     r"""A name by which it can be compared: macOS writes an accent behind its letter, others as one
     character with it.

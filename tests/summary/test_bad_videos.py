@@ -260,3 +260,7 @@ def test_a_setting_longer_than_a_name_can_be(good, capsys):
     assert "File name too long" not in capsys.readouterr().err
     assert main(["plot", wish]) == 2
     assert "File name too long" not in capsys.readouterr().err
+    for verb in ("config", "train", "extract"):
+        assert main([verb, "x" * 300]) == 2
+        [line] = capsys.readouterr().err.splitlines()
+        assert "no such file or folder" in line or "is neither a layer" in line

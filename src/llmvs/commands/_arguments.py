@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmvs.errors import UserError
@@ -118,14 +117,6 @@ def settings_of_many(given: argparse.Namespace) -> list[str]:
         else:
             settings.append(argument)
     return settings
-
-
-def is_there(argument: str) -> bool:
-    """Whether an argument is the name of a file or folder; a text too long for one is not."""
-    try:
-        return Path(argument).exists()
-    except (OSError, ValueError):
-        return False
 
 
 def load(settings: Sequence[str]) -> "Config":

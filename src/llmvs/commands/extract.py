@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from llmvs.commands._arguments import add_settings, add_yes, is_there, load
+from llmvs.commands._arguments import add_settings, add_yes, load
 
 SUMMARY = "caption and embed videos: a dataset's, or the files and folders named"
 
@@ -41,6 +41,7 @@ def call(given: argparse.Namespace) -> int:
 def _is_video(argument: str) -> bool:
     """Whether an argument is a file or folder, not a setting; a name that is both is a file."""
     from llmvs.config.layers import SUFFIXES, is_layer, is_override
+    from llmvs.files import is_there
 
     if is_override(argument) or argument.endswith(SUFFIXES):
         return False
@@ -50,9 +51,10 @@ def _is_video(argument: str) -> bool:
 def _check_files(files: list[Path]) -> None:
     from llmvs.config.layers import KINDS, names
     from llmvs.errors import UserError, nearest
+    from llmvs.files import is_there
 
     for file in files:
-        if not file.exists():
+        if not is_there(str(file)):
             known = [name for kind in KINDS for name in names(f"configs/{kind}")]
             close = nearest(str(file), known)
             raise UserError(

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from llmvs.commands._arguments import add_folds_and_seeds, add_rule, is_there
+from llmvs.commands._arguments import add_folds_and_seeds, add_rule
 from llmvs.errors import UserError, require_package
 
 SUMMARY = "pictures of finished experiments: intervals of all rows, training and score curves"
@@ -58,6 +58,7 @@ def call(given: argparse.Namespace) -> None:
     """Draw, and print the files."""
     require_package("matplotlib", "plot", "llmvs plot")
     from llmvs.config.load import chosen, is_override
+    from llmvs.files import is_there
 
     moved = [one for one in given.settings if is_override(one) and not is_there(one)]
     places = chosen(moved, {"data.root": "", "cache": ""})

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmvs.commands._arguments import add_json, is_there
+from llmvs.commands._arguments import add_json
 from llmvs.errors import UserError, VideoError
 
 if TYPE_CHECKING:
@@ -157,6 +157,7 @@ def _videos_and_settings(given: Sequence[str]) -> tuple[list[Path], list[str]]:
         UserError: no video.
     """
     from llmvs.config.layers import is_layer, is_override
+    from llmvs.files import is_there
 
     settings = [one for one in given if not is_there(one) and (is_override(one) or is_layer(one))]
     videos = [Path(one) for one in given if one not in settings]
