@@ -48,6 +48,21 @@ def test_only_our_own_temporary_names_are_known(tmp_path):
         assert not is_temporary(name)
 
 
+def test_the_longest_name_can_be_written(tmp_path):
+    for name in (f"{'v' * 247}.safeten", "é" * 127, f"v.{'s' * 230}"):
+        with atomic(tmp_path / name) as temporary:
+            assert is_temporary(temporary.name)
+            temporary.name.encode()  # no character is cut in half
+            temporary.write_text("x")
+        assert (tmp_path / name).read_text() == "x"
+
+
+def test_a_path_that_is_not_utf_8_survives_json(tmp_path):
+    write_json(tmp_path / "a.json", {"root": "caf\udce9", "plain": "día"})
+    assert "día" in (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert read_json(tmp_path / "a.json", "paths") == {"root": "caf\udce9", "plain": "día"}
+
+
 def test_permissions_are_those_of_an_ordinary_file(tmp_path):
     write_text(tmp_path / "a", "x")
     (tmp_path / "b").write_text("x")

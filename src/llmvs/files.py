@@ -28,12 +28,22 @@ MARK = "-llmvs-"
 TEMPORARY = re.compile(re.escape(MARK).join((r"\..+", r"[a-z0-9_]{8}(\.[^.]+)?")), re.DOTALL)
 
 
-def temporary_prefix(name: str) -> str:
-    """How the temporary file or folder of `name` begins, to be given to `tempfile`.
+MOST_BYTES = 255
+"""Of a file's name, as file systems allow them."""
+RANDOM = 8
+"""Letters that `tempfile` adds."""
 
-    >>> temporary_prefix("video_1")
-    '.video_1-llmvs-'
+
+def temporary_prefix(name: str, suffix: str = "") -> str:
+    """How the temporary file or folder of `name` begins, to be given to `tempfile`; of a long name
+    its beginning alone stands in it.
+
+    >>> temporary_prefix("video_1"), len(temporary_prefix("v" * 250, ".mp4"))
+    ('.video_1-llmvs-', 243)
     """
+    room = MOST_BYTES - RANDOM - len(os.fsencode(f".{MARK}{suffix}"))
+    while len(os.fsencode(name)) > room and len(name) > 1:
+        name = name[:-1]
     return f".{name}{MARK}"
 
 
@@ -93,6 +103,34 @@ def printable(path: Path) -> str:
     return str(path) if str(path).isprintable() else repr(str(path))
 
 
+def shown_name(path: Path | str) -> str:
+    r"""A file's name, or a path, as it can stand in a text or a file: bytes that are no UTF-8,
+    which Python keeps as halves of characters, become the sign for what cannot be read.
+
+    >>> shown_name("caf\udce9.mp4")
+    'caf\ufffd.mp4'
+    """
+    return re.sub("[\ud800-\udfff]", "\ufffd", str(path))
+
+
+def is_there(argument: str) -> bool:
+    """Whether an argument is the name of a file or folder; a text too long for one is not."""
+    try:
+        return Path(argument).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def composed(name: str) -> str:
+    r"""A name by which it can be compared: macOS writes an accent behind its letter, others as one
+    character with it.
+
+    >>> composed("di\u0301a") == "d\xeda"
+    True
+    """
+    return unicodedata.normalize("NFC", name)
+
+
 def _problem(name: str) -> str | None:
     """Why a name cannot be a file's; None where it can."""
     if not name:
@@ -121,7 +159,7 @@ def atomic(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        prefix = temporary_prefix(path.stem)
+        prefix = temporary_prefix(path.stem, path.suffix)
         handle, name = tempfile.mkstemp(prefix=prefix, suffix=path.suffix, dir=path.parent)
         os.close(handle)
     except OSError as error:
@@ -233,8 +271,11 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def dumps(value: Any) -> str:
-    """Indented, strictly valid JSON text: numpy numbers become plain, NaN and infinities null."""
-    return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+    """Indented, strictly valid JSON text: numpy numbers become plain, NaN and infinities null, and
+    halves of characters, such as in paths that are not UTF-8, escapes.
+    """
+    text = json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def regular(path: Path) -> Path:

@@ -15,7 +15,7 @@ import pytest
 from llmvs.app.jobs import Jobs, Limits, Wish, safe_name
 from llmvs.cli import main
 from llmvs.errors import UserError, VideoError
-from llmvs.summary.folder import MARK
+from llmvs.summary.result import MARK
 from llmvs.video.container import probe
 from tests.films import film
 

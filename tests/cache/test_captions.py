@@ -39,6 +39,43 @@ def test_bad_lines_are_named(tmp_path: Path, text: str, problem: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (
+            '{"step": 0, "frame": 0, "caption": "a \\ud83d"}',
+            r":1: the caption 'a \\ud83d' holds half",
+        ),
+        ("[" * 100_000, ":1: not a line"),
+        ('{"step": 0, "frame": -5, "caption": "x"}', ":1: frame -5: frames count from 0"),
+        ('{"step": 0, "frame": 1' + 400 * "0" + ', "caption": "x"}', ":1: not a line"),
+        ('{"step": false, "frame": 0, "caption": "x"}', ":1: not a line"),
+        ('{"step": 0, "frame": 0, "caption": "x", "caption": "y"}', ":1: not a line"),
+    ],
+)
+def test_odd_lines_are_one_line(tmp_path: Path, line: str, problem: str) -> None:
+    (tmp_path / "v.jsonl").write_text(line)
+    with pytest.raises(VideoError, match=problem) as caught:
+        read_captions(tmp_path / "v.jsonl")
+    assert len(str(caught.value).splitlines()) == 1
+    assert len(str(caught.value)) < 300
+
+
+def test_marks_and_ends_of_lines_of_other_systems(tmp_path: Path) -> None:
+    path = tmp_path / "v.jsonl"
+    lines = ['{"step": 0, "frame": 0, "caption": "a\u2028dog \x85 \\ud83d\\ude00"}']
+    lines.append('{"step": 1, "frame": 15, "caption": "a cat"}')
+    for end in ("\n", "\r\n", "\r"):
+        path.write_bytes(b"\xef\xbb\xbf" + end.join([*lines, ""]).encode())
+        assert read_captions(path) == Captions([0, 15], ["a dog \U0001f600", "a cat"])
+
+
+def test_supplied_by_a_name_that_macos_spells_otherwise(tmp_path: Path) -> None:
+    (tmp_path / "di\u0301a.jsonl").write_text(GOOD)
+    assert supplied(tmp_path, "d\xeda", "other").frames == [0, 15]
+    assert supplied(tmp_path, "video_1", "di\u0301a").frames == [0, 15]
+
+
 def test_not_utf8(tmp_path: Path) -> None:
     (tmp_path / "v.jsonl").write_bytes(b'{"step": 0, "frame": 0, "caption": "caf\xe9"}')
     with pytest.raises(VideoError, match="not UTF-8"):

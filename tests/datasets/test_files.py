@@ -20,6 +20,15 @@ def test_a_video_is_found_by_its_name_or_by_the_id_in_brackets(tmp_path, name):
     assert find_video(tmp_path, ("-YT_ID4567",)) is None
 
 
+def test_a_video_is_found_whatever_spells_its_accents(tmp_path):
+    apart, one = "Un_di\u0301a", "un d\xeda"
+    for there, asked in ((apart, one), (one, apart)):
+        folder = tmp_path / there
+        folder.mkdir()
+        (folder / f"{there}.mp4").touch()
+        assert find_video(folder, (asked,)) == folder / f"{there}.mp4"
+
+
 def test_unknown_dataset(tmp_path):
     with pytest.raises(UserError, match="tvsun: no such dataset: did you mean tvsum"):
         load("tvsun", tmp_path)

@@ -330,3 +330,21 @@ def test_a_video_that_the_table_of_shots_leaves_out_has_none(root):
     assert dataset.annotations_of("beach").shots.tolist() == [[0, 9], [10, n_frames - 1]]
     assert dataset.annotations_of("city").shots is None
     assert "f1" not in protocols(dataset)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_an_accent_is_one_however_it_is_spelled(turned, films, tmp_path):
+    apart, one = "di\u0301a", "d\xeda"
+    there, written = (one, apart) if turned else (apart, one)
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / f"{there}.mp4").symlink_to(films / "beach.mp4")
+    (tmp_path / "videos" / "city.mp4").symlink_to(films / "city.mp4")
+    for name in (written, f"{written}.mp4"):
+        write(tmp_path, [line.replace("beach", name) for line in rows()])
+        write(tmp_path, ["video,first,last", f"{written},0,39", "city,0,29"], "shots.csv")
+        found = load("folder", tmp_path, TWO).annotations_of(there)
+        assert found.video.path == tmp_path / "videos" / f"{there}.mp4"
+        assert found.shots.tolist() == [[0, 39]]
+    (tmp_path / f"{written}.mp4").symlink_to(films / "city.mp4")
+    with pytest.raises(UserError, match="are both called"):
+        load("folder", tmp_path, TWO)

@@ -213,9 +213,12 @@ def test_earlier_pages_stay_unless_force_is_given_and_other_folders_always(
     assert main(["report", str(run)]) == 2
     assert "report: exists" in capsys.readouterr().err
     assert main(["report", str(run), "--force"]) == 0
-    (run / "report" / "index.html").unlink()
-    assert main(["report", str(run), "--force"]) == 2
-    assert "is not replaced" in capsys.readouterr().err
+    capsys.readouterr()
+    for name in ("mine.html", "videos/mine.txt", "index.html"):
+        (run / "report" / name).write_text("<!doctype html>", encoding="utf-8")
+        assert main(["report", str(run), "--force"]) == 2
+        assert "pages of a run, so it is not replaced" in capsys.readouterr().err
+        (run / "report" / name).unlink()
 
 
 def test_what_is_no_finished_run_is_one_line(world: tuple[Dataset, Config], tmp_path: Path) -> None:

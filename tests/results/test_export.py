@@ -95,6 +95,14 @@ def test_saved_again_by_the_library_it_is_the_same_model(folder: Path, tmp_path:
         assert torch.equal(LLMVS.from_pretrained(tmp_path / "again")(q, a), model(q, a))
 
 
+def test_a_readme_that_is_no_card_of_ours_is_not_replaced(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# My project\n")
+    with pytest.raises(UserError, match=r"README\.md: exists and is not of an earlier export"):
+        export(run, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+    assert export(run, export(run, tmp_path / "new")) == tmp_path / "new"
+
+
 def test_the_folder_holds_how_embeddings_are_made(run: Path, folder: Path) -> None:
     assert {path.name for path in folder.iterdir()} == {
         "README.md",

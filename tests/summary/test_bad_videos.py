@@ -224,3 +224,43 @@ def test_odd_names(name, good, tmp_path, monkeypatch, capsys):
     folder = tmp_path / f"{name.removesuffix('.mp4')}-summary"
     plays(folder / "summary.mp4")
     assert json.loads((folder / "summary.json").read_text())["video"] == name
+
+
+def test_a_name_that_is_not_utf_8(good, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    odd = Path(os.fsdecode(b"caf\xe9.mp4"))
+    shutil.copy(good, odd)
+    for more in ([], ["--json", "--force"]):
+        assert main([*VISUAL, str(odd), "--length", "40%", *more]) == 0
+        said = capsys.readouterr().out
+        said.encode()
+    assert json.loads(said)[0]["folder"] == "caf\udce9-summary"
+    folder = Path(os.fsdecode(b"caf\xe9-summary"))
+    assert json.loads((folder / "summary.json").read_text())["video"] == "caf\ufffd.mp4"
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert '"title": "caf\\ufffd.mp4"' in page
+    assert '"video": "../caf%E9.mp4"' in page
+    for timeline in folder.glob("timeline.*"):
+        timeline.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("stem", ["x" * 235, "é" * 117])
+def test_a_name_of_almost_the_longest(stem, good, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(good, f"{stem}.mp4")
+    assert main([*VISUAL, f"{stem}.mp4", "--length", "40%"]) == 0
+    assert (tmp_path / f"{stem}-summary" / "summary.mp4").is_file()
+    assert main([*VISUAL, f"{stem}.mp4", "-o", f"{stem}-{stem}"]) == 2
+    assert "a folder's name at most 255: name another folder with -o" in capsys.readouterr().err
+
+
+def test_a_setting_longer_than_a_name_can_be(good, capsys):
+    wish = f"prompt.about={'x' * 300}"
+    assert main([*VISUAL, str(good), wish]) == 2
+    assert "File name too long" not in capsys.readouterr().err
+    assert main(["plot", wish]) == 2
+    assert "File name too long" not in capsys.readouterr().err
+    for verb in ("config", "train", "extract"):
+        assert main([verb, "x" * 300]) == 2
+        [line] = capsys.readouterr().err.splitlines()
+        assert "no such file or folder" in line or "is neither a layer" in line

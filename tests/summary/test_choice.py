@@ -152,6 +152,41 @@ def test_by_steps_takes_short_pieces():
     assert set(sizes(single)) == {5}
 
 
+@pytest.mark.parametrize("by", ["shots", "steps", "top"])
+@pytest.mark.parametrize("shortest", [1.5, 0.0, 4.0])
+def test_whatever_the_length_something_is_chosen_and_no_more(by, shortest):
+    uneven = np.random.default_rng(2).choice([0.03, 0.04, 0.2], 325)
+    for footage in (
+        seen(325, fps=25, every=12),
+        seen(325, every=12, times=np.append(0, np.cumsum(uneven)[:-1])),
+    ):
+        shots = cut_at(0, 70, 81, 200, 290, n_frames=325)
+        for percent in (*range(1, 20), 33, 50, 77, 100):
+            wishes = Wishes(f"{percent}%", by, shortest=shortest)
+            choice = choose(footage, scores(footage), shots, wishes)
+            assert covers(choice, 325)
+            chosen = choice.shots[choice.chosen]
+            lasts = sum(footage.edges[last + 1] - footage.edges[first] for first, last in chosen)
+            assert 0 < lasts <= percent / 100 * footage.duration * 1.01 + 0.05
+
+
+def test_steps_that_outlast_the_summary_are_single_ones():
+    footage = seen()  # a step lasts half a second
+    choice = choose(footage, scores(footage), SHOTS, Wishes("0.8s", "steps"))
+    assert set(sizes(choice)) == {5}
+    assert choice.chosen.sum() == 1
+    assert choice.values[choice.chosen] == choice.values.max()
+
+
+def test_a_summary_in_which_no_frame_fits_is_one_line():
+    for by in ("shots", "steps", "top"):
+        with pytest.raises(VideoError) as error:
+            choose(seen(), scores(seen()), SHOTS, Wishes("0.05s", by))
+        assert str(error.value) == (
+            "seen.mp4: no piece of it fits in --length 0.05s (0.05 seconds): ask for more"
+        )
+
+
 def test_uneven_time_stamps_count_by_time():
     gaps = np.tile([0.03, 0.03, 0.24], 100)  # 10 frames a second in the mean
     footage = seen(times=np.append(0, np.cumsum(gaps)[:-1]))

@@ -2,8 +2,10 @@
 comes back, and what is unfinished goes.
 """
 
+import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +18,9 @@ import pytest
 from llmvs.cli import main
 from llmvs.errors import UserError
 from llmvs.files import is_temporary
-from llmvs.summary.folder import LOCK, MARK, NEW, OLD, check_new, tidy, whole_folder
+from llmvs.summary.folder import LOCK, NEW, OLD, check_new, tidy, whole_folder
+from llmvs.summary.result import KIND, MARK
+from llmvs.summary.summarize import summarize
 from tests.films import film
 
 KILLED = """
@@ -114,13 +118,44 @@ def test_killed_behind_its_replacement_the_new_summary_stays(video, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
+def test_the_name_of_the_earlier_summary_comes_back_whole(video, tmp_path):
+    out = tmp_path / ("é" * 120)
+    assert main(["summarize", str(video), "-o", str(out)]) == 0
+    before = content(out)
+    killed("between the renames", video, "-o", out, "--force", "--length", "30%")
+    [left] = tmp_path.iterdir()
+    assert len(os.fsencode(left.name)) <= 255
+    tidy(tmp_path)
+    assert list(tmp_path.iterdir()) == [out]
+    assert content(out) == before
+
+
+def test_a_hidden_folder_cannot_name_another_place(tmp_path):
+    for name in ("../outside", "other", ""):
+        left = tmp_path / "inside" / ".out-llmvs-abcd1234"
+        (left / NEW).mkdir(parents=True)
+        (left / OLD).mkdir()
+        (left / LOCK).write_text(name)
+        tidy(left.parent)
+        assert [path.name for path in left.parent.iterdir()] == ["out"]
+        assert [path.name for path in tmp_path.iterdir()] == ["inside"]
+        (left.parent / "out").rmdir()
+
+
+def test_a_name_that_is_too_long_is_refused_before_the_work(tmp_path):
+    with pytest.raises(UserError, match=r"has 260 bytes, and a folder's name at most 255: name an"):
+        check_new(tmp_path / ("é" * 130) / "out", KIND)
+    with pytest.raises(UserError, match=r"cannot be written \(File name too long\)"):
+        check_new(tmp_path.joinpath(*["x" * 200] * 25), KIND)
+
+
 def test_what_a_living_run_holds_is_left_alone(tmp_path):
     look = "import sys; from pathlib import Path; from llmvs.summary.folder import tidy; tidy(Path(sys.argv[1]))"
-    with whole_folder(tmp_path / "out") as new:
+    with whole_folder(tmp_path / "out", KIND) as new:
         (new / "a").write_text("x")
         tidy(tmp_path)
         subprocess.run([sys.executable, "-c", look, tmp_path], check=True)
-        with whole_folder(tmp_path / "other") as second:
+        with whole_folder(tmp_path / "other", KIND) as second:
             (second / MARK).write_text("{}")
         assert (new / "a").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "out"]
@@ -205,12 +240,12 @@ def test_outputs_that_cannot_be(video, tmp_path, capsys):
 def test_a_place_without_rights_is_refused_before_the_video_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, how: Path(path) != tmp_path)
     with pytest.raises(UserError, match=r"far/out: .* cannot be written: name another folder"):
-        check_new(tmp_path / "far" / "out", force=False)
+        check_new(tmp_path / "far" / "out", KIND)
 
 
 def test_a_folder_that_appears_meanwhile_is_not_replaced(tmp_path):
     def write():
-        with whole_folder(tmp_path / "out"):
+        with whole_folder(tmp_path / "out", KIND):
             (tmp_path / "out").mkdir()
             (tmp_path / "out" / "mine").write_text("x")
 
@@ -218,4 +253,85 @@ def test_a_folder_that_appears_meanwhile_is_not_replaced(tmp_path):
         write()
     assert os.listdir(tmp_path) == ["out"]
     with pytest.raises(UserError, match="holds no earlier summary"):
-        check_new(tmp_path / "out", force=True)
+        check_new(tmp_path / "out", KIND, force=True)
+
+
+def earlier(folder: Path) -> Path:
+    """A folder as an earlier summary left it, and a file manager that somebody looked at it with."""
+    (folder / "keyframes").mkdir(parents=True)
+    document = {"format": 1, "llmvs": "1.0.0", "video": "a.mp4", "shots": []}
+    (folder / MARK).write_text(json.dumps(document))
+    for name in (*KIND.files, "keyframes/01.jpg", "keyframes/112.jpg", ".DS_Store"):
+        (folder / name).write_text("x")
+    return folder
+
+
+def test_every_file_that_is_written_is_known(video, tmp_path):
+    out = summarize(video, "30%", method="visual").save(tmp_path / "out")
+    assert KIND.is_in(out)
+    assert KIND.foreign(out) is None
+    assert KIND.foreign(earlier(tmp_path / "earlier")) is None
+    check_new(tmp_path / "earlier", KIND, force=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        (MARK, '{"accuracy": 0.9}', "exists and holds no earlier summary, so it is not replaced"),
+        (MARK, "[" * 9, "exists and holds no earlier summary, so it is not replaced"),
+        ("thesis.txt", "x", "holds thesis.txt beside an earlier summary, so it is not replaced"),
+        ("keyframes/me.jpg", "x", "holds keyframes/me.jpg beside an earlier summary"),
+        ("keyframes/9.jpg/a", "x", "holds keyframes/9.jpg beside an earlier summary"),
+        ("chapters.vtt/a", "x", "holds chapters.vtt beside an earlier summary"),
+        ("deeper/summary.mp4", "x", "holds deeper beside an earlier summary"),
+    ],
+)
+def test_a_folder_that_holds_anything_else_is_not_replaced(name, content, said, tmp_path):
+    out = earlier(tmp_path / "out")
+    if (out / name).parent.is_file():
+        (out / name).parent.unlink()
+    (out / name).parent.mkdir(exist_ok=True)
+    (out / name).write_text(content)
+    for force in (False, True):
+        with pytest.raises(UserError) as error:
+            check_new(out, KIND, force)
+        assert said in str(error.value)
+        assert str(error.value).endswith("name another folder with -o")
+
+
+def test_the_folder_that_one_is_in_is_not_replaced(tmp_path, monkeypatch):
+    out = earlier(tmp_path / "out")
+    monkeypatch.chdir(out)
+    for folder in (Path(), Path(".."), out, tmp_path):
+        with pytest.raises(UserError, match="is, or holds, the folder that you are in: name"):
+            check_new(folder, KIND, force=True)
+
+
+def test_what_is_read_is_not_replaced(video, tmp_path, capsys, monkeypatch):
+    out = earlier(tmp_path / "out")
+    inside = out / "summary.mp4"
+    shutil.copy(video, inside)
+    link = out / "preview.webp"
+    link.unlink()
+    link.symlink_to(video)
+    (tmp_path / "link.mp4").symlink_to(inside)
+    transcript = ["--transcript", str(out / "summary.vtt")]
+    for read, more in (
+        (inside, []),
+        (link, []),
+        (tmp_path / "link.mp4", []),
+        (out / ".." / "out" / "summary.mp4", []),
+        (video, transcript),
+    ):
+        given = ["summarize", str(read), "--method", "visual", "-o", str(out), "--force", *more]
+        assert main(given) == 2
+        [line] = capsys.readouterr().err.splitlines()
+        kept = transcript[1] if more else str(read)
+        assert f"out: holds {kept}, which is read, so it is not replaced" in line
+    beside = earlier(tmp_path / f"{video.stem}-summary")
+    shutil.copy(video, beside / "summary.mp4")
+    monkeypatch.chdir(tmp_path)
+    videos = [str(video), str(beside / "summary.mp4")]
+    assert main(["summarize", *videos, "--method", "visual", "--force"]) == 2
+    assert "-summary: holds " in capsys.readouterr().err
+    assert inside.read_bytes() == video.read_bytes()

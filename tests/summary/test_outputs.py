@@ -156,15 +156,21 @@ def test_pixels_that_are_not_square(tmp_path):
     assert roundness(np.asarray(image.convert("RGB"))) == pytest.approx(1, abs=0.06)
 
 
+def test_pixels_that_are_not_square_are_plotted_as_squares(tmp_path):
+    pytest.importorskip("matplotlib", reason="needs matplotlib")
+    card, *_ = summarize(wide(tmp_path / "a.mp4"), "50%").plot().axes
+    assert roundness(np.asarray(card.images[0].get_array())) == pytest.approx(1, abs=0.06)
+
+
 def test_an_earlier_summary_is_replaced_when_asked(saved, tmp_path):
     summary, _ = saved
     folder = summary.save(tmp_path / "again")
-    (folder / "note.txt").write_text("mine")
+    (folder / "chapters.vtt").write_text("edited")
     with pytest.raises(UserError, match="exists"):
         summary.save(folder)
-    assert (folder / "note.txt").is_file()
+    assert (folder / "chapters.vtt").read_text() == "edited"
     summary.save(folder, force=True)
-    assert not (folder / "note.txt").exists()
+    assert (folder / "chapters.vtt").read_text() != "edited"
     assert [path.name for path in tmp_path.iterdir()] == ["again"]
 
 

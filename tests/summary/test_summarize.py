@@ -16,6 +16,7 @@ from llmvs.cli import main
 from llmvs.errors import UserError, VideoError
 from llmvs.summary import result
 from llmvs.summary.folder import whole_folder
+from llmvs.summary.result import KIND
 from llmvs.summary.summarize import keyframe, summarize
 from tests.films import film
 from tests.video.seen import seen
@@ -103,12 +104,15 @@ def test_what_is_written(videos, tmp_path):
 def test_an_existing_folder_stays_unless_forced(videos, tmp_path):
     summary = summarize(videos / "cuts.mp4")
     folder = summary.save(tmp_path / "out")
-    (folder / "mine.txt").write_text("x")
+    (folder / "chapters.vtt").write_text("x")
     with pytest.raises(UserError, match="exists: name another folder with -o, or replace it"):
         summary.save(folder)
-    assert (folder / "mine.txt").exists()
+    assert (folder / "chapters.vtt").read_text() == "x"
     summary.save(folder, force=True)
-    assert not (folder / "mine.txt").exists()
+    assert (folder / "chapters.vtt").read_text() != "x"
+    (folder / "mine.txt").write_text("x")
+    with pytest.raises(UserError, match=r"holds mine.txt beside an earlier summary, so it is not"):
+        summary.save(folder, force=True)
     other = tmp_path / "other"
     other.mkdir()
     (other / "thesis.tex").write_text("x")
@@ -137,7 +141,7 @@ def test_a_failure_while_writing_leaves_nothing(videos, tmp_path, monkeypatch):
 
 def test_an_interrupted_block_leaves_nothing(tmp_path):
     def interrupted():
-        with whole_folder(tmp_path / "out") as new:
+        with whole_folder(tmp_path / "out", KIND) as new:
             (new / "a").write_text("x")
             raise KeyboardInterrupt
 

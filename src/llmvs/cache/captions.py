@@ -24,7 +24,7 @@ from llmvs.cache.embeddings import EmbeddingCache
 from llmvs.cache.fingerprint import CAPTIONS_FORMAT, LINES, MANIFEST, TENSORS, Identity
 from llmvs.cache.store import Store
 from llmvs.errors import UserError, VideoError
-from llmvs.files import is_name, regular, write_text
+from llmvs.files import composed, is_name, parse_json, regular, shown, shown_name, write_text
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,11 @@ def read_captions(path: Path) -> Captions:
     """Read a JSON Lines file of captions.
 
     Raises:
-        VideoError: missing, unreadable, not UTF-8, steps with holes, frames that do not increase,
-            or no step at all.
+        VideoError: missing, unreadable, not UTF-8, steps with holes, frames that do not increase
+            from 0 or more, or no step at all.
     """
-    try:
-        lines = regular(path).read_text(encoding="utf-8").splitlines()
+    try:  # a caption may hold U+2028, at which `splitlines` would break it
+        lines = regular(path).read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
         raise VideoError(f"{path}: captions cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:
@@ -90,14 +90,21 @@ def read_captions(path: Path) -> Captions:
 def _entry(line: str, place: str, step: int) -> tuple[int, str]:
     """(frame, caption) of one line that must be the given step."""
     try:
-        entry = json.loads(line)
+        entry = parse_json(line, place, "captions")
         found, frame, text = entry["step"], entry["frame"], entry["caption"]
-        if not (isinstance(found, int) and isinstance(frame, int) and isinstance(text, str)):
+        if not (type(found) is type(frame) is int and isinstance(text, str)):
             raise TypeError
-    except (ValueError, KeyError, TypeError):
+    except (UserError, KeyError, TypeError):
         raise VideoError(
             f'{place}: not a line such as {{"step": 0, "frame": 0, "caption": "a dog runs"}}'
         ) from None
+    if frame < 0:
+        raise VideoError(f"{place}: frame {frame}: frames count from 0")
+    if shown_name(text) != text:
+        raise VideoError(
+            f"{place}: the caption {shown(text)} holds half a character: write it as UTF-8, or both"
+            " halves"
+        )
     if found != step:
         raise VideoError(
             f"{place}: step {found} where step {step} is due: steps must run 0, 1, 2, ... without"
@@ -121,6 +128,10 @@ def supplied(folder: Path, key: str, name: str) -> Captions:
     paths = [folder / f"{stem}.jsonl" for stem in dict.fromkeys((key, name)) if is_name(stem)]
     for path in paths:
         if path.exists():
+            return read_captions(path)
+    names = {composed(path.name) for path in paths}
+    for path in sorted(folder.glob("*.jsonl")):
+        if composed(path.name) in names:
             return read_captions(path)
     raise VideoError(f"{key}: no captions: expected {' or '.join(map(str, paths))}")
 

@@ -41,18 +41,20 @@ def call(given: argparse.Namespace) -> int:
 def _is_video(argument: str) -> bool:
     """Whether an argument is a file or folder, not a setting; a name that is both is a file."""
     from llmvs.config.layers import SUFFIXES, is_layer, is_override
+    from llmvs.files import is_there
 
     if is_override(argument) or argument.endswith(SUFFIXES):
         return False
-    return Path(argument).exists() or not is_layer(argument)
+    return is_there(argument) or not is_layer(argument)
 
 
 def _check_files(files: list[Path]) -> None:
     from llmvs.config.layers import KINDS, names
     from llmvs.errors import UserError, nearest
+    from llmvs.files import is_there
 
     for file in files:
-        if not file.exists():
+        if not is_there(str(file)):
             known = [name for kind in KINDS for name in names(f"configs/{kind}")]
             close = nearest(str(file), known)
             raise UserError(

@@ -58,8 +58,9 @@ def call(given: argparse.Namespace) -> None:
     """Draw, and print the files."""
     require_package("matplotlib", "plot", "llmvs plot")
     from llmvs.config.load import chosen, is_override
+    from llmvs.files import is_there
 
-    moved = [one for one in given.settings if is_override(one) and not Path(one).exists()]
+    moved = [one for one in given.settings if is_override(one) and not is_there(one)]
     places = chosen(moved, {"data.root": "", "cache": ""})
     folders = [Path(one) for one in given.settings if one not in moved]
     if not folders:

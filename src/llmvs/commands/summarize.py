@@ -97,7 +97,8 @@ def call(given: argparse.Namespace) -> int:
 
     wishes = asked(given.length, given.by, given.keep, given.drop)
     paths, settings = _videos_and_settings(given.settings)
-    places = _places(paths, given.output, given.force)
+    others = [Path(one) for one in (given.transcript, given.captions) if one is not None]
+    places = _places(paths, given.output, given.force, others)
     said = _only_one("--transcript", given.transcript, places)
     _only_one("--captions", given.captions, places)
     spoken = any((said or beside(video)) is not None for video in places)
@@ -156,10 +157,9 @@ def _videos_and_settings(given: Sequence[str]) -> tuple[list[Path], list[str]]:
         UserError: no video.
     """
     from llmvs.config.layers import is_layer, is_override
+    from llmvs.files import is_there
 
-    settings = [
-        one for one in given if not Path(one).exists() and (is_override(one) or is_layer(one))
-    ]
+    settings = [one for one in given if not is_there(one) and (is_override(one) or is_layer(one))]
     videos = [Path(one) for one in given if one not in settings]
     if not videos:
         raise UserError(f"{' '.join(settings)}: settings alone: name a video file or a folder")
@@ -179,13 +179,22 @@ def _only_one(option: str, given: str | None, places: Mapping[Path, Path]) -> Pa
     return Path(given)
 
 
-def _places(paths: list[Path], output: Path | None, force: bool) -> dict[Path, Path]:
+def _places(
+    paths: list[Path], output: Path | None, force: bool, others: Sequence[Path]
+) -> dict[Path, Path]:
     """Video -> the folder of its summary; refused before any video is read.
+
+    Args:
+        paths: videos, and folders of videos.
+        output: where to; None: here.
+        force: replace earlier summaries.
+        others: further files that are read.
 
     Raises:
         UserError: a path that does not exist, two videos for one folder, a folder that exists.
     """
     from llmvs.summary.folder import check_new
+    from llmvs.summary.result import KIND
     from llmvs.video.container import videos_in
 
     videos = list(dict.fromkeys(video for path in paths for video in videos_in(path)))
@@ -201,18 +210,19 @@ def _places(paths: list[Path], output: Path | None, force: bool) -> dict[Path, P
                 f"{video} and {other} would both be summarized in {folder}: rename one, or do"
                 " them one by one with -o"
             )
-        check_new(folder, force)
+        check_new(folder, KIND, force, [*videos, *others])
         found[video] = folder
     return found
 
 
 def table(summary: "Summary", folder: Path) -> str:
     """The chosen shots, a line each, and where everything is written."""
+    from llmvs.files import shown_name
     from llmvs.summary.times import clock
 
     head = (
-        f"{summary.path.name}: {clock(summary.seconds)} of {clock(summary.duration)},"
-        f" {len(summary.chosen)} of {len(summary.shots)} shots, in {folder}"
+        f"{shown_name(summary.path.name)}: {clock(summary.seconds)} of {clock(summary.duration)},"
+        f" {len(summary.chosen)} of {len(summary.shots)} shots, in {shown_name(folder)}"
     )
     width = len(clock(summary.duration))
     lines = [

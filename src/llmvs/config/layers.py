@@ -12,6 +12,7 @@ from typing import Any
 
 from llmvs.config.yaml_files import read_mapping
 from llmvs.errors import UserError, nearest
+from llmvs.files import is_there, shown
 
 COMMAND_LINE = "command line"
 KINDS = ("dataset", "backbone", "variant")
@@ -151,7 +152,7 @@ def read_layer(path: Path, above: tuple[Path, ...] = ()) -> Iterator[tuple[Path,
 
 def unknown(argument: str) -> UserError:
     """What a user is told about an argument that is neither a layer nor `key=value`."""
-    if Path(argument).is_dir():
+    if is_there(argument) and Path(argument).is_dir():
         return UserError(f"{COMMAND_LINE}: {argument}: a folder, not a layer: name a YAML file")
     if argument in names("configs/grid"):
         return UserError(
@@ -162,8 +163,8 @@ def unknown(argument: str) -> UserError:
     if not close.startswith(":"):
         close = f" (datasets: {', '.join(names('configs/dataset'))})"
     return UserError(
-        f"{COMMAND_LINE}: {argument!r} is neither a layer (a YAML file, or a name in configs) nor"
-        f" key=value{close}"
+        f"{COMMAND_LINE}: {shown(argument, 300)} is neither a layer (a YAML file, or a name in"
+        f" configs) nor key=value{close}"
     )
 
 
@@ -171,7 +172,7 @@ def _by_name(name: str, place: str) -> Path | None:
     if re.fullmatch(r"\w[\w.+-]*", name) is None:
         return None
     paths = [folder / f"{name}.yaml" for folder in folders(place)]
-    return next((path for path in paths if path.is_file()), None)
+    return next((path for path in paths if is_there(str(path)) and path.is_file()), None)
 
 
 def _beside(path: Path) -> list[Path]:

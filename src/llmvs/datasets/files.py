@@ -9,6 +9,7 @@ import numpy as np
 from llmvs.datasets.h5 import said
 from llmvs.datasets.video import Array
 from llmvs.errors import UserError
+from llmvs.files import composed
 from llmvs.video.container import is_video
 
 SAME = 1e-4
@@ -36,13 +37,22 @@ def find_video(root: Path, names: Iterable[str]) -> Path | None:
     Spaces and underscores are alike; a file that yt-dlp wrote, `Title [id].mp4`, goes by its id.
     """
     names = set(names)
-    wanted = {name.replace(" ", "_").casefold() for name in names}
+    wanted = {alike(name) for name in names}
     for folder in (root / "videos", root / "video", root):
         if folder.is_dir():
             for path in filter(is_video, sorted(folder.iterdir())):
-                if path.stem.replace(" ", "_").casefold() in wanted or bracketed(path) in names:
+                if alike(path.stem) in wanted or bracketed(path) in names:
                     return path
     return None
+
+
+def alike(name: str) -> str:
+    """What names of one video have in common, however a file of it was called.
+
+    >>> alike("Bike_Polo") == alike("bike polo")
+    True
+    """
+    return composed(name.replace("_", " ").casefold())
 
 
 def bracketed(path: Path) -> str | None:

@@ -26,7 +26,7 @@ from llmvs.datasets.shots_file import FILE, ShotsFile
 from llmvs.datasets.splits import FOLDS, generated, leave_one_out
 from llmvs.datasets.video import Array, Video
 from llmvs.errors import UserError, nearest
-from llmvs.files import check_name, printable
+from llmvs.files import check_name, composed, printable
 from llmvs.video.clock import frame_times, step_frames
 from llmvs.video.container import is_video
 
@@ -91,12 +91,12 @@ def videos_of(root: Path) -> dict[str, Path]:
     for path in sorted([*root.glob("*"), *root.glob("videos/*")]):
         if is_video(path):
             check_name(path.stem, printable(path), RENAME)
-            if path.stem in found:
+            other = found.setdefault(composed(path.stem), path)
+            if other != path:
                 raise UserError(
-                    f"{path} and {found[path.stem]} are both called {path.stem}: rename one of them"
+                    f"{path} and {other} are both called {path.stem}: rename one of them"
                 )
-            found[path.stem] = path
-    return found
+    return {path.stem: path for path in found.values()}
 
 
 def _with_shots(annotations: Annotations, known: ShotsFile | None) -> Annotations:
@@ -109,13 +109,14 @@ def _with_shots(annotations: Annotations, known: ShotsFile | None) -> Annotation
 def _matched(scores: Scores, files: dict[str, Path]) -> dict[str, str]:
     """Key -> the video's name in the scores (with or without suffix), in order of the keys."""
     named: dict[str, str] = {}
-    by_name = {path.name: key for key, path in files.items()}
+    by_name = {composed(key): key for key in files}
+    by_name |= {composed(path.name): key for key, path in files.items()}
     for name in scores.sheet:
-        key = by_name.get(name, name)
-        if key not in files:
+        key = by_name.get(composed(name))
+        if key is None:
             raise UserError(
                 f"{scores.place(name)}: scores of {name}, but no such video in"
-                f" {scores.path.parent}{nearest(key, files)}"
+                f" {scores.path.parent}{nearest(name, files)}"
             )
         if key in named:
             raise UserError(

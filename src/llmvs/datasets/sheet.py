@@ -121,7 +121,7 @@ def _text(path: Path) -> str:
 
 def _separator(text: str) -> str:
     """What parts the cells of the first line: as `sep=` says, else whatever it has most of."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
+    first = next((line for line in re.split(r"[\r\n]", text) if line.strip()), "")
     if first.startswith("sep=") and first[4:5] in SEPARATORS:
         return first[4]
     return max(SEPARATORS, key=first.count)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from llmvs.datasets import fields
 from llmvs.datasets.sheet import read_sheet
 from llmvs.errors import UserError, nearest
-from llmvs.files import printable, write_text
+from llmvs.files import composed, printable, write_text
 
 FILE = "shots.csv"
 HEADER = ["video", "first", "last"]
@@ -45,16 +45,17 @@ class ShotsFile:
                 f"{sheet.place(sheet.line)}: columns {', '.join(sheet.header)}: expected"
                 f" {', '.join(HEADER)}"
             )
-        self.path, known = path, set(keys)
+        self.path, known = path, {composed(key): key for key in keys}
         self._rows: dict[str, list[list[float]]] = {}
         for line, (video, *frames) in sheet.rows:
             place = sheet.place(line)
-            if video not in known:
+            key = known.get(composed(video))
+            if key is None:
                 raise UserError(
                     f"{place}: shots of {video}, but no such video beside it{nearest(video, known)}"
                 )
             row = [sheet.number(cell, place) for cell in frames]
-            before = self._rows.setdefault(video, [])
+            before = self._rows.setdefault(key, [])
             if before and row[0] <= before[-1][0]:
                 raise UserError(f"{place}: shot {len(before)} of {video} begins before the last")
             before.append(row)

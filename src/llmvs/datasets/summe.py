@@ -23,7 +23,15 @@ from llmvs.datasets import fields, h5
 from llmvs.datasets.annotations import Annotations
 from llmvs.datasets.base import Dataset, Sampling
 from llmvs.datasets.eccv16_file import Entry, read_eccv16
-from llmvs.datasets.files import absent, find_video, first, gtscore_of, other_mean, same_length
+from llmvs.datasets.files import (
+    absent,
+    alike,
+    find_video,
+    first,
+    gtscore_of,
+    other_mean,
+    same_length,
+)
 from llmvs.datasets.matlab import is_hdf5, read_matlab
 from llmvs.datasets.splits import published, published_names
 from llmvs.datasets.video import Array, Video
@@ -82,11 +90,11 @@ def _matched(paths: Iterable[Path], names: Iterable[str]) -> dict[str, Path]:
     Raises:
         UserError: two files of one video.
     """
-    known = {_alike(name): name for name in names}
+    known = {alike(name): name for name in names}
     found: dict[str, Path] = {}
     others = []
     for path in paths:
-        name = known.get(_alike(path.stem))
+        name = known.get(alike(path.stem))
         if name is None:
             others.append(path.name)
         elif found.setdefault(name, path) != path:
@@ -96,10 +104,6 @@ def _matched(paths: Iterable[Path], names: Iterable[str]) -> dict[str, Path]:
     if others:
         logger.warning("note: GT holds %s: of no video of SumMe, not read", first_few(others))
     return found
-
-
-def _alike(name: str) -> str:
-    return name.replace("_", " ").casefold()
 
 
 def _from_h5(entry: Entry, file: Path, matlab: Path | None, root: Path) -> Annotations:

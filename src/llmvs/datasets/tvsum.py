@@ -172,7 +172,7 @@ def _read_tsv(path: Path) -> dict[str, _Rated]:
     rows: dict[str, list[Array]] = {}
     place = printable(path)
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{place}: not TVSum's table of ratings ({error}): {HOME}") from error
     for number, line in enumerate(lines, start=1):

@@ -16,6 +16,8 @@ WIDTH, HEIGHT = 240, 40
 """Of a curve, in its own units."""
 MOST = 160
 """Points of a curve."""
+GENERATOR = '<meta name="generator" content="llmvs">'
+"""By which a page is known as one of this package."""
 STYLE = """
 :root { --paper: #faf9f6; --ink: #1d2328; --soft: #68727a; --line: #d9d8d2; --accent: #0b7a75;
   --people: #c2620a; }
@@ -87,6 +89,7 @@ def index(title: str, result: Result, lines: Sequence[Line]) -> str:
 <html lang="en">
 <head>
 <meta charset="utf-8">
+{GENERATOR}
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>{escape(title)}</title>

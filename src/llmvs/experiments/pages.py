@@ -20,13 +20,13 @@ from llmvs.console import tracked
 from llmvs.datasets.annotations import Annotations
 from llmvs.errors import UserError, VideoError
 from llmvs.evaluation.keyshots import BUDGET, hold, knapsack
-from llmvs.experiments.index_page import Line, figures, index
+from llmvs.experiments.index_page import GENERATOR, Line, figures, index
 from llmvs.experiments.materials import Materials
 from llmvs.experiments.opening import open_dataset
 from llmvs.files import printable, read_json, write_text
 from llmvs.results.export import finished_run
 from llmvs.results.schema import Result
-from llmvs.summary.folder import check_new, whole_folder
+from llmvs.summary.folder import Kind, check_new, whole_folder
 from llmvs.summary.outputs import address, thumbnails
 from llmvs.summary.page import Page, PageShot, html
 
@@ -37,6 +37,16 @@ FPS = 30.0
 """Frames per second where a dataset does not say."""
 PIECE = 5.0
 """Seconds of a piece, where a video's shots are not known."""
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file called `index.html` is one of a run's pages."""
+    with path.open("rb") as file:
+        return GENERATOR.encode() in file.read(1000)
+
+
+KIND = Kind("pages of a run", INDEX, _is_ours, frozenset(), {VIDEOS: r".+\.html"})
+"""The folder of a run's pages."""
 
 
 def write_pages(
@@ -60,13 +70,13 @@ def write_pages(
     result, config = finished_run(run, places)
     scores = scores_of(run, result)
     folder = run / FOLDER if to is None else to
-    check_new(folder, force, INDEX)
+    check_new(folder, KIND, force)
     dataset = open_dataset(config, a_part=True)
     people = {key: dataset.annotations_of(key) for key in result.videos.test}
     scale = scale_of(dataset.annotations.values())
     materials = Materials(run, config, result)
     lines: list[Line] = []
-    with whole_folder(folder, force, INDEX) as new:
+    with whole_folder(folder, KIND, force) as new:
         (new / VIDEOS).mkdir()
         for key in tracked(result.videos.test, "pages", "video"):
             values = np.array(scores[key], dtype=np.float64)

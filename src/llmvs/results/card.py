@@ -12,6 +12,8 @@ from llmvs.results.labels import RULES
 from llmvs.results.report import run_table
 from llmvs.results.schema import Result
 
+TITLE = "# LLMVS "
+"""How every card's title begins, by which it is known as one of this package."""
 TAGS = ("video-summarization", "llmvs", "arxiv:2504.11199")
 
 
@@ -138,7 +140,7 @@ def model_card(
     }
     parts = [
         f"---\n{yaml.safe_dump(front, sort_keys=False)}---",
-        f"# LLMVS {kind.noun} {result.experiment}, fold {result.fold}",
+        f"{TITLE}{kind.noun} {result.experiment}, fold {result.fold}",
         *([SYNTHETIC] if result.synthetic else []),
         kind.about,
         "## Use",

@@ -15,10 +15,10 @@ from llmvs.config.settings import making_embeddings, nested
 from llmvs.config.yaml_files import dump
 from llmvs.errors import UserError, first_few
 from llmvs.extraction.hub import ADAPTER_SETTINGS, ADAPTER_WEIGHTS
-from llmvs.files import read_json, regular, write_json, write_text
+from llmvs.files import printable, read_json, regular, unwritable, write_json, write_text
 from llmvs.methods import method_of
 from llmvs.models.storage import load_head, save_head
-from llmvs.results.card import Kind, adapter_kind, head_kind, model_card
+from llmvs.results.card import TITLE, Kind, adapter_kind, head_kind, model_card
 from llmvs.results.schema import RESULT, Result, read_result
 
 logger = logging.getLogger(__name__)
@@ -44,11 +44,12 @@ def export(run: Path, to: Path | None = None, repo: str | None = None) -> Path:
 
     Raises:
         UserError: no finished run there, nothing was trained, files missing or damaged, the folder
-            cannot be written.
+            cannot be written or is somebody else's.
     """
     result, config = finished_run(run)
     _refuse_untrained(run, config)
     folder = run / "export" if to is None else to
+    _refuse_foreign(folder)
     extraction = _public(making_embeddings(config))
     identity = _public(result.embeddings.identity)
     weights = method_of(config.method).weights
@@ -67,6 +68,22 @@ def export(run: Path, to: Path | None = None, repo: str | None = None) -> Path:
         "PeftModel" if weights == "adapter" else "LLMVS",
     )
     return folder
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Refuse a folder whose README is no model card of ours: it, and maybe a model's weights, would
+    be written over.
+    """
+    card = folder / CARD
+    try:
+        ours = not card.exists() or f"\n{TITLE}".encode() in regular(card).read_bytes()
+    except OSError as error:
+        raise unwritable(card, error) from error
+    if not ours:
+        raise UserError(
+            f"{printable(card)}: exists and is not of an earlier export, so it is not replaced:"
+            " name another folder with to=DIR"
+        )
 
 
 def _write_head(

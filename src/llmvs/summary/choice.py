@@ -127,7 +127,7 @@ def choose(
         wishes: what is asked for.
 
     Raises:
-        VideoError: the wishes do not fit the video.
+        VideoError: the wishes do not fit the video, or no piece of it fits in the summary.
     """
     length = wishes.check(str(footage.path), footage.duration)
     pieces = make_pieces(
@@ -146,10 +146,16 @@ def choose(
     capacity = math.floor(length / tick + 1e-6)
     if wishes.length.strip().endswith("%"):
         capacity = max(capacity, 1)  # a share of a few frames is one frame, not none
+    chosen = _chosen(pieces, values, ticks, capacity, wishes.by)
+    if not chosen.any():
+        raise VideoError(
+            f"{footage.path}: no piece of it fits in --length {wishes.length} ({length:.2f}"
+            " seconds): ask for more"
+        )
     return Choice(
         np.stack([pieces.starts, ends], axis=1),
         values,
-        _chosen(pieces, values, ticks, capacity, wishes.by),
+        chosen,
         pieces,
         ticks,
         math.floor(footage.duration / tick + 1e-6),

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from llmvs.files import write_text
 from llmvs.summary.page import MOST_PICTURES, Page, html
 from llmvs.summary.preview import write_preview
-from llmvs.summary.timelines import Part, chapters, for_editors, subtitles, timeline
+from llmvs.summary.timelines import EDITORS, Part, chapters, for_editors, subtitles, timeline
 from llmvs.video.cutter import cut
 from llmvs.video.decoders import Frame
 from llmvs.video.reader import sample
@@ -23,6 +23,8 @@ from llmvs.video.transcript import Spoken
 
 VIDEO, PAGE, STORYBOARD, CHAPTERS = "summary.mp4", "report.html", "storyboard.png", "chapters.vtt"
 PREVIEW, SUBTITLES = "preview.webp", "summary.vtt"
+FILES = frozenset({VIDEO, PAGE, STORYBOARD, CHAPTERS, PREVIEW, SUBTITLES, *EDITORS})
+"""All that this module writes into the folder."""
 THUMBNAIL = 180
 """Width in pixels of a picture in the page."""
 CARD = (320, 180)
@@ -62,7 +64,7 @@ def write_video(
     if spoken:
         write_text(folder / SUBTITLES, subtitles(spoken, parts))
     if importlib.util.find_spec("opentimelineio"):
-        made = timeline(video.stem, video, fps, len(edges) - 1, parts)
+        made = timeline(video.stem, video, fps, float(edges[-1]), parts)
         for name, content in for_editors(made, fps).items():
             write_text(folder / name, content)
 
@@ -151,6 +153,7 @@ def address(video: Path, place: Path) -> str:
     try:
         from urllib.parse import quote
 
-        return quote(os.path.relpath(video.absolute(), place.absolute()).replace(os.sep, "/"))
+        way = os.path.relpath(video.absolute(), place.absolute()).replace(os.sep, "/")
+        return quote(os.fsencode(way))  # a name need not be UTF-8
     except ValueError:  # on another drive
         return video.absolute().as_uri()

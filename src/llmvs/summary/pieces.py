@@ -49,11 +49,14 @@ def make_pieces(
     """
     edges = footage.edges
     kept, dropped = (_inside(edges, ranges) for ranges in (keep, drop))
-    starts = _runs(footage, shortest) if by == "steps" else shots[:, 0]
+    if by == "steps":
+        starts, shortest = _runs(footage, shortest, length)
+    else:
+        starts = shots[:, 0]
     pins = np.flatnonzero(np.diff(kept.astype(int) + 2 * dropped)) + 1
     starts = _joined(footage, np.union1d(starts, pins), set(pins.tolist()), shortest)
-    if by != "steps":
-        starts = _divided(edges, starts, kept, max(shortest, length / SHARE), length)
+    longest = math.inf if by == "steps" else max(shortest, length / SHARE)
+    starts = _divided(edges, starts, kept, longest, length)
     return Pieces(starts, kept[starts], dropped[starts])
 
 
@@ -67,12 +70,18 @@ def _inside(edges: npt.NDArray[np.float64], ranges: tuple[Range, ...]) -> npt.ND
     return inside
 
 
-def _runs(footage: Footage, shortest: float) -> npt.NDArray[np.int64]:
-    """First frames of runs of as many steps as last `shortest` seconds."""
+def _runs(footage: Footage, shortest: float, length: float) -> tuple[npt.NDArray[np.int64], float]:
+    """First frames of runs of as many steps as last `shortest` seconds, or one step fewer where
+    those were longer than the summary; and how long a run is at least.
+    """
     each = footage.duration / len(footage.picks)
-    starts = footage.picks[:: max(1, math.ceil(shortest / each - 1e-6))].copy()
+    steps = math.ceil(shortest / each - 1e-6)
+    if steps * each > length + 1e-6:
+        steps -= 1
+    steps = max(1, steps)
+    starts = footage.picks[::steps].copy()
     starts[0] = 0
-    return starts
+    return starts, min(shortest, steps * each)
 
 
 def _joined(

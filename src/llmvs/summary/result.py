@@ -12,19 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 import llmvs
-from llmvs.errors import require_package
-from llmvs.files import write_json
+from llmvs.errors import UserError, require_package
+from llmvs.files import read_json, shown_name, write_json
 from llmvs.summary.choice import WORTH, Wishes
-from llmvs.summary.folder import MARK, whole_folder
+from llmvs.summary.folder import Kind, whole_folder
 from llmvs.summary.leaning import Leaning
-from llmvs.summary.outputs import STORYBOARD, card, write_page, write_storyboard, write_video
+from llmvs.summary.outputs import FILES, STORYBOARD, card, write_page, write_storyboard, write_video
 from llmvs.summary.page import Page, PageShot
 from llmvs.summary.plot import MOST_CARDS, Curve, draw
 from llmvs.summary.timelines import Part
 from llmvs.summary.times import clock
 from llmvs.video.decoders import Frame
 from llmvs.video.pictures import pictures
-from llmvs.video.shape import pixel_aspect, square
 from llmvs.video.transcript import Spoken
 
 if TYPE_CHECKING:
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """Of `summary.json`."""
+MARK, SCORES, KEYFRAMES = "summary.json", "scores.csv", "keyframes"
+"""What a summary's folder holds beside what is for watching (`llmvs.summary.outputs`)."""
 JPEG = [int(cv2.IMWRITE_JPEG_QUALITY), 92]
 
 
@@ -120,7 +121,7 @@ class Summary:
         return {
             "format": FORMAT,
             "llmvs": llmvs.__version__,
-            "video": self.path.name,
+            "video": shown_name(self.path.name),
             "duration": round(self.duration, 6),
             "n_frames": len(self.times),
             "fps": round(self.fps, 6),
@@ -164,9 +165,8 @@ class Summary:
         require_package("matplotlib", "plot", "Summary.plot")
         best = sorted(self.chosen, key=lambda shot: -shot.score)[:MOST_CARDS]
         labels = {one.keyframe: f"{clock(one.start)} - {clock(one.end)}" for one in best}
-        aspect = pixel_aspect(self.path)
         cards = [
-            (labels[frame], square(image, aspect))
+            (labels[frame], image)
             for frame, image in pictures(self.path, sorted(labels), self.times)
         ]
         return draw(self.curve, cards)
@@ -192,7 +192,7 @@ class Summary:
             for shot in self.shots
         ]
         return Page(
-            title=self.path.name,
+            title=shown_name(self.path.name),
             about=(
                 f"{clock(self.seconds)} of {clock(self.duration)} (asked for:"
                 f" {self.wishes.length}), {len(self.chosen)} of {len(self.shots)} shots, scored by"
@@ -218,7 +218,7 @@ class Summary:
 
         Args:
             folder: is made; folders above it too.
-            force: replace the folder where it holds an earlier summary.
+            force: replace the folder where it holds an earlier summary, and nothing else.
 
         Returns:
             The folder.
@@ -227,9 +227,9 @@ class Summary:
             UserError: it exists, or cannot be written.
         """
         folder = Path(folder)
-        with whole_folder(folder, force) as new:
-            _write_scores(self, new / "scores.csv")
-            (new / "keyframes").mkdir()
+        with whole_folder(folder, KIND, force, [self.path]) as new:
+            _write_scores(self, new / SCORES)
+            (new / KEYFRAMES).mkdir()
             names = keyframe_names(self)
             cards = []
             labels = {one.keyframe: f"{clock(one.start)}  {one.score:.2f}" for one in self.chosen}
@@ -245,11 +245,24 @@ class Summary:
         return folder
 
 
+def _is_ours(path: Path) -> bool:
+    """Whether a file called `summary.json` is one of a summary."""
+    try:
+        found = read_json(path, "a summary")
+    except UserError:
+        return False
+    return isinstance(found, dict) and {"format", "llmvs", "video", "shots"} <= set(found)
+
+
+KIND = Kind("summary", MARK, _is_ours, FILES | {SCORES}, {KEYFRAMES: r"\d+\.jpg"})
+"""The folder of a summary."""
+
+
 def keyframe_names(summary: Summary) -> dict[int, str]:
     """Frame index -> `keyframes/03.jpg`, for every chosen shot by its number among all shots."""
     digits = max(2, len(str(len(summary.shots))))
     return {
-        shot.keyframe: f"keyframes/{number:0{digits}d}.jpg"
+        shot.keyframe: f"{KEYFRAMES}/{number:0{digits}d}.jpg"
         for number, shot in enumerate(summary.shots, start=1)
         if shot.chosen
     }

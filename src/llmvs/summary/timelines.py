@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from llmvs.errors import UserError, require_package
+from llmvs.files import shown_name
 from llmvs.video.transcript import Spoken
 
 EDITORS = {"timeline.otio": "otio_json", "timeline.edl": "cmx_3600"}
@@ -106,14 +107,15 @@ def _runs(parts: Sequence[Part]) -> list[tuple[float, float]]:
     return found
 
 
-def timeline(name: str, video: Path, fps: float, n_frames: int, parts: Sequence[Part]) -> Any:
-    """Make an OpenTimelineIO timeline: the parts of the video one after the other.
+def timeline(name: str, video: Path, fps: float, duration: float, parts: Sequence[Part]) -> Any:
+    """Make an OpenTimelineIO timeline: the parts of the video one after the other. Editors take a
+    frame for a time at one rate, so that a part of a video of variable rate lies by its seconds.
 
     Args:
         name: of the timeline.
         video: the file that is cut.
         fps: its mean frames per second.
-        n_frames: how many it has.
+        duration: of the video, in seconds.
         parts: in the order of the summary.
 
     Raises:
@@ -122,21 +124,20 @@ def timeline(name: str, video: Path, fps: float, n_frames: int, parts: Sequence[
     require_package("opentimelineio", "edit", "a timeline for editors")
     import opentimelineio as otio
 
-    def span(first: int, frames: int) -> Any:
+    def span(start: float, end: float) -> Any:
+        first, behind = round(start * fps), round(end * fps)  # neighbours share a border
         return otio.opentime.TimeRange(
-            otio.opentime.RationalTime(first, fps), otio.opentime.RationalTime(frames, fps)
+            otio.opentime.RationalTime(first, fps),
+            otio.opentime.RationalTime(max(1, behind - first), fps),
         )
 
-    media = otio.schema.ExternalReference(video.absolute().as_uri(), span(0, n_frames))
-    made = otio.schema.Timeline(name)
+    media = otio.schema.ExternalReference(video.absolute().as_uri(), span(0, duration))
+    made = otio.schema.Timeline(shown_name(name))
     for kind in (otio.schema.TrackKind.Video, otio.schema.TrackKind.Audio):
         track = otio.schema.Track(kind.lower(), kind=kind)
         for number, part in enumerate(parts, 1):
-            clip = otio.schema.Clip(
-                part.title or f"Part {number}",
-                media.clone(),
-                span(part.first, part.last - part.first + 1),
-            )
+            title = part.title or f"Part {number}"
+            clip = otio.schema.Clip(title, media.clone(), span(part.start, part.end))
             track.append(clip)
         made.tracks.append(track)
     return made
