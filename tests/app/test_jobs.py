@@ -6,7 +6,6 @@ import os
 import shutil
 import time
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -102,8 +101,7 @@ def test_a_video_that_does_not_state_its_length_is_refused_when_it_is_too_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload = film(tmp_path / "my film (1).mp4", 10, 3)
-    header = replace(probe(upload), seconds=None)
-    monkeypatch.setattr("llmvs.app.jobs.probe", lambda path: header)
+    monkeypatch.setattr("llmvs.app.jobs.seconds_of", lambda path: None)
     with pytest.raises(UserError, match=r"^my_film_1\.mp4: longer than the 0\.05 minutes"):
         run(Jobs(tmp_path / "app", Limits(minutes=0.05)), upload)
 

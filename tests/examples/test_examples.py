@@ -49,7 +49,12 @@ def test_refresh(place: Path, devices: str) -> None:
     ("name", "shown", "said"),
     [
         ("quickstart", "sorted(figures)", "test/paper/tau"),
-        ("summarize", "scored.scores.shape == told.scores.shape", "True"),
+        pytest.param(
+            "summarize",
+            "scored.scores.shape == told.scores.shape",
+            "True",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_notebooks(name: str, shown: str, said: str, tmp_path: Path) -> None:

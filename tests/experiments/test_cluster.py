@@ -66,19 +66,19 @@ def config(place: Path, *more: str) -> Config:
 @pytest.fixture(scope="module")
 def here(place: Path) -> dict[str, Any]:
     """What the runs give on this machine, one by one."""
-    return crossval(config(place, "experiment=here", "launcher=local"), [0], [3, 4])[0]
+    return crossval(config(place, "experiment=here", "launcher=local"), [0], [3])[0]
 
 
 def test_jobs_find_the_same_as_runs_one_by_one(
     place: Path, here: dict[str, Any], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    document, _ = crossval(config(place, "experiment=queued"), [0], [3, 4])
+    document, _ = crossval(config(place, "experiment=queued"), [0], [3])
     assert document["protocols"] == here["protocols"]
     said = capfd.readouterr()
-    assert f"launcher=slurm: 2 jobs sent, 0 found in the queue; logs in {place}/runs/" in said.err
+    assert f"launcher=slurm: jobs sent: 1, found in the queue: 0; logs in {place}/runs/" in said.err
     assert said.out == ""
     assert not list((place / "runs" / "queued").rglob("job.json"))
-    again, _ = crossval(config(place, "experiment=queued"), [0], [3, 4])
+    again, _ = crossval(config(place, "experiment=queued"), [0], [3])
     assert again == document
     assert "jobs sent" not in capfd.readouterr().err
 
@@ -87,7 +87,7 @@ def test_what_was_run_here_is_reused_there_and_the_other_way_round(
     place: Path, here: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(job_queue.JobQueue, "send", None)
-    assert crossval(config(place, "experiment=here"), [0], [3, 4])[0] == here
+    assert crossval(config(place, "experiment=here"), [0], [3])[0] == here
 
 
 @pytest.mark.slow
@@ -149,7 +149,7 @@ def test_jobs_outlive_the_command_and_are_not_sent_twice(
     with monkeypatch.context() as patch:
         patch.setattr(cluster, "_collected", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            crossval(wanted, [0], [3, 4])
+            crossval(wanted, [0], [3])
     notes = sorted((place / "runs" / "outlive").rglob("job.json"))
     assert len(notes) == 2
     jobs = [read_json(note, "a note")["job"] for note in notes]
@@ -161,8 +161,8 @@ def test_jobs_outlive_the_command_and_are_not_sent_twice(
 
     monkeypatch.setattr(submitit.LocalJob, "get_info", state)
     capfd.readouterr()
-    document, _ = crossval(wanted, [0], [3, 4])
-    assert "0 jobs sent, 2 found in the queue" in capfd.readouterr().err
+    document, _ = crossval(wanted, [0], [3])
+    assert "jobs sent: 0, found in the queue: 2" in capfd.readouterr().err
     assert document["protocols"] == here["protocols"]
     pickles = {path.name.split("_")[0] for path in (place / "runs" / ".jobs").glob("*_result.pkl")}
     assert set(jobs) <= pickles

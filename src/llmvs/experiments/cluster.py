@@ -94,7 +94,7 @@ def train_in_queue(
         sent = queue.send(train_run, runs, [run_folder(run) / NOTE for run in runs])
         jobs.update((index, job) for (index, _), job in zip(missing, sent, strict=True))
     logger.info(
-        "launcher=slurm: %s jobs sent, %s found in the queue; logs in %s; the jobs go "
+        "launcher=slurm: jobs sent: %s, found in the queue: %s; logs in %s; the jobs go "
         "on when this command ends (scancel ends them)",
         len(missing),
         len(jobs) - len(missing),
