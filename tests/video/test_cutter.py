@@ -426,3 +426,16 @@ def test_a_long_part_is_written_piece_by_piece_and_fades_at_its_ends_only(tmp_pa
     assert peaks[3:-3].min() > 0.8 * peaks.max()
     assert sound[:40].max() < 0.2
     assert sound[round(done.seconds * RATE) - 40 : round(done.seconds * RATE)].max() < 0.2
+
+
+def test_a_damaged_piece_of_sound_is_silent_and_no_other(tmp_path):
+    path = flash_and_beep(tmp_path / "in.mp4", 4)
+    with av.open(str(path)) as container:
+        pieces = [bytes(one) for one in container.demux(audio=0)]
+    damaged = max(pieces[: RATE // 1024], key=len)  # of the first beep
+    content = path.read_bytes()
+    assert damaged in content
+    path.write_bytes(content.replace(damaged, b"\xff" * len(damaged)))
+    cut(path, tmp_path / "out.mp4", [(0, 99)])
+    heard, _ = onsets(tmp_path / "out.mp4")
+    assert heard[-3:] == pytest.approx([1.4, 2.4, 3.4], abs=0.03)

@@ -26,7 +26,7 @@ from llmvs.video.clock import RESTART, timeline
 from llmvs.video.container import mean_rate, open_video
 from llmvs.video.decoders import stored_frames
 from llmvs.video.shape import pixel_aspect
-from llmvs.video.sound import sound_of
+from llmvs.video.sound import decoded, sound_of
 
 Span = tuple[int, int]
 """First and last frame of a part, both inclusive."""
@@ -244,14 +244,14 @@ def _heard(
     # Ends are rounded on the written clock, so that parts do not drift apart from their pictures.
     starts = np.cumsum([0.0] + [end - start for start, end in parts])
     lengths = np.diff(np.rint(starts * RATE).astype(int)).tolist()
-    decoded = _samples(source, heard, channels, began)
+    found = _samples(source, heard, channels, began)
     waiting: tuple[int, npt.NDArray[np.float32]] | None = None
     for (start, _), length in zip(parts, lengths, strict=True):
         for done in range(0, length, PIECE):
             piece = np.zeros((channels, min(PIECE, length - done)), np.float32)
             first = round(start * RATE) + done
             end = first + piece.shape[1]
-            while waiting := waiting or next(decoded, None):
+            while waiting := waiting or next(found, None):
                 at, samples = waiting
                 low, high = max(at, first), min(at + samples.shape[1], end)
                 if low < high:
@@ -292,8 +292,10 @@ def _resampled(
     layout = "mono" if channels == 1 else "stereo"
     form: tuple[str, str, int] | None = None
     resampler = av.AudioResampler(format="fltp", layout=layout, rate=RATE)
+    # What cannot be decoded is silent, and the time stamps behind it tell how long it was.
+    frames = (frame for frame in decoded(source, heard) if frame is not None)
     try:
-        for frame in itertools.chain(source.decode(heard), [None]):
+        for frame in itertools.chain(frames, [None]):
             now = None if frame is None else _form(frame)
             if form is not None and now != form:
                 rest: list[Any] = resampler.resample(None)
@@ -305,7 +307,7 @@ def _resampled(
                 yield from zip(stamps, (piece.to_ndarray() for piece in pieces), strict=False)
             form = now
     except av.FFmpegError:
-        return  # damaged from here on: silence
+        return  # channels in an order that FFmpeg cannot mix: silence
 
 
 def _form(frame: av.AudioFrame) -> tuple[str, str, int]:
