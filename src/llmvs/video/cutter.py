@@ -38,6 +38,8 @@ FADE = 0.01
 """Seconds over which the sound of a part comes and goes."""
 PIECE = RATE
 """Samples of sound that memory holds at once."""
+APART = 2.0
+"""Seconds by which picture and sound of one recording may begin apart from each other."""
 ENCODER = {"preset": "veryfast", "crf": "20"}
 FULL = 2
 """FFmpeg's mark of brightnesses that use all 256 values."""
@@ -93,8 +95,9 @@ def cut(
             heard = sound_of(source)
             sound = _Sound(container, heard) if heard is not None else None
             written = _Pictures(container, stream, pixel_aspect(path))
-            pieces = iter(()) if heard is None else _heard(source, stream, heard, parts)
-            for part, index, frame in _wanted(path, spans):
+            offsets = [-float((stream.start_time or 0) * (stream.time_base or 0))]
+            pieces = iter(()) if heard is None else _heard(source, heard, parts, offsets)
+            for part, index, frame in _wanted(path, spans, offsets):
                 written.add(frame, starts[part] + times[index] - parts[part][0])
                 if sound is not None:
                     sound.add_until(starts[part] + times[index + 1] - parts[part][0], pieces)
@@ -117,10 +120,17 @@ def _ends(path: Path) -> npt.NDArray[np.float64]:
     return np.append(times, times[-1] + step)
 
 
-def _wanted(path: Path, spans: Sequence[Span]) -> Iterator[tuple[int, int, av.VideoFrame]]:
-    """Part, index and content of the frames of all parts; those between them are passed over."""
+def _wanted(
+    path: Path, spans: Sequence[Span], offsets: list[float]
+) -> Iterator[tuple[int, int, av.VideoFrame]]:
+    """Part, index and content of the frames of all parts; those between them are passed over.
+
+    Where time stamps begin again, what turns them into seconds from there on joins `offsets`.
+    """
     part = 0
-    for index, _, frame in stored_frames(path):
+    for index, seconds, frame in stored_frames(path):
+        if frame.time is not None and abs(seconds - frame.time - offsets[-1]) > RESTART:
+            offsets.append(seconds - frame.time)
         if index > spans[part][1]:
             part += 1
         if index >= spans[part][0]:
@@ -208,10 +218,14 @@ class _Sound:
         self.stream: AudioStream = container.add_stream("aac", rate=RATE, layout=self.layout)
 
     def add_until(self, seconds: float, pieces: Iterator[npt.NDArray[np.float32]]) -> None:
-        """Encode as many pieces as reach up to `seconds` of the file, so that players need not jump
-        about in it.
+        """Encode the pieces up to a second or two before `seconds` of the file: near enough that
+        players need not jump about in it, and behind the pictures, which tell where the next of
+        several recordings begins.
         """
-        while self.done < seconds * RATE and (piece := next(pieces, None)) is not None:
+        while self.done + 2 * PIECE <= seconds * RATE:
+            piece = next(pieces, None)
+            if piece is None:
+                return
             self.add(piece)
 
     def add(self, samples: npt.NDArray[np.float32]) -> None:
@@ -232,19 +246,18 @@ class _Sound:
 
 def _heard(
     source: InputContainer,
-    stream: VideoStream,
     heard: AudioStream,
     parts: Sequence[tuple[float, float]],
+    offsets: Sequence[float],
 ) -> Iterator[npt.NDArray[np.float32]]:
     """The sound of the parts, float32 [channels, samples] of at most `PIECE` samples, no piece of
     two parts; each part has exactly its time, and silence where there is no sound.
     """
     channels = 1 if heard.codec_context.layout.nb_channels == 1 else 2
-    began = float((stream.start_time or 0) * (stream.time_base or 0))
     # Ends are rounded on the written clock, so that parts do not drift apart from their pictures.
     starts = np.cumsum([0.0] + [end - start for start, end in parts])
     lengths = np.diff(np.rint(starts * RATE).astype(int)).tolist()
-    found = _samples(source, heard, channels, began)
+    found = _samples(source, heard, channels, offsets)
     waiting: tuple[int, npt.NDArray[np.float32]] | None = None
     for (start, _), length in zip(parts, lengths, strict=True):
         for done in range(0, length, PIECE):
@@ -263,24 +276,32 @@ def _heard(
 
 
 def _samples(
-    source: InputContainer, heard: AudioStream, channels: int, began: float
+    source: InputContainer, heard: AudioStream, channels: int, offsets: Sequence[float]
 ) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
     """Pieces of sound [channels, samples] and where each begins, in samples from the start of the
-    picture; a track whose time stamps begin again goes on where it was.
+    picture; where time stamps begin again, the sound goes on with the pictures.
     """
-    shift, end = 0, None
+    offset, end = offsets[0], None
     for stamp, piece in _resampled(source, heard, channels):
         at = end or 0
         if stamp is not None:
-            at = round((stamp - began) * RATE) + shift
+            at = round((stamp + offset) * RATE)
             if end is not None and at < end - RESTART * RATE:
-                shift += end - at
-                at = end
+                offset = _next_offset(stamp, end / RATE, offsets)
+                at = round((stamp + offset) * RATE)
             # Rounding of time stamps must not leave holes of a sample or two.
             if end is not None and abs(at - end) <= RATE // 200:
                 at = end
         yield at, piece
         end = at + piece.shape[1]
+
+
+def _next_offset(stamp: float, end: float, offsets: Sequence[float]) -> float:
+    """What turns the time stamps of the next recording into seconds: the same as for its pictures.
+    Where those are not known, its sound goes on where that before it ended.
+    """
+    near = min(offsets, key=lambda one: abs(stamp + one - end))
+    return near if abs(stamp + near - end) < APART else end - stamp
 
 
 def _resampled(
