@@ -20,6 +20,8 @@ RESTART = 0.5
 """Seconds by which a time stamp must fall behind the one before it to be a new beginning: more than
 frames are ever stored out of order.
 """
+JUMP = 100
+"""How many times the usual gap between two frames a jump of the time stamps is, at least."""
 
 
 class Clock:
@@ -91,7 +93,26 @@ def seconds_of(path: str | Path) -> float | None:
     times, _ = timeline(path)
     if len(times) < 2:
         return head.seconds
-    return float(times[-1] + (times[-1] - times[0]) / (len(times) - 1))
+    return float(times[-1]) + mean_gap(times)
+
+
+def mean_gap(times: npt.NDArray[np.float64]) -> float:
+    """Give the mean seconds between a frame and the next; a jump of the time stamps, as where the
+    reception of a broadcast was lost, is none.
+
+    Args:
+        times: [n_frames] seconds, in order.
+
+    Returns:
+        0 of a single frame.
+
+    >>> mean_gap(np.array([0, 1, 2, 602, 603.0]))
+    1.0
+    """
+    gaps = np.diff(times)
+    jumps = gaps[gaps > JUMP * np.median(gaps[gaps > 0])] if gaps.any() else gaps[:0]
+    usual = len(gaps) - len(jumps)
+    return float(times[-1] - times[0] - jumps.sum()) / usual if usual else 0.0
 
 
 def timeline(path: str | Path) -> tuple[npt.NDArray[np.float64], bool]:
