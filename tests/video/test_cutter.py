@@ -13,9 +13,10 @@ from llmvs.errors import UserError, VideoError
 from llmvs.video import cutter
 from llmvs.video.clock import frame_times
 from llmvs.video.container import probe
-from llmvs.video.cutter import FADE, RATE, cut
+from llmvs.video.cutter import cut
 from llmvs.video.footage import watch
 from llmvs.video.reader import sample
+from llmvs.video.soundtrack import FADE, RATE, Soundtrack
 from llmvs.video.writer import write
 from tests.video.test_reader import remuxed, write_video
 
@@ -450,9 +451,9 @@ def test_a_long_part_is_written_piece_by_piece_and_fades_at_its_ends_only(tmp_pa
     tone = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(5 * RATE) / RATE)
     write(tmp_path / "in.mp4", (picture(i) for i in range(5 * FPS)), FPS, tone.astype(np.float32))
     told = []
-    of_sound, of_pictures = cutter._Sound.add, cutter._Pictures.add
+    of_sound, of_pictures = Soundtrack.add, cutter._Pictures.add
     monkeypatch.setattr(
-        cutter._Sound, "add", lambda own, it: (told.append(it.shape[1] / RATE), of_sound(own, it))
+        Soundtrack, "add", lambda own, it: (told.append(it.shape[1] / RATE), of_sound(own, it))
     )
     monkeypatch.setattr(
         cutter._Pictures, "add", lambda *given: (told.append(-1 / FPS), of_pictures(*given))
@@ -479,3 +480,35 @@ def test_a_damaged_piece_of_sound_is_silent_and_no_other(tmp_path):
     cut(path, tmp_path / "out.mp4", [(0, 99)])
     heard, _ = onsets(tmp_path / "out.mp4")
     assert heard[-3:] == pytest.approx([1.4, 2.4, 3.4], abs=0.03)
+
+
+def coloured(path: Path, form: str, matrix: int, size: tuple[int, int]) -> bytes:
+    """A second of `quarters` in one of FFmpeg's ways to write colours."""
+    names = {1: "ITU709", 5: "ITU601"}
+    value_range = 2 if form.startswith("yuvj") else 1
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=FPS, options={"crf": "4"})
+        stream.height, stream.width, stream.pix_fmt = *size, form
+        stream.codec_context.colorspace = matrix
+        stream.codec_context.color_range = value_range
+        for _ in range(FPS):
+            frame = av.VideoFrame.from_ndarray(quarters(size), format="rgb24").reformat(
+                format=form, dst_colorspace=names[matrix], dst_color_range=value_range
+            )
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("form", "matrix", "size"), [("yuvj420p", 1, (64, 96)), ("yuv420p", 5, (48, 64))]
+)
+def test_colours_that_change_on_the_way_look_the_same(form, matrix, size, tmp_path):
+    path = tmp_path / "in.ts"
+    first = coloured(tmp_path / "1.ts", "yuv420p", 1, (64, 96))
+    path.write_bytes(first + coloured(tmp_path / "2.ts", form, matrix, size))
+    cut(path, tmp_path / "out.mp4", [(0, 2 * FPS - 1)])
+    for number in (5, 2 * FPS - 5):
+        found = stored(tmp_path / "out.mp4", number).to_ndarray(format="rgb24").astype(int)
+        assert found.shape == (64, 96, 3)
+        assert np.abs(found - quarters()).mean() < 6
