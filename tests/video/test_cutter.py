@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from llmvs.errors import UserError, VideoError
+from llmvs.video import cutter
 from llmvs.video.clock import frame_times
 from llmvs.video.container import probe
 from llmvs.video.cutter import FADE, RATE, cut
@@ -353,3 +354,88 @@ def test_frames_of_one_time_and_pictures_of_a_line_are_written(tmp_path):
         container.mux(stream.encode())
     assert cut(line, tmp_path / "line.mp4", [(0, 2)]).n_frames == 3
     assert probe(tmp_path / "line.mp4").width == 2
+
+
+def recorded(path: Path, rate: int, layout: str, hertz: int = 440) -> Path:
+    """Two seconds of a tone, as broadcasts have it."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("mpeg2video", rate=FPS)
+        video.width, video.height, video.pix_fmt = 128, 96, "yuv420p"
+        audio = container.add_stream("ac3", rate=rate, layout=layout)
+        wave = (0.1 * np.sin(2 * np.pi * hertz * np.arange(2 * rate) / rate)).astype(np.float32)
+        for number in range(2 * FPS):
+            frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
+            container.mux(video.encode(frame))
+            piece = wave[number * rate // FPS : (number + 1) * rate // FPS]
+            channels = np.tile(piece, (audio.codec_context.layout.nb_channels, 1))
+            heard = av.AudioFrame.from_ndarray(channels, format="fltp", layout=layout)
+            heard.sample_rate, heard.pts = rate, number * rate // FPS
+            heard.time_base = Fraction(1, rate)
+            container.mux(audio.encode(heard))
+        container.mux([*video.encode(None), *audio.encode(None)])
+    return path
+
+
+def sound_in(path: Path) -> np.ndarray:
+    """[channels, samples] of a file."""
+    with av.open(str(path)) as container:
+        return np.concatenate([one.to_ndarray() for one in container.decode(audio=0)], axis=1)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ((RATE, "mono"), (RATE, "stereo")),
+        ((RATE, "stereo"), (RATE, "mono")),
+        ((RATE, "5.1"), (RATE, "stereo")),
+        ((RATE, "stereo"), (RATE, "5.1")),
+        ((RATE, "stereo"), (44_100, "stereo")),
+        ((32_000, "mono"), (44_100, "5.1")),
+    ],
+)
+def test_sound_that_changes_its_form_on_the_way(first, second, tmp_path):
+    halves = [recorded(tmp_path / "1.ts", *first), recorded(tmp_path / "2.ts", *second, hertz=660)]
+    path = tmp_path / "in.ts"
+    path.write_bytes(b"".join(half.read_bytes() for half in halves))
+    done = cut(path, tmp_path / "out.mp4", [(0, 99)])
+    sound = sound_in(tmp_path / "out.mp4")
+    assert sound.shape[1] / RATE == pytest.approx(done.seconds, abs=0.03)
+    for hertz, at in ((440, 0.5), (660, 2.5)):
+        second_of_it = sound[0, round(at * RATE) : round((at + 1) * RATE)]
+        assert np.abs(np.fft.rfft(second_of_it)).argmax() == pytest.approx(hertz, abs=1)
+        assert np.abs(second_of_it).max() > 0.04
+
+
+def test_a_long_part_is_written_piece_by_piece_and_fades_at_its_ends_only(tmp_path, monkeypatch):
+    tone = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(5 * RATE) / RATE)
+    write(tmp_path / "in.mp4", (picture(i) for i in range(5 * FPS)), FPS, tone.astype(np.float32))
+    told = []
+    of_sound, of_pictures = cutter._Sound.add, cutter._Pictures.add
+    monkeypatch.setattr(
+        cutter._Sound, "add", lambda own, it: (told.append(it.shape[1] / RATE), of_sound(own, it))
+    )
+    monkeypatch.setattr(
+        cutter._Pictures, "add", lambda *given: (told.append(-1 / FPS), of_pictures(*given))
+    )
+    done = cut(tmp_path / "in.mp4", tmp_path / "out.mp4", [(3, 112)])
+    assert max(told) <= 1
+    assert np.abs(np.cumsum(told)).max() <= 1 + 1e-6  # never further than a second from the picture
+    assert sum(one for one in told if one > 0) == pytest.approx(done.seconds, abs=1e-4)
+    sound = np.abs(sound_in(tmp_path / "out.mp4")[0])
+    peaks = sound[: round(done.seconds * RATE) // 480 * 480].reshape(-1, 480).max(axis=1)
+    assert peaks[3:-3].min() > 0.8 * peaks.max()
+    assert sound[:40].max() < 0.2
+    assert sound[round(done.seconds * RATE) - 40 : round(done.seconds * RATE)].max() < 0.2
+
+
+def test_a_damaged_piece_of_sound_is_silent_and_no_other(tmp_path):
+    path = flash_and_beep(tmp_path / "in.mp4", 4)
+    with av.open(str(path)) as container:
+        pieces = [bytes(one) for one in container.demux(audio=0)]
+    damaged = max(pieces[: RATE // 1024], key=len)  # of the first beep
+    content = path.read_bytes()
+    assert damaged in content
+    path.write_bytes(content.replace(damaged, b"\xff" * len(damaged)))
+    cut(path, tmp_path / "out.mp4", [(0, 99)])
+    heard, _ = onsets(tmp_path / "out.mp4")
+    assert heard[-3:] == pytest.approx([1.4, 2.4, 3.4], abs=0.03)

@@ -6,6 +6,7 @@ few milliseconds so that no cut clicks.
 """
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -25,7 +26,7 @@ from llmvs.video.clock import RESTART, timeline
 from llmvs.video.container import mean_rate, open_video
 from llmvs.video.decoders import stored_frames
 from llmvs.video.shape import pixel_aspect
-from llmvs.video.sound import sound_of
+from llmvs.video.sound import decoded, sound_of
 
 Span = tuple[int, int]
 """First and last frame of a part, both inclusive."""
@@ -35,6 +36,8 @@ RATE = 48_000
 """Samples per second of the written sound."""
 FADE = 0.01
 """Seconds over which the sound of a part comes and goes."""
+PIECE = RATE
+"""Samples of sound that memory holds at once."""
 ENCODER = {"preset": "veryfast", "crf": "20"}
 FULL = 2
 """FFmpeg's mark of brightnesses that use all 256 values."""
@@ -93,8 +96,10 @@ def cut(
             pieces = iter(()) if heard is None else _heard(source, stream, heard, parts)
             for part, index, frame in _wanted(path, spans):
                 written.add(frame, starts[part] + times[index] - parts[part][0])
-                if sound is not None and index == spans[part][0]:
-                    sound.add(next(pieces))
+                if sound is not None:
+                    sound.add_until(starts[part] + times[index + 1] - parts[part][0], pieces)
+            if sound is not None:
+                sound.add_until(math.inf, pieces)
         if written.count < sum(last - first + 1 for first, last in spans):
             raise VideoError(f"{path}: damaged: only {written.count} of the frames can be decoded")
         written.end()
@@ -202,6 +207,13 @@ class _Sound:
         self.layout = "mono" if heard.codec_context.layout.nb_channels == 1 else "stereo"
         self.stream: AudioStream = container.add_stream("aac", rate=RATE, layout=self.layout)
 
+    def add_until(self, seconds: float, pieces: Iterator[npt.NDArray[np.float32]]) -> None:
+        """Encode as many pieces as reach up to `seconds` of the file, so that players need not jump
+        about in it.
+        """
+        while self.done < seconds * RATE and (piece := next(pieces, None)) is not None:
+            self.add(piece)
+
     def add(self, samples: npt.NDArray[np.float32]) -> None:
         """Encode [channels, samples]."""
         if samples.shape[1]:
@@ -224,29 +236,30 @@ def _heard(
     heard: AudioStream,
     parts: Sequence[tuple[float, float]],
 ) -> Iterator[npt.NDArray[np.float32]]:
-    """Per part float32 [channels, samples] of exactly its time; silence where there is no sound."""
+    """The sound of the parts, float32 [channels, samples] of at most `PIECE` samples, no piece of
+    two parts; each part has exactly its time, and silence where there is no sound.
+    """
     channels = 1 if heard.codec_context.layout.nb_channels == 1 else 2
     began = float((stream.start_time or 0) * (stream.time_base or 0))
     # Ends are rounded on the written clock, so that parts do not drift apart from their pictures.
     starts = np.cumsum([0.0] + [end - start for start, end in parts])
-    lengths = np.diff(np.rint(starts * RATE).astype(int))
-    decoded = _samples(source, heard, channels, began)
+    lengths = np.diff(np.rint(starts * RATE).astype(int)).tolist()
+    found = _samples(source, heard, channels, began)
     waiting: tuple[int, npt.NDArray[np.float32]] | None = None
     for (start, _), length in zip(parts, lengths, strict=True):
-        first = round(start * RATE)
-        part = np.zeros((channels, length), np.float32)
-        while True:
-            waiting = waiting or next(decoded, None)
-            if waiting is None or waiting[0] >= first + length:
-                break
-            at, samples = waiting
-            low, high = max(at, first), min(at + samples.shape[1], first + length)
-            if low < high:
-                part[:, low - first : high - first] = samples[:, low - at : high - at]
-            if at + samples.shape[1] > first + length:
-                break  # the next part may begin in the same piece
-            waiting = None
-        yield _faded(part)
+        for done in range(0, length, PIECE):
+            piece = np.zeros((channels, min(PIECE, length - done)), np.float32)
+            first = round(start * RATE) + done
+            end = first + piece.shape[1]
+            while waiting := waiting or next(found, None):
+                at, samples = waiting
+                low, high = max(at, first), min(at + samples.shape[1], end)
+                if low < high:
+                    piece[:, low - first : high - first] = samples[:, low - at : high - at]
+                if at + samples.shape[1] > end:
+                    break  # the next piece may begin in the same samples, or before them
+                waiting = None
+            yield _faded(piece, done, length)
 
 
 def _samples(
@@ -255,34 +268,57 @@ def _samples(
     """Pieces of sound [channels, samples] and where each begins, in samples from the start of the
     picture; a track whose time stamps begin again goes on where it was.
     """
-    layout = "mono" if channels == 1 else "stereo"
-    resampler = av.AudioResampler(format="fltp", layout=layout, rate=RATE)
     shift, end = 0, None
+    for stamp, piece in _resampled(source, heard, channels):
+        at = end or 0
+        if stamp is not None:
+            at = round((stamp - began) * RATE) + shift
+            if end is not None and at < end - RESTART * RATE:
+                shift += end - at
+                at = end
+            # Rounding of time stamps must not leave holes of a sample or two.
+            if end is not None and abs(at - end) <= RATE // 200:
+                at = end
+        yield at, piece
+        end = at + piece.shape[1]
+
+
+def _resampled(
+    source: InputContainer, heard: AudioStream, channels: int
+) -> Iterator[tuple[float | None, npt.NDArray[np.float32]]]:
+    """Pieces of sound [channels, samples] at `RATE`, and the seconds at which each begins; None:
+    where the one before it ended. The sound may change its rate or channels on the way.
+    """
+    layout = "mono" if channels == 1 else "stereo"
+    form: tuple[str, str, int] | None = None
+    resampler = av.AudioResampler(format="fltp", layout=layout, rate=RATE)
+    # What cannot be decoded is silent, and the time stamps behind it tell how long it was.
+    frames = (frame for frame in decoded(source, heard) if frame is not None)
     try:
-        for frame in source.decode(heard):
-            if frame.pts is not None and frame.time_base is not None:
-                at = round((float(frame.pts * frame.time_base) - began) * RATE) + shift
-                if end is not None and at < end - RESTART * RATE:
-                    shift += end - at
-                    at = end
-            else:
-                at = end or 0
-            pieces: list[Any] = [piece.to_ndarray() for piece in resampler.resample(frame)]
-            for piece in pieces:
-                # Rounding of time stamps must not leave holes of a sample or two.
-                if end is not None and abs(at - end) <= RATE // 200:
-                    at = end
-                yield at, piece
-                at += piece.shape[1]
-            end = at
+        for frame in itertools.chain(frames, [None]):
+            now = None if frame is None else _form(frame)
+            if form is not None and now != form:
+                rest: list[Any] = resampler.resample(None)
+                yield from ((None, piece.to_ndarray()) for piece in rest)
+                resampler = av.AudioResampler(format="fltp", layout=layout, rate=RATE)
+            if frame is not None:
+                pieces: list[Any] = resampler.resample(frame)
+                stamps = [frame.time, *[None] * len(pieces)]
+                yield from zip(stamps, (piece.to_ndarray() for piece in pieces), strict=False)
+            form = now
     except av.FFmpegError:
-        return  # damaged from here on: silence
+        return  # channels in an order that FFmpeg cannot mix: silence
 
 
-def _faded(part: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    n = min(round(FADE * RATE), part.shape[1] // 2)
-    if n:
-        ramp = np.linspace(0, 1, n, dtype=np.float32)
-        part[:, :n] *= ramp
-        part[:, -n:] *= ramp[::-1]
-    return part
+def _form(frame: av.AudioFrame) -> tuple[str, str, int]:
+    return frame.format.name, frame.layout.name, frame.sample_rate
+
+
+def _faded(piece: npt.NDArray[np.float32], done: int, length: int) -> npt.NDArray[np.float32]:
+    """Fade the piece of a part of `length` samples that begins `done` samples behind its start."""
+    n = min(round(FADE * RATE), length // 2)
+    if n and (done < n or done + piece.shape[1] > length - n):
+        at = np.arange(done, done + piece.shape[1])
+        near = np.minimum(at, length - 1 - at) / max(n - 1, 1)
+        piece *= np.minimum(near, 1).astype(np.float32)
+    return piece

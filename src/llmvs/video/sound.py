@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,27 +67,19 @@ def _measure(
     """
     start = float((video.start_time or 0) * (video.time_base or 0))
     damaged, end = 0, -math.inf
-    try:
-        for packet in container.demux(heard):
-            try:
-                frames = packet.decode()
-            except av.FFmpegError:
-                damaged += 1
-                continue
-            for frame in frames:
-                if frame.time is None:
-                    continue
-                if frame.time - start < end - RESTART:
-                    start = frame.time - end
-                length = frame.samples / (frame.sample_rate or 1)
-                end = frame.time - start + length
-                middle = end - length / 2
-                step = int(np.searchsorted(edges, middle, side="right")) - 1
-                if 0 <= step < len(power):
-                    power[step] += _mean_square(frame) * frame.samples
-                    samples[step] += frame.samples
-    except av.FFmpegError:
-        damaged += 1  # the file ends here; whoever decodes the pictures says so
+    for frame in decoded(container, heard):
+        if frame is None:
+            damaged += 1
+        elif frame.time is not None:
+            if frame.time - start < end - RESTART:
+                start = frame.time - end
+            length = frame.samples / (frame.sample_rate or 1)
+            end = frame.time - start + length
+            middle = end - length / 2
+            step = int(np.searchsorted(edges, middle, side="right")) - 1
+            if 0 <= step < len(power):
+                power[step] += _mean_square(frame) * frame.samples
+                samples[step] += frame.samples
     return damaged
 
 
@@ -94,6 +87,18 @@ def sound_of(container: InputContainer) -> AudioStream | None:
     """Give the track that a player would choose; None where there is none that can be decoded."""
     best: AudioStream | None = container.streams.best("audio")  # type: ignore[assignment]
     return best if best is not None and best.codec_context is not None else None
+
+
+def decoded(container: InputContainer, heard: AudioStream) -> Iterator[av.AudioFrame | None]:
+    """Decode a track to the end of the file; None stands for each piece that cannot be decoded."""
+    try:
+        for packet in container.demux(heard):
+            try:
+                yield from packet.decode()
+            except av.FFmpegError:
+                yield None
+    except av.FFmpegError:
+        yield None  # the file ends here; whoever decodes the pictures says so
 
 
 def _mean_square(frame: av.AudioFrame) -> float:
