@@ -80,6 +80,11 @@ def test_the_one_beside_a_video_is_found(tmp_path):
     assert beside(video) is None
     (tmp_path / "my clip.vtt").touch()
     assert beside(video).name == "my clip.vtt"
+    composed, apart = "d\xeda", "di\u0301a"  # as most systems spell an accent, and as macOS does
+    (tmp_path / f"{apart}.vtt").touch()
+    assert beside(tmp_path / f"{composed}.mp4").name == f"{apart}.vtt"
+    (tmp_path / f"{apart}.srt").touch()
+    assert beside(tmp_path / f"{composed}.mp4").name == f"{apart}.srt"
 
 
 def test_words_around_steps():

@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 
 from llmvs.errors import UserError, VideoError
-from llmvs.files import printable
+from llmvs.files import composed, printable
 
 FORMATS = {".srt": "srt", ".vtt": "webvtt"}
 """Ending -> FFmpeg's name of the format."""
@@ -41,7 +41,9 @@ def beside(video: Path) -> Path | None:
         others = [one for one in video.parent.iterdir() if one.suffix.lower() in FORMATS]
     except OSError:
         return None
-    named = [one for one in others if one.name.startswith(f"{video.stem}.")]
+    stem = composed(video.stem)
+    own = sorted(one for one in others if composed(one.stem) == stem)
+    named = own[:1] or [one for one in others if composed(one.name).startswith(f"{stem}.")]
     return named[0] if len(named) == 1 else None
 
 
