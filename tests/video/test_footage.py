@@ -9,7 +9,7 @@ import pytest
 from av.stream import Disposition
 
 from llmvs.errors import VideoError
-from llmvs.video.clock import frame_times, step_frames
+from llmvs.video.clock import frame_times, seconds_of, step_frames
 from llmvs.video.footage import colour_and_layout, sharpness, watch
 from llmvs.video.reader import sample
 from llmvs.video.sound import SILENCE
@@ -103,6 +103,16 @@ def test_uneven_time_stamps(tmp_path):
     assert footage.times == pytest.approx(np.array(stamps) / 100)
     assert footage.picks.tolist() == step_frames(frame_times(path), 2).tolist()
     assert footage.duration == pytest.approx(2.9 + 2.9 / 9)
+
+
+def test_after_a_jump_of_the_time_stamps_the_last_frame_lasts_no_longer(tmp_path):
+    """A broadcast whose reception was lost for ten minutes."""
+    stamps = [*range(0, 300, 4), *range(60_000, 60_300, 4)]
+    path = write_video(tmp_path / "a.mkv", stamps, "mpeg4")
+    footage = watch(path)
+    assert footage.duration == pytest.approx(603)
+    assert seconds_of(path) == pytest.approx(603, abs=0.01)
+    assert footage.edges[-1] - footage.times[-1] == pytest.approx(0.04, abs=1e-3)
 
 
 def test_one_frame(tmp_path):

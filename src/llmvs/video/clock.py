@@ -20,6 +20,8 @@ RESTART = 0.5
 """Seconds by which a time stamp must fall behind the one before it to be a new beginning: more than
 frames are ever stored out of order.
 """
+JUMP = 100
+"""How many times the usual gap between two frames a jump of the time stamps is, at least."""
 
 
 class Clock:
@@ -33,6 +35,7 @@ class Clock:
         self.order: int | None = None
         self.latest, self.shift = self.start, 0
         self.restarts = 0
+        self.before: tuple[int, int] | None = None
 
     def stamp(self, order: int | None, shown: int) -> int:
         """Give the stamp at which a frame is shown, behind all recordings before its own.
@@ -42,13 +45,19 @@ class Clock:
                 unknown, so it begins nothing new.
             shown: the stamp at which the frame is shown.
         """
-        fell = None not in (order, self.order) and order < self.order - RESTART / self.unit  # type: ignore[operator]
-        if fell:
-            self.shift = self.latest + self.gap - shown
-            self.restarts += 1
-        self.order = self.order if order is None else order
-        self.latest = max(self.latest, shown + self.shift)
-        return shown + self.shift
+        shift = self.shift
+        if order is not None:
+            far, last = RESTART / self.unit, order if self.order is None else self.order
+            if order < last - far:
+                self.before = last, self.shift
+                self.shift = shift = self.latest + self.gap - shown
+                self.restarts += 1
+            if self.before is not None and abs(order - self.before[0]) < far < order - last:
+                shift = self.before[1]  # decoders mix the last frames with the next recording's
+            else:
+                self.order = order
+        self.latest = max(self.latest, shown + shift)
+        return shown + shift
 
     def seconds(self, stamp: int) -> float:
         """Turn a stamp into seconds from the start of the stream."""
@@ -84,7 +93,26 @@ def seconds_of(path: str | Path) -> float | None:
     times, _ = timeline(path)
     if len(times) < 2:
         return head.seconds
-    return float(times[-1] + (times[-1] - times[0]) / (len(times) - 1))
+    return float(times[-1]) + mean_gap(times)
+
+
+def mean_gap(times: npt.NDArray[np.float64]) -> float:
+    """Give the mean seconds between a frame and the next; a jump of the time stamps, as where the
+    reception of a broadcast was lost, is none.
+
+    Args:
+        times: [n_frames] seconds, in order.
+
+    Returns:
+        0 of a single frame.
+
+    >>> mean_gap(np.array([0, 1, 2, 602, 603.0]))
+    1.0
+    """
+    gaps = np.diff(times)
+    jumps = gaps[gaps > JUMP * np.median(gaps[gaps > 0])] if gaps.any() else gaps[:0]
+    usual = len(gaps) - len(jumps)
+    return float(times[-1] - times[0] - jumps.sum()) / usual if usual else 0.0
 
 
 def timeline(path: str | Path) -> tuple[npt.NDArray[np.float64], bool]:

@@ -11,13 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
 import numpy.typing as npt
-from av.audio.stream import AudioStream
-from av.container import InputContainer, OutputContainer
+from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from llmvs.errors import VideoError
@@ -26,23 +24,20 @@ from llmvs.video.clock import RESTART, timeline
 from llmvs.video.container import mean_rate, open_video
 from llmvs.video.decoders import stored_frames
 from llmvs.video.shape import pixel_aspect
-from llmvs.video.sound import decoded, sound_of
+from llmvs.video.sound import sound_of
+from llmvs.video.soundtrack import Soundtrack, sound_of_parts
 
 Span = tuple[int, int]
 """First and last frame of a part, both inclusive."""
 CLOCK = 90_000
 """Ticks per second of the written time stamps."""
-RATE = 48_000
-"""Samples per second of the written sound."""
-FADE = 0.01
-"""Seconds over which the sound of a part comes and goes."""
-PIECE = RATE
-"""Samples of sound that memory holds at once."""
 ENCODER = {"preset": "veryfast", "crf": "20"}
 FULL = 2
 """FFmpeg's mark of brightnesses that use all 256 values."""
 BT601 = 6
 """FFmpeg's number of the colours that its conversions from RGB make."""
+UNKNOWN = 2
+"""FFmpeg's number of colours of which a file does not tell."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +86,11 @@ def cut(
     with atomic(out) as temporary, av.open(str(temporary), "w", format="mp4") as container:
         with open_video(path) as (source, stream):
             heard = sound_of(source)
-            sound = _Sound(container, heard) if heard is not None else None
+            sound = Soundtrack(container, heard) if heard is not None else None
             written = _Pictures(container, stream, pixel_aspect(path))
-            pieces = iter(()) if heard is None else _heard(source, stream, heard, parts)
-            for part, index, frame in _wanted(path, spans):
+            offsets = [-float((stream.start_time or 0) * (stream.time_base or 0))]
+            pieces = iter(()) if heard is None else sound_of_parts(source, heard, parts, offsets)
+            for part, index, frame in _wanted(path, spans, offsets):
                 written.add(frame, starts[part] + times[index] - parts[part][0])
                 if sound is not None:
                     sound.add_until(starts[part] + times[index + 1] - parts[part][0], pieces)
@@ -117,10 +113,17 @@ def _ends(path: Path) -> npt.NDArray[np.float64]:
     return np.append(times, times[-1] + step)
 
 
-def _wanted(path: Path, spans: Sequence[Span]) -> Iterator[tuple[int, int, av.VideoFrame]]:
-    """Part, index and content of the frames of all parts; those between them are passed over."""
+def _wanted(
+    path: Path, spans: Sequence[Span], offsets: list[float]
+) -> Iterator[tuple[int, int, av.VideoFrame]]:
+    """Part, index and content of the frames of all parts; those between them are passed over.
+
+    Where time stamps begin again, what turns them into seconds from there on joins `offsets`.
+    """
     part = 0
-    for index, _, frame in stored_frames(path):
+    for index, seconds, frame in stored_frames(path):
+        if frame.time is not None and abs(seconds - frame.time - offsets[-1]) > RESTART:
+            offsets.append(seconds - frame.time)
         if index > spans[part][1]:
             part += 1
         if index >= spans[part][0]:
@@ -141,6 +144,7 @@ class _Pictures:
         self.context.time_base = Fraction(1, CLOCK)
         self.context.sample_aspect_ratio = aspect
         self.size: tuple[int, int] | None = None
+        self.colours = (UNKNOWN, 1)
         self.latest = -1
 
     def add(self, frame: av.VideoFrame, seconds: float) -> None:
@@ -149,8 +153,10 @@ class _Pictures:
             self.size = max(2, frame.height // 2 * 2), max(2, frame.width // 2 * 2)
             turned = round(frame.rotation / 90) % 2
             self.stream.height, self.stream.width = self.size[::-1] if turned else self.size
+            self.colours = _colours(frame)
             self._keep_colours(frame)
-        planes = [np.rot90(one, round(frame.rotation / 90)) for one in _planes(frame, self.size)]
+        planes = _planes(_recoloured(frame, self.colours), self.size)
+        planes = [np.rot90(one, round(frame.rotation / 90)) for one in planes]
         width = planes[0].shape[1]
         stacked = np.concatenate([one.ravel() for one in planes]).reshape(-1, width)
         picture = av.VideoFrame.from_ndarray(stacked, format="yuv420p")
@@ -180,6 +186,30 @@ def _is_yuv(frame: av.VideoFrame) -> bool:
     return len(frame.format.components) >= 3 and not frame.format.is_rgb
 
 
+def _colours(frame: av.VideoFrame) -> tuple[int, int]:
+    """What the numbers of a frame mean: FFmpeg's numbers of its colours and its range."""
+    if not _is_yuv(frame):
+        return BT601, 1
+    full = frame.format.name.startswith("yuvj") or frame.color_range == FULL
+    return int(frame.colorspace), FULL if full else 1
+
+
+def _recoloured(frame: av.VideoFrame, wanted: tuple[int, int]) -> av.VideoFrame:
+    """The same picture in the colours of the first, where recordings of several were joined."""
+    matrix, value_range = _colours(frame)
+    if UNKNOWN in (matrix, wanted[0]):
+        matrix = wanted[0]
+    if (matrix, value_range) == wanted or not _is_yuv(frame):
+        return frame
+    return frame.reformat(
+        format="yuv420p",
+        src_colorspace=matrix,
+        dst_colorspace=wanted[0],
+        src_color_range=value_range,
+        dst_color_range=wanted[1],
+    )
+
+
 def _planes(frame: av.VideoFrame, size: tuple[int, int]) -> list[npt.NDArray[np.uint8]]:
     """Brightness [H, W] and two planes of colour [H / 2, W / 2] of a frame that is cut to an even
     size, or scaled to it where the video changes its size on the way.
@@ -197,128 +227,3 @@ def _planes(frame: av.VideoFrame, size: tuple[int, int]) -> list[npt.NDArray[np.
         rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
         found.append(rows[: height // part, : width // part])
     return found
-
-
-class _Sound:
-    """The audio stream of the file that is written."""
-
-    def __init__(self, container: OutputContainer, heard: AudioStream) -> None:
-        self.container, self.done = container, 0
-        self.layout = "mono" if heard.codec_context.layout.nb_channels == 1 else "stereo"
-        self.stream: AudioStream = container.add_stream("aac", rate=RATE, layout=self.layout)
-
-    def add_until(self, seconds: float, pieces: Iterator[npt.NDArray[np.float32]]) -> None:
-        """Encode as many pieces as reach up to `seconds` of the file, so that players need not jump
-        about in it.
-        """
-        while self.done < seconds * RATE and (piece := next(pieces, None)) is not None:
-            self.add(piece)
-
-    def add(self, samples: npt.NDArray[np.float32]) -> None:
-        """Encode [channels, samples]."""
-        if samples.shape[1]:
-            piece = av.AudioFrame.from_ndarray(
-                np.ascontiguousarray(samples), format="fltp", layout=self.layout
-            )
-            piece.sample_rate, piece.pts = RATE, self.done
-            piece.time_base = Fraction(1, RATE)
-            self.container.mux(self.stream.encode(piece))
-            self.done += samples.shape[1]
-
-    def end(self) -> None:
-        """Encode what is left."""
-        self.container.mux(self.stream.encode(None))
-
-
-def _heard(
-    source: InputContainer,
-    stream: VideoStream,
-    heard: AudioStream,
-    parts: Sequence[tuple[float, float]],
-) -> Iterator[npt.NDArray[np.float32]]:
-    """The sound of the parts, float32 [channels, samples] of at most `PIECE` samples, no piece of
-    two parts; each part has exactly its time, and silence where there is no sound.
-    """
-    channels = 1 if heard.codec_context.layout.nb_channels == 1 else 2
-    began = float((stream.start_time or 0) * (stream.time_base or 0))
-    # Ends are rounded on the written clock, so that parts do not drift apart from their pictures.
-    starts = np.cumsum([0.0] + [end - start for start, end in parts])
-    lengths = np.diff(np.rint(starts * RATE).astype(int)).tolist()
-    found = _samples(source, heard, channels, began)
-    waiting: tuple[int, npt.NDArray[np.float32]] | None = None
-    for (start, _), length in zip(parts, lengths, strict=True):
-        for done in range(0, length, PIECE):
-            piece = np.zeros((channels, min(PIECE, length - done)), np.float32)
-            first = round(start * RATE) + done
-            end = first + piece.shape[1]
-            while waiting := waiting or next(found, None):
-                at, samples = waiting
-                low, high = max(at, first), min(at + samples.shape[1], end)
-                if low < high:
-                    piece[:, low - first : high - first] = samples[:, low - at : high - at]
-                if at + samples.shape[1] > end:
-                    break  # the next piece may begin in the same samples, or before them
-                waiting = None
-            yield _faded(piece, done, length)
-
-
-def _samples(
-    source: InputContainer, heard: AudioStream, channels: int, began: float
-) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
-    """Pieces of sound [channels, samples] and where each begins, in samples from the start of the
-    picture; a track whose time stamps begin again goes on where it was.
-    """
-    shift, end = 0, None
-    for stamp, piece in _resampled(source, heard, channels):
-        at = end or 0
-        if stamp is not None:
-            at = round((stamp - began) * RATE) + shift
-            if end is not None and at < end - RESTART * RATE:
-                shift += end - at
-                at = end
-            # Rounding of time stamps must not leave holes of a sample or two.
-            if end is not None and abs(at - end) <= RATE // 200:
-                at = end
-        yield at, piece
-        end = at + piece.shape[1]
-
-
-def _resampled(
-    source: InputContainer, heard: AudioStream, channels: int
-) -> Iterator[tuple[float | None, npt.NDArray[np.float32]]]:
-    """Pieces of sound [channels, samples] at `RATE`, and the seconds at which each begins; None:
-    where the one before it ended. The sound may change its rate or channels on the way.
-    """
-    layout = "mono" if channels == 1 else "stereo"
-    form: tuple[str, str, int] | None = None
-    resampler = av.AudioResampler(format="fltp", layout=layout, rate=RATE)
-    # What cannot be decoded is silent, and the time stamps behind it tell how long it was.
-    frames = (frame for frame in decoded(source, heard) if frame is not None)
-    try:
-        for frame in itertools.chain(frames, [None]):
-            now = None if frame is None else _form(frame)
-            if form is not None and now != form:
-                rest: list[Any] = resampler.resample(None)
-                yield from ((None, piece.to_ndarray()) for piece in rest)
-                resampler = av.AudioResampler(format="fltp", layout=layout, rate=RATE)
-            if frame is not None:
-                pieces: list[Any] = resampler.resample(frame)
-                stamps = [frame.time, *[None] * len(pieces)]
-                yield from zip(stamps, (piece.to_ndarray() for piece in pieces), strict=False)
-            form = now
-    except av.FFmpegError:
-        return  # channels in an order that FFmpeg cannot mix: silence
-
-
-def _form(frame: av.AudioFrame) -> tuple[str, str, int]:
-    return frame.format.name, frame.layout.name, frame.sample_rate
-
-
-def _faded(piece: npt.NDArray[np.float32], done: int, length: int) -> npt.NDArray[np.float32]:
-    """Fade the piece of a part of `length` samples that begins `done` samples behind its start."""
-    n = min(round(FADE * RATE), length // 2)
-    if n and (done < n or done + piece.shape[1] > length - n):
-        at = np.arange(done, done + piece.shape[1])
-        near = np.minimum(at, length - 1 - at) / max(n - 1, 1)
-        piece *= np.minimum(near, 1).astype(np.float32)
-    return piece

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from llmvs.errors import VideoError
+from llmvs.video.clock import mean_gap
 from llmvs.video.container import probe
 from llmvs.video.decoders import Decoded, Frame
 from llmvs.video.reader import scan
@@ -36,7 +37,7 @@ class Footage:
     times: npt.NDArray[np.float64]
     """[n_frames] seconds at which each frame is shown, from the start of the stream, increasing."""
     duration: float
-    """Seconds: when the last frame ends, by the mean rate."""
+    """Seconds: when the last frame ends, by the mean gap between frames."""
     picks: npt.NDArray[np.int64]
     """[T] frame index of every step, increasing."""
     features: npt.NDArray[np.float32]
@@ -105,8 +106,7 @@ def watch(
 def _footage(path: Path, seen: "_Seen") -> Footage:
     times = np.maximum.accumulate(np.array(seen.times))
     picks = np.array(seen.picks, dtype=np.int64)
-    gap = float(times[-1] - times[0]) / max(len(times) - 1, 1)
-    end = float(times[-1]) + (gap or 1 / (probe(path).fps or 25))
+    end = float(times[-1]) + (mean_gap(times) or 1 / (probe(path).fps or 25))
     return Footage(
         path=path,
         times=times,
