@@ -447,6 +447,55 @@ def test_sound_that_changes_its_form_on_the_way(first, second, tmp_path):
         assert np.abs(second_of_it).max() > 0.04
 
 
+def gapped_and_lapped(path: Path) -> np.ndarray:
+    """Write a video of 6 seconds in whose sound, noise, seconds 2.5 to 3.5 are missing and a piece
+    begins at 4.71 within the one before it; return the sound, [2, samples], as a player has it.
+    """
+    rng, whole, long = np.random.default_rng(0), np.zeros((2, 6 * RATE), np.int16), RATE // 50
+    stamps = [at for at in range(0, 6 * RATE, long) if not 2.5 * RATE <= at < 3.5 * RATE]
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("mpeg4", rate=FPS)
+        video.width, video.height, video.pix_fmt = 128, 96, "yuv420p"
+        audio = container.add_stream("pcm_s16le", rate=RATE, layout="stereo")
+        for number in range(6 * FPS):
+            frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+        for at in sorted([*stamps, round(4.71 * RATE)]):
+            noise = rng.integers(-9000, 9000, (2, min(long, 6 * RATE - at)), np.int16)
+            piece = av.AudioFrame.from_ndarray(noise.T.reshape(1, -1), "s16", "stereo")
+            piece.sample_rate, piece.pts, piece.time_base = RATE, at, Fraction(1, RATE)
+            container.mux(audio.encode(piece))
+            whole[:, at : at + noise.shape[1]] = noise
+        container.mux(audio.encode(None))
+    return whole.astype(np.float32) / 2**15
+
+
+def test_the_pieces_of_a_part_are_its_whole_sound(tmp_path, monkeypatch):
+    whole = gapped_and_lapped(tmp_path / "in.mkv")
+    given: list[np.ndarray] = []
+    made = av.AudioFrame.from_ndarray
+
+    class Spied:
+        @staticmethod
+        def from_ndarray(samples, *args, **kwargs):
+            given.append(samples.copy())
+            return made(samples, *args, **kwargs)
+
+    monkeypatch.setattr(av, "AudioFrame", Spied)
+    spans = [(3, 30), (31, 31), (40, 147)]
+    cut(tmp_path / "in.mkv", tmp_path / "out.mp4", spans)
+    assert max(piece.shape[1] for piece in given) <= RATE
+    ramp = np.linspace(0, 1, round(FADE * RATE), dtype=np.float32)
+    parts = []
+    for first, last in spans:
+        part = whole[:, first * RATE // FPS : (last + 1) * RATE // FPS].copy()
+        part[:, : len(ramp)] *= ramp
+        part[:, -len(ramp) :] *= ramp[::-1]
+        parts.append(part)
+    np.testing.assert_allclose(np.concatenate(given, 1), np.concatenate(parts, 1), atol=1e-6)
+
+
 def test_a_long_part_is_written_piece_by_piece_and_fades_at_its_ends_only(tmp_path, monkeypatch):
     tone = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(5 * RATE) / RATE)
     write(tmp_path / "in.mp4", (picture(i) for i in range(5 * FPS)), FPS, tone.astype(np.float32))
