@@ -48,7 +48,7 @@ def made_up_table(path: Path) -> None:
     rng = np.random.default_rng(0)
     rows = []
     for name in published_names("tvsum").values():
-        n_frames = int(rng.lognormal(np.log(420), 0.5).clip(150, 1300)) * 15
+        n_frames = int(np.clip(rng.lognormal(np.log(420), 0.5), 150, 1300)) * 15
         for _ in range(20):
             ratings = np.repeat(rng.integers(1, 6, n_frames // 60 + 1), 60)[:n_frames]
             rows.append(f"{name}\tXX\t{','.join(map(str, ratings))}\n")

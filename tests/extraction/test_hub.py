@@ -279,3 +279,19 @@ def test_a_hub_without_an_address_is_not_asked(
     with hub.quickly():
         assert constants.HF_HUB_OFFLINE is offline
     assert constants.HF_HUB_OFFLINE is False
+
+
+@pytest.mark.parametrize("name", ["builtin:tiny-llama", "folder", "adapter", "AUTHOR/NAME"])
+def test_a_model_that_is_here_asks_nobody(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(hub, "getproxies", dict)
+    monkeypatch.setattr("socket.getaddrinfo", lambda host, port: asked.append(host) or [host])
+    monkeypatch.chdir(tmp_path)
+    for folder in ("folder", "adapter"):
+        Path(folder).mkdir()
+    Path("adapter", "adapter_config.json").touch()  # whose base may be on the hub
+    with hub.explained(name, "scorer"):
+        pass
+    assert asked == ([] if name in ("builtin:tiny-llama", "folder") else ["huggingface.co"])

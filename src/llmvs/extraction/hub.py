@@ -17,7 +17,7 @@ from urllib.request import getproxies
 
 from llmvs.errors import UserError, require_package
 from llmvs.extraction import builtin
-from llmvs.files import read_json, regular
+from llmvs.files import is_there, read_json, regular
 
 ADAPTER_WEIGHTS, ADAPTER_SETTINGS = "adapter_model.safetensors", "adapter_config.json"
 GGUF = ".gguf"
@@ -158,14 +158,17 @@ def check(scorer: str) -> None:
 
 
 @contextmanager
-def quickly() -> Iterator[None]:
+def quickly(local: bool = False) -> Iterator[None]:
     """Ask the hub nothing while its name means no address: its library would try for half a minute,
     file by file, and say so each time.
+
+    Args:
+        local: all that is needed is here: ask nothing, not even for the address.
     """
     from huggingface_hub import constants
 
     before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = before or not _has_address(constants.ENDPOINT)
+    constants.HF_HUB_OFFLINE = before or local or not _has_address(constants.ENDPOINT)
     try:
         yield
     finally:
@@ -194,7 +197,7 @@ def explained(name: str, role: str) -> Iterator[None]:
     level = logging.get_verbosity()
     logging.set_verbosity_error()  # the library announces each of its attempts to reach the hub
     try:
-        with quickly():
+        with quickly(local=_is_here(name)):
             yield
     except UserError:
         raise
@@ -203,6 +206,13 @@ def explained(name: str, role: str) -> Iterator[None]:
         raise UserError(f"backbone {role} {name}: {_cure(error, name, role)}") from error
     finally:
         logging.set_verbosity(level)
+
+
+def _is_here(name: str) -> bool:
+    """Whether a model is on this machine, and needs no other that may be on the hub."""
+    if builtin.is_builtin(name):
+        return True
+    return is_there(name) and not (Path(name) / ADAPTER_SETTINGS).is_file()
 
 
 def _cure(error: BaseException, name: str, role: str) -> str:
