@@ -7,9 +7,9 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 import stat
-import tempfile
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -31,7 +31,7 @@ TEMPORARY = re.compile(re.escape(MARK).join((r"\..+", r"[a-z0-9_]{8}(\.[^.]+)?")
 MOST_BYTES = 255
 """Of a file's name, as file systems allow them."""
 RANDOM = 8
-"""Letters that `tempfile` adds."""
+"""Letters of chance in the name of a temporary file."""
 
 
 def temporary_prefix(name: str, suffix: str = "") -> str:
@@ -157,15 +157,11 @@ def atomic(path: Path) -> Iterator[Path]:
     Raises:
         UserError: the folder cannot be written (read-only, full, not a folder).
     """
-    try:
+    name = f"{temporary_prefix(path.stem, path.suffix)}{secrets.token_hex(RANDOM // 2)}"
+    temporary = path.parent / f"{name}{path.suffix}"
+    try:  # from before it is there: a signal may come at any moment
         path.parent.mkdir(parents=True, exist_ok=True)
-        prefix = temporary_prefix(path.stem, path.suffix)
-        handle, name = tempfile.mkstemp(prefix=prefix, suffix=path.suffix, dir=path.parent)
-        os.close(handle)
-    except OSError as error:
-        raise unwritable(path, error) from error
-    temporary = Path(name)
-    try:
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
@@ -174,7 +170,8 @@ def atomic(path: Path) -> Iterator[Path]:
     except DISK_ERRORS as error:
         raise unwritable(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where its folder is none, there was nothing to remove
+            temporary.unlink(missing_ok=True)
 
 
 def unwritable(path: Path, error: Exception) -> UserError:
