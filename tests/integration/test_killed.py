@@ -85,7 +85,7 @@ def test_killed_and_told_to_end_at_any_moment(place: Path) -> None:
     rng = random.Random(0)
     ended: dict[int, int] = {signal.SIGKILL: 0, signal.SIGTERM: 0}
     stages = set()
-    while min(ended.values()) < 10 or (len(stages) <= 5 and min(ended.values()) < 30):
+    while min(ended.values()) < 10 or (len(stages) <= 5 and min(ended.values()) < 20):
         number = min(ended, key=lambda one: ended[one])
         process, before = start(place), temporary(place)
         time.sleep(rng.uniform(0, 1) * duration)
